@@ -1,0 +1,243 @@
+/**
+ * The contract that every object store and every layer around one fulfils.
+ *
+ * Keys are well-formed Unicode strings of 1 to 1,024 UTF-8 bytes and are listed in UTF-8 byte order (`compareKeys` in
+ * keys.ts). ETags are opaque, without the quotes of HTTP. All sizes and offsets are bytes. Every method rejects with
+ * `StoreError` and nothing else.
+ */
+
+import type { StoreError } from './store-error.js'
+
+/** Who waits for the answer. Limits serve `demand` first and never give the last slot to the others. */
+export type Priority = 'demand' | 'read-ahead' | 'background'
+
+export interface CallOptions {
+  /** Ends the call with kind `aborted`. */
+  readonly signal?: AbortSignal | undefined
+  /** Default `demand`. */
+  readonly priority?: Priority | undefined
+}
+
+/** What a listing tells of an object. `key` and `etag` (and `versionId`) name one version of its bytes. */
+export interface ObjectVersion {
+  readonly key: string
+  readonly sizeBytes: number
+  readonly etag: string
+  readonly lastModifiedMs: number
+  readonly versionId?: string | undefined
+  readonly storageClass?: string | undefined
+}
+
+/** Content headers that are kept with an object and handed out with it. */
+export interface ObjectHeaders {
+  readonly contentType?: string | undefined
+  readonly contentEncoding?: string | undefined
+  readonly contentDisposition?: string | undefined
+  readonly contentLanguage?: string | undefined
+  readonly cacheControl?: string | undefined
+  /** As in the HTTP header Expires. */
+  readonly expires?: string | undefined
+}
+
+/** User metadata: names in lower case without the provider's prefix (`x-amz-meta-`). */
+export type Metadata = Readonly<Record<string, string>>
+
+/** What HEAD and GET tell. */
+export interface ObjectInfo extends ObjectVersion {
+  readonly metadata: Metadata
+  readonly headers: ObjectHeaders
+}
+
+/** Half-open in spirit: `lengthBytes` bytes from `offset`. A GET that reaches over the end is cut there. */
+export interface ByteRange {
+  readonly offset: number
+  readonly lengthBytes: number
+}
+
+export interface ListOptions extends CallOptions {
+  /** Only keys that begin with this. Default: all. */
+  readonly prefix?: string | undefined
+  /** Keys that hold this behind the prefix are rolled up into `prefixes`. Only `/` is used. */
+  readonly delimiter?: '/' | undefined
+  /** Only keys and common prefixes behind this one, in key order. */
+  readonly startAfter?: string | undefined
+  /** The `next` of the page before; it goes with the same prefix and delimiter. */
+  readonly cursor?: string | undefined
+  /** Objects and prefixes together at the most; stores may give fewer. Default and maximum 1,000. */
+  readonly limit?: number | undefined
+}
+
+export interface ListPage {
+  /** In key order. */
+  readonly objects: readonly ObjectVersion[]
+  /** Common prefixes in key order, each with its trailing delimiter. */
+  readonly prefixes: readonly string[]
+  /** The cursor of the next page; undefined on the last one. A page may be empty and still have a next one. */
+  readonly next?: string | undefined
+}
+
+/** Bytes to store: in memory, or a source that can be opened anew for another try. */
+export type Body = Uint8Array | BodySource
+
+export interface BodySource {
+  readonly sizeBytes: number
+  /** Exactly `sizeBytes` bytes, from the beginning, at every call. */
+  open(): AsyncIterable<Uint8Array>
+}
+
+/** A condition that does not hold rejects with `precondition-failed` and changes nothing. */
+export interface WriteConditions {
+  /** The object's present ETag must be this one. */
+  readonly ifMatch?: string | undefined
+  /** The object must not exist. */
+  readonly ifNoneMatch?: '*' | undefined
+}
+
+/** What is kept beside the bytes. */
+export interface Attachments {
+  readonly metadata?: Metadata | undefined
+  readonly headers?: ObjectHeaders | undefined
+}
+
+export interface PutOptions extends CallOptions, WriteConditions, Attachments {}
+
+export interface WriteResult {
+  readonly etag: string
+  readonly versionId?: string | undefined
+  /** Where the reply tells it (copy does, S3's PUT does not). */
+  readonly lastModifiedMs?: number | undefined
+}
+
+export interface GetOptions extends CallOptions {
+  readonly range?: ByteRange | undefined
+  /** Another version answers `precondition-failed`. */
+  readonly ifMatch?: string | undefined
+}
+
+export interface GetResult {
+  /** `sizeBytes` is the whole object's, also for a range. */
+  readonly info: ObjectInfo
+  /** The bytes. Ending the iteration early gives the connection up. A cut-off body throws, it never just ends. */
+  readonly body: AsyncIterable<Uint8Array>
+}
+
+/** Where a ReadPlan puts what it receives: the memory of the blocks being filled. */
+export interface ReadSink {
+  /** The free part of the memory being filled: at least one byte until the plan's range is complete. */
+  free(): Uint8Array
+  /** The first `bytes` bytes of what `free()` gave hold the next bytes of the range. */
+  advance(bytes: number): void
+}
+
+/** One ranged GET, ready to run. A lane runs it once and fills blocks with it, so that nothing is copied twice. */
+export interface ReadPlan {
+  readonly key: string
+  readonly range: ByteRange
+  /** Resolves when the whole range has been handed to the sink; a shorter or different answer rejects (`corrupt`). */
+  run(sink: ReadSink, signal?: AbortSignal): Promise<ObjectInfo>
+}
+
+export interface PrepareReadOptions extends CallOptions {
+  readonly ifMatch?: string | undefined
+}
+
+export interface CompletedPart {
+  /** 1 to `multipart.maxParts`; parts go into the object in this order. */
+  readonly number: number
+  readonly etag: string
+  readonly sizeBytes: number
+}
+
+/** An unfinished multipart upload: nothing of it is visible until `complete`. */
+export interface Upload {
+  readonly key: string
+  readonly uploadId: string
+  /** Stores one part; a number used again replaces the earlier one. */
+  part(number: number, body: Body, options?: CallOptions): Promise<CompletedPart>
+  /** Fills one part with a range of a stored object, on the server. `unsupported` without `capabilities.copyPart`. */
+  copyPart(number: number, source: CopyPartSource, options?: CallOptions): Promise<CompletedPart>
+  /** Makes the object of these parts, all or nothing. */
+  complete(parts: readonly CompletedPart[], options?: CallOptions & WriteConditions): Promise<WriteResult>
+  /** Drops the parts. An upload that is gone already is no error. */
+  abort(options?: CallOptions): Promise<void>
+}
+
+export interface CopyPartSource {
+  readonly key: string
+  readonly range: ByteRange
+  readonly sourceIfMatch?: string | undefined
+}
+
+export interface PendingUpload {
+  readonly key: string
+  readonly uploadId: string
+  readonly startedMs: number
+}
+
+export interface CopyOptions extends CallOptions, WriteConditions, Attachments {
+  /** The source must be this version. Given metadata or headers replace both; with neither, both are kept. */
+  readonly sourceIfMatch?: string | undefined
+}
+
+export interface DeleteEntry {
+  readonly key: string
+  readonly ifMatch?: string | undefined
+}
+
+export interface DeleteResult {
+  readonly key: string
+  /** Why this key is still there. Deleting what does not exist is no error. */
+  readonly error?: StoreError | undefined
+}
+
+/**
+ * How a condition is kept: `atomic` by the store itself; `checked` by a HEAD just before, since the server is known to
+ * ignore it (a narrow window stays open); `unknown` until the first use has probed it; `none` rejects as `unsupported`.
+ */
+export type ConditionSupport = 'atomic' | 'checked' | 'unknown' | 'none'
+
+export interface Capabilities {
+  /** Live: probing changes them. */
+  readonly conditions: {
+    readonly put: ConditionSupport
+    readonly complete: ConditionSupport
+    readonly copy: ConditionSupport
+    readonly delete: ConditionSupport
+  }
+  readonly multipart: {
+    /** The least size of every part but the last. */
+    readonly minPartBytes: number
+    readonly maxPartBytes: number
+    readonly maxParts: number
+  }
+  readonly copyPart: boolean
+  readonly maxPutBytes: number
+  /** Larger sources are copied by parts. */
+  readonly maxCopyBytes: number
+  /** Names and values of user metadata together. */
+  readonly maxMetadataBytes: number
+  /** False where `a` and `a/b` can't both be objects. */
+  readonly keysMayNest: boolean
+}
+
+/** One bucket (or a part of one). */
+export interface ObjectStore {
+  /** The URL it was opened with, for messages; without secrets. */
+  readonly url: string
+  readonly capabilities: Capabilities
+  head(key: string, options?: CallOptions): Promise<ObjectInfo>
+  list(options?: ListOptions): Promise<ListPage>
+  get(key: string, options?: GetOptions): Promise<GetResult>
+  prepareRead(key: string, range: ByteRange, options?: PrepareReadOptions): Promise<ReadPlan>
+  put(key: string, body: Body, options?: PutOptions): Promise<WriteResult>
+  createUpload(key: string, options?: CallOptions & Attachments): Promise<Upload>
+  /** An upload begun earlier, by its id; costs no request. */
+  resumeUpload(key: string, uploadId: string): Upload
+  /** Unfinished uploads below a prefix. */
+  listUploads(options?: CallOptions & { readonly prefix?: string }): Promise<readonly PendingUpload[]>
+  listParts(key: string, uploadId: string, options?: CallOptions): Promise<readonly CompletedPart[]>
+  copy(from: string, to: string, options?: CopyOptions): Promise<WriteResult>
+  /** Any number of keys; one result for each, in order. Rejects only when nothing could be asked. */
+  delete(entries: readonly DeleteEntry[], options?: CallOptions): Promise<readonly DeleteResult[]>
+  close(): Promise<void>
+}

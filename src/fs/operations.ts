@@ -1,0 +1,199 @@
+/**
+ * The filesystem as a transport sees it: inode level, promises, no FUSE and no provider. Every method rejects with an
+ * error that `errnoOf` (fs-error.ts) turns into an errno name.
+ *
+ * Node ids are positive integers, 1 is the root. A node lives until the transport has given back, by `forget`, as many
+ * lookups as Entry answers (lookup, create, mkdir, readdir entries taken) it got. Names are raw bytes, without `/` and
+ * NUL; they are only valid during the synchronous part of a call.
+ */
+import type { ReadReply } from '../cache/lanes/read-reply.js'
+
+export const ROOT_NODE = 1
+
+/** Who calls, and how it is told that the call is no longer wanted. */
+export interface CallContext {
+  readonly uid: number
+  readonly gid: number
+  /** A thread's id; 0 where the transport does not know it. */
+  readonly pid: number
+  /** The umask of the caller where the transport leaves applying it to the filesystem, else 0. */
+  readonly umask: number
+  /** Fires when the calling program is being killed; the call then ends with EINTR. */
+  readonly signal: AbortSignal
+}
+
+export interface Timestamp {
+  readonly seconds: number
+  readonly nanoseconds: number
+}
+
+export interface Attributes {
+  /** st_ino: the same in readdir and stat, whatever the node id is. */
+  readonly ino: number
+  readonly sizeBytes: number
+  /** st_mode, type bits included. */
+  readonly mode: number
+  readonly nlink: number
+  readonly uid: number
+  readonly gid: number
+  readonly rdev: number
+  readonly atime: Timestamp
+  readonly mtime: Timestamp
+  readonly ctime: Timestamp
+}
+
+export interface AttributesReply {
+  readonly attributes: Attributes
+  /** How long the kernel may answer by itself: the remaining lifetime of what this mount knows. */
+  readonly ttlMs: number
+}
+
+export interface Entry extends AttributesReply {
+  readonly node: number
+  readonly entryTtlMs: number
+}
+
+/** A lookup that found nothing; the kernel may remember it for so long. */
+export interface NegativeEntry {
+  readonly node: 0
+  readonly entryTtlMs: number
+}
+
+export interface SetAttributes {
+  readonly mode?: number | undefined
+  readonly uid?: number | undefined
+  readonly gid?: number | undefined
+  readonly sizeBytes?: number | undefined
+  readonly atime?: Timestamp | 'now' | undefined
+  readonly mtime?: Timestamp | 'now' | undefined
+  /** Clear setuid and (where group execute is set) setgid. */
+  readonly killPrivileges?: boolean | undefined
+}
+
+/** Open flags in plain words, since their numbers differ by platform. */
+export interface OpenFlags {
+  readonly read: boolean
+  readonly write: boolean
+  readonly append: boolean
+  readonly truncate: boolean
+  readonly exclusive: boolean
+  /** O_SYNC or O_DSYNC. */
+  readonly sync: boolean
+  readonly killPrivileges: boolean
+}
+
+export interface OpenReply {
+  readonly handle: number
+  /** The pages that the kernel holds of this node are still those of this version. */
+  readonly keepCache: boolean
+}
+
+export interface WriteOptions {
+  /** A write of mapped pages (pid unknown), not of a write(2). */
+  readonly fromPageCache: boolean
+  readonly killPrivileges: boolean
+}
+
+export interface FilesystemStatistics {
+  readonly blockSizeBytes: number
+  readonly totalBlocks: number
+  readonly freeBlocks: number
+  readonly totalFiles: number
+  readonly freeFiles: number
+  readonly maxNameBytes: number
+}
+
+export interface DirectoryEntry {
+  readonly name: Uint8Array
+  readonly ino: number
+  /** st_mode, of which only the type bits count. */
+  readonly mode: number
+  /** The `offset` with which a later readdir goes on behind this entry. */
+  readonly nextOffset: number
+  /** With attributes, where readdir was asked for them and they are known; taking it counts as one lookup. */
+  readonly entry: Entry | undefined
+}
+
+/** Takes directory entries until it is full. */
+export interface DirectorySink {
+  /** False: no room, the entry was not taken and the filesystem stops. */
+  add(entry: DirectoryEntry): boolean
+}
+
+export interface RenameFlags {
+  readonly noReplace: boolean
+  readonly exchange: boolean
+}
+
+export interface Filesystem {
+  statfs(): Promise<FilesystemStatistics>
+  lookup(parent: number, name: Uint8Array, context: CallContext): Promise<Entry | NegativeEntry>
+  forget(node: number, lookups: number): void
+  getattr(node: number, handle: number | undefined, context: CallContext): Promise<AttributesReply>
+  setattr(
+    node: number,
+    changes: SetAttributes,
+    handle: number | undefined,
+    context: CallContext,
+  ): Promise<AttributesReply>
+  /** `mode` has the umask of the caller applied where `context.umask` is 0. */
+  mkdir(parent: number, name: Uint8Array, mode: number, context: CallContext): Promise<Entry>
+  unlink(parent: number, name: Uint8Array, context: CallContext): Promise<void>
+  rmdir(parent: number, name: Uint8Array, context: CallContext): Promise<void>
+  rename(
+    parent: number,
+    name: Uint8Array,
+    newParent: number,
+    newName: Uint8Array,
+    flags: RenameFlags,
+    context: CallContext,
+  ): Promise<void>
+  open(node: number, flags: OpenFlags, context: CallContext): Promise<OpenReply>
+  create(
+    parent: number,
+    name: Uint8Array,
+    mode: number,
+    flags: OpenFlags,
+    context: CallContext,
+  ): Promise<{ readonly entry: Entry; readonly open: OpenReply }>
+  /** Answers through `reply` in full, short only at the end of the file; rejects without having replied. */
+  read(handle: number, offset: number, sizeBytes: number, reply: ReadReply, context: CallContext): Promise<void>
+  /** `data` stays valid until the promise settles. Resolves with the bytes taken: all of them. */
+  write(handle: number, offset: number, data: Uint8Array, options: WriteOptions, context: CallContext): Promise<number>
+  /** A descriptor was closed: stores what the handle owes unless another process still holds the file. */
+  flush(handle: number, context: CallContext): Promise<void>
+  fsync(handle: number, context: CallContext): Promise<void>
+  /** The last descriptor is gone. Never rejects: what fails is logged and its bytes are kept. */
+  release(handle: number): Promise<void>
+  opendir(node: number, context: CallContext): Promise<OpenReply>
+  readdir(
+    handle: number,
+    offset: number,
+    withAttributes: boolean,
+    sink: DirectorySink,
+    context: CallContext,
+  ): Promise<void>
+  releasedir(handle: number): Promise<void>
+  /** Stores all that is dirty; resolves with what could not be stored. No call may come after it. */
+  shutdown(): Promise<ShutdownReport>
+}
+
+export interface ShutdownReport {
+  readonly stored: number
+  /** Where the bytes of each file lie that could not be stored. */
+  readonly kept: readonly { readonly path: string; readonly keptAt: string }[]
+}
+
+/** What the filesystem asks of its transport: dropping what the kernel remembers. Calls never wait. */
+export interface KernelCache {
+  /** Attributes and pages of a node. */
+  invalidateNode(node: number): void
+  /** What a name in a directory leads to. */
+  invalidateEntry(parent: number, name: Uint8Array): void
+}
+
+/** Tells whether a file of this mount is still held open for writing by any of these processes. */
+export interface HolderProbe {
+  /** `pids` are the threads seen on the handle; undefined: can't be told, so nobody counts as holding. */
+  isHeld(pids: readonly number[], ino: number): Promise<boolean>
+}
