@@ -1,0 +1,175 @@
+import { randomBytes } from 'node:crypto'
+import type { Bucket, KeptHeaders, StoredObject } from './bucket.js'
+import { type Call, parseRange } from './call.js'
+import { checkRead, checkSource, checkWrite, matches } from './preconditions.js'
+import { type Reply, xml } from './reply.js'
+import { accessDenied, invalidArgument, malformedXml, noSuchKey, S3Error } from './s3-error.js'
+import { bucketOf, type Service } from './service.js'
+import { bodiesOf, document, textOf, type XmlFields } from './xml.js'
+
+const MAX_METADATA_BYTES = 2048
+const MAX_KEY_BYTES = 1024
+const MAX_DELETE_KEYS = 1000
+const KEPT =
+  /^(x-amz-meta-.+|content-(type|encoding|disposition|language)|cache-control|expires|x-amz-storage-class|x-amz-checksum-crc32|x-amz-server-side-encryption(-aws-kms-key-id|-customer-algorithm|-customer-key-md5)?)$/
+const CHECKSUM = 'x-amz-checksum-crc32'
+const SECRET = 'x-amz-server-side-encryption-customer-key-md5'
+
+/** The headers of a request that stay with the object. */
+export function keptHeaders(call: Call): KeptHeaders {
+  const kept: Record<string, string> = {}
+  let metadataBytes = 0
+  for (const [name, value] of Object.entries(call.request.headers)) {
+    if (!KEPT.test(name) || typeof value !== 'string') continue
+    kept[name] = value
+    if (name.startsWith('x-amz-meta-'))
+      metadataBytes += name.length - 'x-amz-meta-'.length + Buffer.byteLength(value, 'latin1')
+  }
+  const encoding = kept['content-encoding']?.replace(/(^|,)\s*aws-chunked\s*(?=,|$)/, '').replace(/^,/, '')
+  if (encoding === '') delete kept['content-encoding']
+  else if (encoding !== undefined) kept['content-encoding'] = encoding
+  if (metadataBytes > MAX_METADATA_BYTES)
+    throw new S3Error(400, 'MetadataTooLarge', 'Your metadata headers exceed the maximum allowed metadata size')
+  return kept
+}
+
+export function checkKey(key: string): void {
+  if (Buffer.byteLength(key) > MAX_KEY_BYTES) throw new S3Error(400, 'KeyTooLongError', 'Your key is too long')
+}
+
+export function newEtag(md5: string | undefined): string {
+  return md5 ?? randomBytes(16).toString('hex')
+}
+
+export async function putObject(service: Service, call: Call): Promise<Reply> {
+  const bucket = bucketOf(service, call.bucket)
+  checkKey(call.key)
+  const headers = keptHeaders(call)
+  const { content, md5 } = await service.readBody(call)
+  checkWrite(call, service.knobs, 'put', bucket.get(call.key))
+  const etag = newEtag(md5)
+  bucket.set(call.key, { content, etag, lastModifiedMs: service.nowMs(), headers })
+  return { status: 200, headers: { etag: `"${etag}"`, ...encryptionOf(headers) } }
+}
+
+export function getObject(service: Service, call: Call): Reply {
+  const object = readable(bucketOf(service, call.bucket), call)
+  if (checkRead(call, object)) return { status: 304, headers: { etag: `"${object.etag}"` } }
+  const { content } = object
+  const range =
+    call.header('range') === undefined ? undefined : parseRange(call.header('range') ?? '', content.sizeBytes)
+  const headers: Record<string, string> = { ...object.headers, ...factsOf(object) }
+  if (range !== undefined || call.header('x-amz-checksum-mode') !== 'ENABLED') delete headers[CHECKSUM]
+  const part = range === undefined ? content : content.slice(...range)
+  const status = range === undefined ? 200 : 206
+  const contentRange =
+    range === undefined ? {} : { 'content-range': `bytes ${range[0]}-${range[1] - 1}/${content.sizeBytes}` }
+  if (call.method === 'HEAD')
+    return { status, headers: { ...headers, ...contentRange }, announcedBytes: part.sizeBytes }
+  return { status, headers: { ...headers, ...contentRange }, body: part }
+}
+
+function factsOf(object: StoredObject): Record<string, string> {
+  return {
+    etag: `"${object.etag}"`,
+    'last-modified': new Date(object.lastModifiedMs).toUTCString(),
+    'accept-ranges': 'bytes',
+    'content-type': object.headers['content-type'] ?? 'binary/octet-stream',
+  }
+}
+
+/** An object under SSE-C is read only with its key. */
+function readable(bucket: Bucket, call: Call): StoredObject {
+  const object = bucket.get(call.key)
+  if (object === undefined) throw noSuchKey()
+  checkCustomerKey(object, call.header(SECRET))
+  return object
+}
+
+function checkCustomerKey(object: StoredObject, given: string | undefined): void {
+  const wanted = object.headers[SECRET]
+  if (wanted === given) return
+  if (wanted !== undefined && given !== undefined) throw accessDenied()
+  throw new S3Error(400, 'InvalidRequest', 'The object was stored using a form of Server Side Encryption.')
+}
+
+function encryptionOf(headers: KeptHeaders): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => name.startsWith('x-amz-server-side-encryption')))
+}
+
+export function deleteObject(service: Service, call: Call): Reply {
+  const bucket = bucketOf(service, call.bucket)
+  checkWrite(call, service.knobs, 'delete', bucket.get(call.key))
+  bucket.delete(call.key)
+  return { status: 204 }
+}
+
+export async function deleteObjects(service: Service, call: Call): Promise<Reply> {
+  const bucket = bucketOf(service, call.bucket)
+  if (call.header('content-md5') === undefined && !Object.keys(call.request.headers).some(isChecksum))
+    throw new S3Error(400, 'InvalidRequest', 'Missing required header for this request: Content-MD5')
+  const { content } = await service.readBody(call)
+  const body = Buffer.concat(content.pieces).toString()
+  const entries = bodiesOf(body, 'Object').map(entry => ({ key: textOf(entry, 'Key'), etag: textOf(entry, 'ETag') }))
+  if (entries.length === 0 || entries.length > MAX_DELETE_KEYS) throw malformedXml()
+  const deleted: XmlFields[] = []
+  const errors: XmlFields[] = []
+  for (const { key, etag } of entries) {
+    if (key === undefined) throw malformedXml()
+    const present = bucket.get(key)
+    if (etag !== undefined && present !== undefined && !matches(etag, present.etag)) {
+      errors.push({ Key: key, Code: 'PreconditionFailed', Message: 'The precondition did not hold.' })
+      continue
+    }
+    bucket.delete(key)
+    deleted.push({ Key: key })
+  }
+  const quiet = textOf(body, 'Quiet') === 'true'
+  return xml(document('DeleteResult', { Deleted: quiet ? undefined : deleted, Error: errors }))
+}
+
+function isChecksum(name: string): boolean {
+  return /^x-amz-checksum-(crc|sha)/.test(name)
+}
+
+/** The object that x-amz-copy-source names, if it may be copied. */
+export function copySource(service: Service, call: Call): StoredObject {
+  const [path = ''] = (call.header('x-amz-copy-source') ?? '').split('?')
+  const [, bucketName, key] = /^\/?([^/]+)\/(.+)$/s.exec(decodeURIComponent(path)) ?? []
+  if (bucketName === undefined || key === undefined) throw invalidArgument('Copy Source must mention the source bucket')
+  const source = bucketOf(service, bucketName).get(key)
+  if (source === undefined) throw noSuchKey()
+  checkCustomerKey(source, call.header('x-amz-copy-source-server-side-encryption-customer-key-md5'))
+  checkSource(call, service.knobs, source)
+  return source
+}
+
+export function copyObject(service: Service, call: Call): Reply {
+  const bucket = bucketOf(service, call.bucket)
+  checkKey(call.key)
+  const source = copySource(service, call)
+  if (source.content.sizeBytes > service.knobs.maxCopyBytes)
+    throw new S3Error(400, 'InvalidRequest', 'The specified copy source is larger than the maximum allowable size')
+  const replace = call.header('x-amz-metadata-directive') === 'REPLACE'
+  const given = keptHeaders(call)
+  const changes = Object.keys(given).some(name => /^x-amz-(storage-class|server-side)/.test(name))
+  if (!replace && !changes && bucket.get(call.key) === source)
+    throw new S3Error(400, 'InvalidRequest', 'This copy request is illegal because it changes nothing.')
+  checkWrite(call, service.knobs, 'copy', bucket.get(call.key))
+  const lastModifiedMs = service.nowMs()
+  const headers = replace ? given : { ...attachmentsOf(source.headers), ...placementOf(given) }
+  const etag = source.etag.includes('-') ? newEtag(undefined) : source.etag
+  bucket.set(call.key, { content: source.content, etag, lastModifiedMs, headers })
+  return xml(document('CopyObjectResult', { ETag: `"${etag}"`, LastModified: new Date(lastModifiedMs).toISOString() }))
+}
+
+/** What a copy takes over from its source: not the class, not the encryption. */
+function attachmentsOf(headers: KeptHeaders): KeptHeaders {
+  return Object.fromEntries(
+    Object.entries(headers).filter(([name]) => !/^x-amz-(storage-class|server-side)/.test(name)),
+  )
+}
+
+function placementOf(headers: KeptHeaders): KeptHeaders {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => /^x-amz-(storage-class|server-side)/.test(name)))
+}

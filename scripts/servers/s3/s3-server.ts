@@ -1,0 +1,195 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { readBody } from './body-reader.js'
+import { Bucket } from './bucket.js'
+import { type Call, parseCall } from './call.js'
+import { Counters, type Counts } from './counters.js'
+import { type Fault, KnobBoard, type Knobs } from './knobs.js'
+import type { Reply } from './reply.js'
+import { handlerOf } from './routes.js'
+import { S3Error } from './s3-error.js'
+import { sendReply } from './sender.js'
+import type { Service } from './service.js'
+import { type Key, SignatureCheck } from './signature.js'
+
+export interface S3ServerOptions {
+  /** Default: any free one. */
+  readonly port?: number
+  /** Default: test / testsecret. */
+  readonly keys?: readonly Key[]
+  /** Unsigned requests pass. Default: they are refused. */
+  readonly anonymous?: boolean
+  /** Requests must be signed for it. Default: any region will do, `us-east-1` is said. */
+  readonly region?: string
+  /** Below this name, hosts are buckets. Default `localhost`. */
+  readonly hostBase?: string
+  /** Buckets that exist from the beginning. */
+  readonly buckets?: readonly string[]
+  readonly nowMs?: () => number
+}
+
+export interface S3Server {
+  readonly url: string
+  counters(): Counts
+  setKnobs(knobs: Partial<Knobs>): void
+  /** Knobs and counters as at the start; what is stored stays. */
+  reset(): void
+  close(): Promise<void>
+}
+
+/**
+ * An S3 in memory that keeps every rule which the driver leans on, counts what it is asked, and misbehaves when told to:
+ * by these functions, or over HTTP by GET /_control/counters, POST /_control/reset and POST /_control/knobs (JSON).
+ */
+export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Server> {
+  const board = new KnobBoard()
+  const counters = new Counters()
+  const handler = new RequestHandler(options, board, counters)
+  const server = createServer((request, response) => void handler.handle(request, response))
+  server.keepAliveTimeout = 60_000
+  await listen(server, options.port ?? 0)
+  const { port } = server.address() as AddressInfo
+  return {
+    url: `http://127.0.0.1:${port}`,
+    counters: () => counters.read(),
+    setKnobs: knobs => board.set(knobs),
+    reset: () => {
+      board.reset()
+      counters.reset()
+    },
+    close: () => close(server),
+  }
+}
+
+function listen(server: Server, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, '127.0.0.1', resolve)
+  })
+}
+
+function close(server: Server): Promise<void> {
+  return new Promise(resolve => {
+    server.close(() => resolve())
+    server.closeAllConnections()
+  })
+}
+
+class RequestHandler {
+  readonly #board: KnobBoard
+  readonly #counters: Counters
+  readonly #access: SignatureCheck
+  readonly #service: Service
+  readonly #hostBase: string
+
+  constructor(options: S3ServerOptions, board: KnobBoard, counters: Counters) {
+    const nowMs = options.nowMs ?? Date.now
+    this.#board = board
+    this.#counters = counters
+    this.#hostBase = options.hostBase ?? 'localhost'
+    this.#access = new SignatureCheck({
+      keys: options.keys ?? [{ accessKeyId: 'test', secretAccessKey: 'testsecret' }],
+      anonymous: options.anonymous ?? false,
+      region: options.region,
+      nowMs,
+    })
+    this.#service = {
+      buckets: new Map((options.buckets ?? []).map(name => [name, new Bucket(name, nowMs())])),
+      get knobs() {
+        return board.knobs
+      },
+      region: options.region ?? 'us-east-1',
+      nowMs,
+      readBody: call => readBody(call, !board.knobs.randomEtags, bytes => counters.received(call.operation, bytes)),
+    }
+  }
+
+  /** Never rejects: whatever goes wrong becomes an answer, or ends the connection. */
+  async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    response.on('error', () => response.destroy())
+    try {
+      if (request.url?.startsWith('/_control/')) await this.#control(request, response)
+      else await this.#serve(request, response)
+    } catch {
+      // Only a connection that broke, on which nothing more can be said.
+      response.destroy()
+    }
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const call = this.#parse(request)
+    const operation = call instanceof S3Error ? 'Unknown' : call.operation
+    this.#counters.begin(operation)
+    response.once('close', () => this.#counters.end(response.headersSent ? response.statusCode : 0))
+    const fault = call instanceof S3Error ? {} : this.#board.faultFor(operation, call.key)
+    if (this.#board.knobs.latencyMs > 0) await sleep(this.#board.knobs.latencyMs)
+    if (fault.dropRequest) {
+      response.destroy()
+      return
+    }
+    const reply = call instanceof S3Error ? errorReply(call) : await this.#reply(call, fault)
+    // What is left of a body that nobody read must not stand before the next request.
+    if (!request.complete) request.resume()
+    if (fault.loseReply) {
+      response.destroy()
+      return
+    }
+    await sendReply(response, reply, {
+      fault,
+      bytesPerSecond: this.#board.knobs.bytesPerSecond,
+      headOnly: request.method === 'HEAD',
+      onBytes: bytes => this.#counters.sent(operation, bytes),
+    })
+  }
+
+  #parse(request: IncomingMessage): Call | S3Error {
+    try {
+      return parseCall(request, this.#hostBase)
+    } catch (error) {
+      if (error instanceof S3Error) return error
+      throw error
+    }
+  }
+
+  async #reply(call: Call, fault: Fault): Promise<Reply> {
+    try {
+      this.#access.check(call)
+      if (fault.error !== undefined) throw faultError(fault.error)
+      if (fault.errorInside !== undefined) return { ...errorReply(new S3Error(200, fault.errorInside, 'a fault')) }
+      if (fault.ignoreRange) delete call.request.headers.range
+      return await handlerOf(call)(this.#service, call)
+    } catch (error) {
+      if (error instanceof S3Error) return errorReply(error)
+      return errorReply(new S3Error(500, 'InternalError', error instanceof Error ? error.message : String(error)))
+    }
+  }
+
+  async #control(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const action = `${request.method} ${request.url?.slice('/_control/'.length)}`
+    if (action === 'POST knobs') this.#board.set(JSON.parse(await textOf(request)) as Partial<Knobs>)
+    else if (action === 'POST reset') {
+      this.#board.reset()
+      this.#counters.reset()
+    } else if (action !== 'GET counters') response.statusCode = 404
+    response.setHeader('content-type', 'application/json')
+    response.end(JSON.stringify(this.#counters.read()))
+  }
+}
+
+function faultError(error: NonNullable<Fault['error']>): S3Error {
+  const { retryAfterSeconds } = error
+  const headers = retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) }
+  return new S3Error(error.status, error.code, 'a fault', {}, headers as Record<string, string>)
+}
+
+function errorReply(error: S3Error): Reply {
+  const headers = { 'content-type': 'application/xml', ...error.headers }
+  return { status: error.status, headers, body: error.toXml() }
+}
+
+async function textOf(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk)
+  return Buffer.concat(chunks).toString()
+}

@@ -1,0 +1,33 @@
+import { setMaxListeners } from 'node:events'
+import { StoreError } from './store-error.js'
+
+/** Throws `aborted` when the caller's signal has fired. */
+export function throwIfAborted(signal: AbortSignal | undefined, operation: string, key?: string): void {
+  if (signal?.aborted === true) throw abortedError(signal, operation, key)
+}
+
+/** What a call rejects with once its signal has fired. */
+export function abortedError(signal: AbortSignal, operation: string, key?: string): StoreError {
+  return new StoreError('aborted', `${operation} was aborted`, {
+    operation,
+    cause: signal.reason,
+    ...(key !== undefined && { key }),
+  })
+}
+
+/**
+ * Calls `run` once when the signal fires, also when it has fired already; the answered function calls that off. One
+ * signal may serve any number of calls at once, so Node's warning about many listeners is turned off for it.
+ */
+export function onAbort(signal: AbortSignal | undefined, run: () => void): () => void {
+  if (signal === undefined) return ignore
+  if (signal.aborted) {
+    run()
+    return ignore
+  }
+  setMaxListeners(0, signal)
+  signal.addEventListener('abort', run, { once: true })
+  return () => signal.removeEventListener('abort', run)
+}
+
+function ignore(): void {}

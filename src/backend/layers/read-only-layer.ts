@@ -1,0 +1,54 @@
+import type { CompletedPart, DeleteResult, Upload, WriteResult } from '../object-store.js'
+import { StoreError } from '../store-error.js'
+import { StoreLayer } from './store-layer.js'
+import type { StoreOperation } from './store-operation.js'
+import { UploadLayer } from './upload-layer.js'
+
+/** A store of which nothing can be changed: every writing call rejects with `denied`. */
+export class ReadOnlyLayer extends StoreLayer {
+  override put(key: string): Promise<WriteResult> {
+    return refuse('put', key)
+  }
+
+  override createUpload(key: string): Promise<Upload> {
+    return refuse('createUpload', key)
+  }
+
+  override resumeUpload(key: string, uploadId: string): Upload {
+    return new ReadOnlyUpload(this.inner.resumeUpload(key, uploadId))
+  }
+
+  override copy(_from: string, to: string): Promise<WriteResult> {
+    return refuse('copy', to)
+  }
+
+  override delete(): Promise<readonly DeleteResult[]> {
+    return refuse('delete')
+  }
+}
+
+class ReadOnlyUpload extends UploadLayer {
+  override part(): Promise<CompletedPart> {
+    return refuse('part', this.key)
+  }
+
+  override copyPart(): Promise<CompletedPart> {
+    return refuse('copyPart', this.key)
+  }
+
+  override complete(): Promise<WriteResult> {
+    return refuse('complete', this.key)
+  }
+
+  override abort(): Promise<void> {
+    return refuse('abort', this.key)
+  }
+}
+
+async function refuse(operation: StoreOperation, key?: string): Promise<never> {
+  throw new StoreError('denied', `${operation}: the store is opened read-only`, {
+    operation,
+    code: 'EROFS',
+    ...(key !== undefined && { key }),
+  })
+}

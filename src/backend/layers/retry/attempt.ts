@@ -1,0 +1,115 @@
+import { abortedError, onAbort } from '../../call.js'
+import { StoreError } from '../../store-error.js'
+import type { Timers } from '../../timers.js'
+
+export interface AttemptSettings {
+  readonly operation: string
+  readonly key: string | undefined
+  /** The caller's. */
+  readonly signal: AbortSignal | undefined
+  readonly timers: Timers
+  /** Aborted when the first sign of progress takes longer. */
+  readonly timeoutMs: number
+  /** Aborted when, after that, nothing comes for so long. */
+  readonly idleTimeoutMs: number
+  /** What happened is not known when an answer is missing. */
+  readonly writes: boolean
+}
+
+/** One try of a store call, watched: it ends when its caller gives it up or when it makes no progress for too long. */
+export class Attempt {
+  readonly #settings: AttemptSettings
+  readonly #controller = new AbortController()
+  readonly #forgetSignal: () => void
+  #timeoutMs: number
+  #lastProgressMs: number
+  #cancelTimer: (() => void) | undefined
+  #timedOut = false
+
+  constructor(settings: AttemptSettings) {
+    this.#settings = settings
+    this.#timeoutMs = settings.timeoutMs
+    this.#lastProgressMs = settings.timers.nowMs()
+    this.#forgetSignal = onAbort(settings.signal, () => this.#controller.abort(settings.signal?.reason))
+    this.#arm(this.#timeoutMs)
+  }
+
+  /** For the wrapped store. */
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  progress(): void {
+    this.#timeoutMs = this.#settings.idleTimeoutMs
+    this.#lastProgressMs = this.#settings.timers.nowMs()
+  }
+
+  /** While nobody waits for the store, its silence does not count. */
+  pause(): void {
+    this.#cancelTimer?.()
+    this.#cancelTimer = undefined
+  }
+
+  resume(): void {
+    this.progress()
+    this.#arm(this.#timeoutMs)
+  }
+
+  /** Must be called once for every attempt. */
+  end(): void {
+    this.pause()
+    this.#forgetSignal()
+  }
+
+  /** The call's result, or `aborted` or the timeout at once even if the call itself never ends. */
+  async race<T>(call: Promise<T>, discard?: (late: T) => void): Promise<T> {
+    let abandoned = false
+    const left = new Promise<never>((_, reject) => {
+      const forget = onAbort(this.signal, () => {
+        abandoned = true
+        reject(this.#reason())
+      })
+      call.then(late => {
+        forget()
+        if (abandoned) discard?.(late)
+      }, forget)
+    })
+    return Promise.race([call, left])
+  }
+
+  /** What a failure of this attempt means for the caller. */
+  explain(error: unknown): StoreError {
+    if (this.signal.aborted) return this.#reason(error)
+    if (error instanceof StoreError) return error
+    const { operation, key } = this.#settings
+    return new StoreError('unavailable', `${operation} failed in an unforeseen way`, {
+      operation,
+      cause: error,
+      retryable: false,
+      ...(key !== undefined && { key }),
+    })
+  }
+
+  #reason(cause?: unknown): StoreError {
+    const { operation, key, signal, writes } = this.#settings
+    if (!this.#timedOut && signal !== undefined) return abortedError(signal, operation, key)
+    return new StoreError('unavailable', `${operation} timed out after ${this.#timeoutMs} ms without progress`, {
+      operation,
+      ambiguous: writes,
+      code: 'TimedOut',
+      ...(key !== undefined && { key }),
+      ...(cause !== undefined && { cause }),
+    })
+  }
+
+  #arm(delayMs: number): void {
+    this.pause()
+    this.#cancelTimer = this.#settings.timers.after(delayMs, () => {
+      const leftMs = this.#lastProgressMs + this.#timeoutMs - this.#settings.timers.nowMs()
+      if (leftMs > 0) return this.#arm(leftMs)
+      this.#cancelTimer = undefined
+      this.#timedOut = true
+      this.#controller.abort(new Error('no progress'))
+    })
+  }
+}

@@ -1,0 +1,181 @@
+import type {
+  Body,
+  ByteRange,
+  CallOptions,
+  CompletedPart,
+  CopyOptions,
+  DeleteEntry,
+  DeleteResult,
+  GetOptions,
+  GetResult,
+  ListOptions,
+  ListPage,
+  ObjectInfo,
+  ObjectStore,
+  PendingUpload,
+  PrepareReadOptions,
+  PutOptions,
+  ReadPlan,
+  Upload,
+  WriteResult,
+} from '../../object-store.js'
+import type { StoreError } from '../../store-error.js'
+import { StoreLayer } from '../store-layer.js'
+import { retriedGet, retriedPlan } from './retried-read.js'
+import { RetriedUpload } from './retried-upload.js'
+import { watchedBody } from './retry-bodies.js'
+import { RetryBudget } from './retry-budget.js'
+import { begun, retried } from './retry-loop.js'
+import { type RetryOptions, type RetryPolicy, retryPolicy } from './retry-policy.js'
+import { settleCopy, settlePut } from './settlement.js'
+
+/**
+ * The one place where requests are repeated: only errors that are `retryable`, with exponential backoff, until a call has
+ * been without progress for `timeoutMs`. Writes whose outcome is unknown are settled by looking, so that the caller sees
+ * no conflict with itself.
+ */
+export class RetryLayer extends StoreLayer {
+  readonly #policy: RetryPolicy
+
+  constructor(inner: ObjectStore, options: RetryOptions = {}) {
+    super(inner)
+    this.#policy = retryPolicy(options)
+  }
+
+  override head(key: string, options: CallOptions = {}): Promise<ObjectInfo> {
+    return this.#retried('head', key, options, signal => this.inner.head(key, { ...options, signal }))
+  }
+
+  override list(options: ListOptions = {}): Promise<ListPage> {
+    return this.#retried('list', undefined, options, signal => this.inner.list({ ...options, signal }))
+  }
+
+  override get(key: string, options: GetOptions = {}): Promise<GetResult> {
+    return retriedGet(this.#policy, this.inner, key, options)
+  }
+
+  override prepareRead(key: string, range: ByteRange, options: PrepareReadOptions = {}): Promise<ReadPlan> {
+    return retriedPlan(this.#policy, this.inner, key, range, options)
+  }
+
+  override async put(key: string, body: Body, options: PutOptions = {}): Promise<WriteResult> {
+    const budget = new RetryBudget(this.#policy)
+    const { value, attempt } = await begun(
+      this.#policy,
+      {
+        operation: 'put',
+        key,
+        signal: options.signal,
+        writes: true,
+        borrowsMemory: true,
+        run: attempt => this.inner.put(key, watchedBody(body, attempt, budget), { ...options, signal: attempt.signal }),
+        settle: error => settlePut(this, key, body, options.metadata ?? {}, error, options.signal),
+      },
+      budget,
+    )
+    attempt.end()
+    return value
+  }
+
+  /** A repetition may leave an empty upload behind, which is aborted as any other that is left over. */
+  override async createUpload(
+    key: string,
+    options: NonNullable<Parameters<ObjectStore['createUpload']>[1]> = {},
+  ): Promise<Upload> {
+    const upload = await this.#retried('createUpload', key, options, signal =>
+      this.inner.createUpload(key, { ...options, signal }),
+    )
+    return new RetriedUpload(upload, this.#policy, this)
+  }
+
+  override resumeUpload(key: string, uploadId: string): Upload {
+    return new RetriedUpload(this.inner.resumeUpload(key, uploadId), this.#policy, this)
+  }
+
+  override listUploads(
+    options: NonNullable<Parameters<ObjectStore['listUploads']>[0]> = {},
+  ): Promise<readonly PendingUpload[]> {
+    return this.#retried('listUploads', undefined, options, signal => this.inner.listUploads({ ...options, signal }))
+  }
+
+  override listParts(key: string, uploadId: string, options: CallOptions = {}): Promise<readonly CompletedPart[]> {
+    return this.#retried('listParts', key, options, signal =>
+      this.inner.listParts(key, uploadId, { ...options, signal }),
+    )
+  }
+
+  override copy(from: string, to: string, options: CopyOptions = {}): Promise<WriteResult> {
+    return retried(this.#policy, {
+      operation: 'copy',
+      key: to,
+      signal: options.signal,
+      writes: true,
+      slow: true,
+      run: attempt => this.inner.copy(from, to, { ...options, signal: attempt.signal }),
+      settle: error => settleCopy(this, from, to, options, error),
+    })
+  }
+
+  /** Keys that failed for a passing reason are asked for again, without the others. */
+  override async delete(entries: readonly DeleteEntry[], options: CallOptions = {}): Promise<readonly DeleteResult[]> {
+    const results: DeleteResult[] = entries.map(({ key }) => ({ key }))
+    const budget = new RetryBudget(this.#policy)
+    let waiting = entries.map((_, index) => index)
+    while (waiting.length > 0) {
+      const asked = waiting
+      const answers = await this.#deleteOnce(
+        asked.flatMap(index => entries[index] ?? []),
+        options,
+        budget,
+      )
+      waiting = []
+      for (const [n, index] of asked.entries()) {
+        const answer = answers[n]
+        if (answer !== undefined) results[index] = answer
+        if (answer?.error?.retryable === true) waiting.push(index)
+      }
+      if (waiting.length < asked.length) budget.progress()
+      const failure = answers.find(answer => answer.error?.retryable === true)?.error
+      if (failure !== undefined && !(await hasTimeFor(budget, failure, options.signal))) break
+    }
+    return results
+  }
+
+  async #deleteOnce(
+    entries: readonly DeleteEntry[],
+    options: CallOptions,
+    budget: RetryBudget,
+  ): Promise<readonly DeleteResult[]> {
+    const call = {
+      operation: 'delete',
+      key: entries[0]?.key,
+      signal: options.signal,
+      writes: true,
+      run: ({ signal }: { readonly signal: AbortSignal }) => this.inner.delete(entries, { ...options, signal }),
+    }
+    const { value, attempt } = await begun(this.#policy, call, budget)
+    attempt.end()
+    return value
+  }
+
+  #retried<T>(
+    operation: string,
+    key: string | undefined,
+    options: CallOptions,
+    run: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const { signal } = options
+    return retried(this.#policy, { operation, key, signal, run: attempt => run(attempt.signal) })
+  }
+}
+
+/** Waits before the next try; false when the budget is spent, `aborted` is thrown. */
+async function hasTimeFor(budget: RetryBudget, error: StoreError, signal: AbortSignal | undefined): Promise<boolean> {
+  try {
+    await budget.spend(error, 'delete', signal)
+    return true
+  } catch (spent) {
+    if (spent === error) return false
+    throw spent
+  }
+}

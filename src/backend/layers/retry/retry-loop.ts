@@ -1,0 +1,88 @@
+import { StoreError, type StoreErrorKind } from '../../store-error.js'
+import { Attempt } from './attempt.js'
+import { RetryBudget } from './retry-budget.js'
+import type { RetryPolicy } from './retry-policy.js'
+
+export interface RetriedCall<T> {
+  readonly operation: string
+  readonly key?: string | undefined
+  /** The caller's. */
+  readonly signal?: AbortSignal | undefined
+  /** The call changes something: without an answer its outcome is unknown. */
+  readonly writes?: boolean
+  /** The server works alone for long: one try has the whole time. */
+  readonly slow?: boolean
+  /** One try; it passes `attempt.signal` on and reports progress that it sees. */
+  readonly run: (attempt: Attempt) => Promise<T>
+  /**
+   * The call uses memory of the caller, so a try that is given up is waited for: the store ends it soon after its signal
+   * fires. Any other is left at once, even if it never ends.
+   */
+  readonly borrowsMemory?: boolean
+  /** Receives an answer that came after the try was left. */
+  readonly discard?: (late: T) => void
+  /**
+   * Asked when a try met an obstacle that an earlier one of unknown outcome may have put there itself: finds out and
+   * answers what the call should have, or throws.
+   */
+  readonly settle?: (error: StoreError) => Promise<T>
+}
+
+/** What a repetition meets when the first try had succeeded. */
+const OBSTACLES: ReadonlySet<StoreErrorKind> = new Set(['precondition-failed', 'not-found', 'no-such-upload', 'exists'])
+
+/** Tries a call until it succeeds, fails for good, or the policy's limits are reached. */
+export async function retried<T>(policy: RetryPolicy, call: RetriedCall<T>): Promise<T> {
+  const { value, attempt } = await begun(policy, call, new RetryBudget(policy))
+  attempt.end()
+  return value
+}
+
+/** As `retried`, but the successful attempt goes on (it watches a body): the caller ends it. */
+export async function begun<T>(
+  policy: RetryPolicy,
+  call: RetriedCall<T>,
+  budget: RetryBudget,
+): Promise<{ readonly value: T; readonly attempt: Attempt }> {
+  let ambiguous = false
+  for (;;) {
+    const idleTimeoutMs = call.slow === true ? policy.timeoutMs : policy.attemptTimeoutMs
+    const attempt = new Attempt({
+      operation: call.operation,
+      key: call.key,
+      signal: call.signal,
+      timers: policy.timers,
+      timeoutMs: Math.max(1, Math.min(budget.remainingMs, idleTimeoutMs)),
+      idleTimeoutMs,
+      writes: call.writes ?? false,
+    })
+    try {
+      const answer = call.run(attempt)
+      return { value: await (call.borrowsMemory === true ? answer : attempt.race(answer, call.discard)), attempt }
+    } catch (caught) {
+      attempt.end()
+      const error = attempt.explain(caught)
+      if (ambiguous && call.settle !== undefined && OBSTACLES.has(error.kind)) {
+        const value = await call.settle(error)
+        return { value, attempt }
+      }
+      ambiguous ||= error.ambiguous
+      await budget.spend(ambiguous ? asAmbiguous(error) : error, call.operation, call.signal)
+    }
+  }
+}
+
+/** The same error, telling that the outcome of the call is unknown. */
+export function asAmbiguous(error: StoreError, message = error.message): StoreError {
+  if (error.ambiguous && message === error.message) return error
+  const { kind, key, operation, retryable, retryAfterMs, code } = error
+  return new StoreError(kind, message, {
+    cause: error,
+    ambiguous: true,
+    retryable,
+    ...(key !== undefined && { key }),
+    ...(operation !== undefined && { operation }),
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+    ...(code !== undefined && { code }),
+  })
+}

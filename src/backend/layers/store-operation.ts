@@ -1,0 +1,15 @@
+/** The calls of a store that cost requests; running a ReadPlan is a `get`. */
+export type StoreOperation =
+  | 'head'
+  | 'list'
+  | 'get'
+  | 'put'
+  | 'createUpload'
+  | 'part'
+  | 'copyPart'
+  | 'complete'
+  | 'abort'
+  | 'listUploads'
+  | 'listParts'
+  | 'copy'
+  | 'delete'

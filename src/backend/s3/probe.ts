@@ -1,0 +1,175 @@
+import { randomUUID } from 'node:crypto'
+import { MAX_KEY_BYTES } from '../keys.js'
+import type { Log } from '../log.js'
+import { isStoreError, StoreError } from '../store-error.js'
+import type { ConditionalOperation, Finding } from './knowledge.js'
+import type { MultipartRequests } from './multipart-requests.js'
+import type { ObjectRequests, WireConditions } from './requests.js'
+
+/** What a probe found. */
+export interface ProbeResult {
+  readonly finding: Finding
+  readonly bareIfMatch?: boolean
+}
+
+/** An ETag that no object has. */
+const WRONG_ETAG = '0123456789abcdef0123456789abcdef'
+const IF_ABSENT: WireConditions = { IfNoneMatch: '*' }
+const IF_WRONG: WireConditions = { IfMatch: `"${WRONG_ETAG}"` }
+const CONTENT = Buffer.from('probe')
+const PROBE_NAME = '.mount-bucket-probe-'
+/** Decoded once more, this is a name of nothing. */
+const ENCODED_NAME = '-%41'
+
+/**
+ * Finds out, with temporary objects of random names, whether a server keeps the conditions of an operation. The names
+ * stand beside the key that is about to be written, since credentials may be good for one folder only.
+ */
+export class EndpointProbe {
+  readonly #objects: ObjectRequests
+  readonly #multipart: MultipartRequests
+  readonly #log: Log
+
+  constructor(objects: ObjectRequests, multipart: MultipartRequests, log: Log) {
+    this.#objects = objects
+    this.#multipart = multipart
+    this.#log = log
+  }
+
+  async run(operation: ConditionalOperation, nearKey: string): Promise<ProbeResult> {
+    const key = probeKey(nearKey)
+    const target = `${key}-2`
+    const probes: Record<ConditionalOperation, () => Promise<ProbeResult>> = {
+      put: () => this.#put(key),
+      complete: () => this.#complete(key),
+      copy: () => this.#copy(key, target),
+      delete: () => this.#delete(key),
+    }
+    try {
+      return await probes[operation]()
+    } finally {
+      await this.#remove(key)
+      if (operation === 'copy') await this.#remove(target)
+    }
+  }
+
+  async #put(key: string): Promise<ProbeResult> {
+    const put = (conditions: WireConditions) => this.#objects.put(key, CONTENT, conditions, {})
+    if ((await outcome(put(IF_ABSENT))) === 'refused') return { finding: 'refused' }
+    const { etag } = await put({})
+    const bareIfMatch = (await outcome(put({ IfMatch: `"${etag}"` }))) !== 'done'
+    if (bareIfMatch && (await outcome(put({ IfMatch: etag }))) !== 'done') return { finding: 'refused' }
+    const wrong = { IfMatch: bareIfMatch ? WRONG_ETAG : `"${WRONG_ETAG}"` }
+    return { finding: await allKept([() => put(IF_ABSENT), () => put(wrong)]), bareIfMatch }
+  }
+
+  async #complete(key: string): Promise<ProbeResult> {
+    const { etag } = await this.#objects.put(key, CONTENT, {}, {})
+    const complete = (conditions: WireConditions) => () => this.#completeOnce(key, conditions)
+    const finding = await allKept([complete(IF_ABSENT), complete(IF_WRONG)])
+    if (finding !== 'atomic') return { finding }
+    return { finding: (await outcome(complete({ IfMatch: `"${etag}"` })())) === 'done' ? 'atomic' : 'refused' }
+  }
+
+  async #completeOnce(key: string, conditions: WireConditions): Promise<void> {
+    const upload = { key, uploadId: await this.#multipart.create(key, {}) }
+    try {
+      const part = await this.#multipart.part(upload, 1, CONTENT)
+      await this.#multipart.complete(upload, [part], conditions)
+    } catch (error) {
+      await this.#multipart.abort(upload)
+      throw error
+    }
+  }
+
+  async #copy(key: string, target: string): Promise<ProbeResult> {
+    await this.#objects.put(key, CONTENT, {}, {})
+    const copy = (conditions: WireConditions, sourceIfMatch?: string) => () =>
+      this.#objects.copy(key, target, { conditions, sourceIfMatch })
+    const { etag } = await copy({})()
+    const finding = await allKept([copy(IF_ABSENT), copy(IF_WRONG), copy({}, WRONG_ETAG)])
+    if (finding !== 'atomic') return { finding }
+    return { finding: (await outcome(copy({ IfMatch: `"${etag}"` }, etag)())) === 'done' ? 'atomic' : 'refused' }
+  }
+
+  async #delete(key: string): Promise<ProbeResult> {
+    const { etag } = await this.#objects.put(key, CONTENT, {}, {})
+    const finding = await allKept([() => this.#objects.delete(key, IF_WRONG)])
+    if (finding !== 'atomic') return { finding }
+    return {
+      finding: (await outcome(this.#objects.delete(key, { IfMatch: `"${etag}"` }))) === 'done' ? 'atomic' : 'refused',
+    }
+  }
+
+  /** Whether UploadPartCopy decodes the name of its source twice; without a name that such a server would die of. */
+  async decodesPartSourceTwice(nearKey: string): Promise<boolean> {
+    const key = probeKey(nearKey) + ENCODED_NAME
+    try {
+      await this.#objects.put(key, CONTENT, {}, {})
+      const upload = { key, uploadId: await this.#multipart.create(key, {}) }
+      try {
+        const range = { offset: 0, lengthBytes: CONTENT.byteLength }
+        await this.#multipart.copyPart(upload, 1, { key, range })
+        return false
+      } catch (error) {
+        if (isStoreError(error, 'not-found')) return true
+        throw error
+      } finally {
+        await this.#multipart.abort(upload)
+      }
+    } finally {
+      await this.#remove(key)
+    }
+  }
+
+  async #remove(key: string): Promise<void> {
+    try {
+      await this.#objects.delete(key, {})
+    } catch (error) {
+      this.#log.warn('a temporary object could not be deleted', { key, error })
+    }
+  }
+}
+
+type Outcome = 'done' | 'kept' | 'refused'
+
+/** What became of a conditional request; anything but these three outcomes is thrown. */
+async function outcome(request: Promise<unknown>): Promise<Outcome> {
+  try {
+    await request
+    return 'done'
+  } catch (error) {
+    if (isStoreError(error, 'precondition-failed')) return 'kept'
+    if (isStoreError(error, 'unsupported', 'invalid')) return 'refused'
+    throw error
+  }
+}
+
+/** All of these requests have conditions that do not hold. */
+async function allKept(requests: readonly (() => Promise<unknown>)[]): Promise<Finding> {
+  const outcomes: Outcome[] = []
+  for (const request of requests) outcomes.push(await outcome(request()))
+  if (outcomes.includes('refused')) return 'refused'
+  return outcomes.includes('done') ? 'ignored' : 'atomic'
+}
+
+/** In the same folder, within the length that a key may have. */
+function probeKey(nearKey: string): string {
+  const folder = nearKey.slice(0, nearKey.lastIndexOf('/') + 1)
+  const name = `${PROBE_NAME}${randomUUID()}`
+  const fits = Buffer.byteLength(folder) + name.length + ENCODED_NAME.length <= MAX_KEY_BYTES
+  return fits ? folder + name : name
+}
+
+/** Whatever a probe failed with, the caller's own request has not been sent. */
+export function asProbeFailure(error: unknown, operation: string, key: string): unknown {
+  if (!isStoreError(error)) return error
+  return new StoreError(error.kind, `${operation}: what the server can do could not be found out`, {
+    cause: error,
+    key,
+    operation,
+    retryable: error.retryable,
+    ...(error.retryAfterMs !== undefined && { retryAfterMs: error.retryAfterMs }),
+    ...(error.code !== undefined && { code: error.code }),
+  })
+}

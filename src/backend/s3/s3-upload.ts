@@ -1,0 +1,101 @@
+import type {
+  Body,
+  CallOptions,
+  CompletedPart,
+  CopyPartSource,
+  Upload,
+  WriteConditions,
+  WriteResult,
+} from '../object-store.js'
+import { checkPartNumber } from '../part-list.js'
+import { checkRange } from '../range.js'
+import { isStoreError, StoreError } from '../store-error.js'
+import type { Conditions } from './conditions.js'
+import { MULTIPART_LIMITS } from './limits.js'
+import type { MultipartRequests } from './multipart-requests.js'
+import type { PartSource } from './part-source.js'
+import type { ObjectRequests } from './requests.js'
+
+export interface UploadServices {
+  readonly objects: ObjectRequests
+  readonly multipart: MultipartRequests
+  readonly conditions: Conditions
+  readonly partSource: PartSource
+}
+
+/** One multipart upload; it holds nothing but its name. */
+export class S3Upload implements Upload {
+  readonly key: string
+  readonly uploadId: string
+  readonly #services: UploadServices
+
+  constructor(services: UploadServices, key: string, uploadId: string) {
+    this.#services = services
+    this.key = key
+    this.uploadId = uploadId
+  }
+
+  async part(number: number, body: Body, options: CallOptions = {}): Promise<CompletedPart> {
+    checkPartNumber(number, MULTIPART_LIMITS, 'part', this.key)
+    return this.#services.multipart.part(this, number, body, options.signal)
+  }
+
+  async copyPart(number: number, source: CopyPartSource, options: CallOptions = {}): Promise<CompletedPart> {
+    const { conditions, multipart, partSource } = this.#services
+    checkPartNumber(number, MULTIPART_LIMITS, 'copyPart', this.key)
+    checkRange(source.range, 'copyPart', source.key)
+    const sourceIfMatch = await conditions.applyToSource(source.key, source.sourceIfMatch, this.key, options)
+    const key = await partSource.keyFor(source.key, this.key)
+    return multipart.copyPart(this, number, { key, range: source.range, sourceIfMatch }, options.signal)
+  }
+
+  async complete(parts: readonly CompletedPart[], options: CallOptions & WriteConditions = {}): Promise<WriteResult> {
+    const { conditions, multipart } = this.#services
+    if (parts.length === 0)
+      throw new StoreError('invalid', 'complete: no parts', { key: this.key, operation: 'complete' })
+    const wire = await conditions.apply('complete', this.key, options, options)
+    try {
+      const result = await multipart.complete(this, parts, wire, options.signal)
+      return result.etag === '' ? await this.#lookUp(options) : result
+    } catch (error) {
+      throw await this.#settle(error, options)
+    }
+  }
+
+  abort(options: CallOptions = {}): Promise<void> {
+    return this.#services.multipart.abort(this, options.signal)
+  }
+
+  /** Ceph RGW 16 answers 500 for an upload that is gone. */
+  async #settle(error: unknown, options: CallOptions): Promise<unknown> {
+    if (!isStoreError(error, 'unavailable') || error.code !== 'InternalError') return error
+    try {
+      await this.#services.multipart.listParts(this, options.signal)
+      return error
+    } catch (second) {
+      if (!isStoreError(second, 'no-such-upload')) return error
+      return new StoreError('no-such-upload', 'complete: the upload is gone', {
+        cause: error,
+        key: this.key,
+        operation: 'complete',
+        ambiguous: true,
+      })
+    }
+  }
+
+  /** Ceph RGW 16 completes the upload and leaves the ETag out of its reply. */
+  async #lookUp(options: CallOptions): Promise<WriteResult> {
+    try {
+      const { etag, versionId, lastModifiedMs } = await this.#services.objects.head(this.key, options.signal)
+      return { etag, versionId, lastModifiedMs }
+    } catch (error) {
+      const kind = isStoreError(error) ? error.kind : 'unavailable'
+      throw new StoreError(kind === 'not-found' ? 'corrupt' : kind, 'complete: the reply had no ETag, nor had HEAD', {
+        cause: error,
+        key: this.key,
+        operation: 'complete',
+        ambiguous: true,
+      })
+    }
+  }
+}

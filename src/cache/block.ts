@@ -1,0 +1,111 @@
+/** One block of one version of an object: memory that a lane fills from the front, and who waits for it. */
+export class Block {
+  /** `objectId` and the block's index: the name in the cache. */
+  readonly id: string
+  /** Where the block begins in the object, in bytes. */
+  readonly offset: number
+  readonly memory: Buffer
+  #filledBytes = 0
+  #pins = 0
+  #dropped = false
+  #error: unknown
+  #waiters: Waiter[] = []
+  readonly #recycle: (memory: Buffer) => void
+
+  constructor(id: string, offset: number, memory: Buffer, recycle: (memory: Buffer) => void) {
+    this.id = id
+    this.offset = offset
+    this.memory = memory
+    this.#recycle = recycle
+  }
+
+  get filledBytes(): number {
+    return this.#filledBytes
+  }
+
+  get isComplete(): boolean {
+    return this.#filledBytes === this.memory.length
+  }
+
+  get isAwaited(): boolean {
+    return this.#waiters.length > 0
+  }
+
+  /** The part that a lane may still write to. */
+  free(): Uint8Array {
+    return this.memory.subarray(this.#filledBytes)
+  }
+
+  /** A lane put `bytes` more bytes into `free()`. */
+  advance(bytes: number): void {
+    this.#filledBytes += bytes
+    if (this.#waiters.length > 0) this.#settle()
+  }
+
+  /** The lane gave up: whoever waits for bytes that did not come gets the error. */
+  fail(error: unknown): void {
+    this.#error = error
+    this.#settle()
+  }
+
+  /** Resolves once the first `bytes` bytes are there. */
+  whenFilled(bytes: number, signal?: AbortSignal): Promise<void> {
+    if (this.#filledBytes >= bytes) return Promise.resolve()
+    if (this.#error !== undefined) return Promise.reject(this.#error)
+    return new Promise((resolve, reject) => {
+      const waiter: Waiter = { bytes, resolve, reject, signal, onAbort: undefined }
+      if (signal !== undefined) {
+        waiter.onAbort = () => {
+          this.#waiters = this.#waiters.filter(other => other !== waiter)
+          reject(signal.reason)
+        }
+        if (signal.aborted) return reject(signal.reason)
+        signal.addEventListener('abort', waiter.onAbort, { once: true })
+      }
+      this.#waiters.push(waiter)
+    })
+  }
+
+  #settle(): void {
+    const waiting: Waiter[] = []
+    for (const waiter of this.#waiters) {
+      const isFilled = this.#filledBytes >= waiter.bytes
+      if (!isFilled && this.#error === undefined) {
+        waiting.push(waiter)
+        continue
+      }
+      if (waiter.onAbort !== undefined) waiter.signal?.removeEventListener('abort', waiter.onAbort)
+      if (isFilled) waiter.resolve()
+      else waiter.reject(this.#error)
+    }
+    this.#waiters = waiting
+  }
+
+  /** While pinned the memory is not used for anything else. */
+  pin(): void {
+    this.#pins += 1
+  }
+
+  unpin(): void {
+    this.#pins -= 1
+    this.#reuse()
+  }
+
+  /** The cache forgot the block; its memory goes back once nobody looks at it. */
+  drop(): void {
+    this.#dropped = true
+    this.#reuse()
+  }
+
+  #reuse(): void {
+    if (this.#dropped && this.#pins === 0) this.#recycle(this.memory)
+  }
+}
+
+interface Waiter {
+  readonly bytes: number
+  readonly resolve: () => void
+  readonly reject: (reason: unknown) => void
+  readonly signal: AbortSignal | undefined
+  onAbort: (() => void) | undefined
+}

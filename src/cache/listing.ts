@@ -1,0 +1,93 @@
+import { compareKeys } from '../backend/keys.js'
+import type { ObjectStore, ObjectVersion } from '../backend/object-store.js'
+
+/** One name in a directory. `directory` wins where a key and keys below it share the name. */
+export interface ListedEntry {
+  readonly name: string
+  readonly version: ObjectVersion | undefined
+  readonly isDirectory: boolean
+}
+
+/**
+ * The entries of one directory as pages of a prefix listing bring them, in key order. Several readers share one;
+ * each asks for entries by position and waits only for the pages up to there.
+ */
+export class Listing {
+  readonly prefix: string
+  readonly entries: ListedEntry[] = []
+  readonly #positions = new Map<string, number>()
+  readonly #store: ObjectStore
+  /** Names that this mount changed since the listing began: what the pages say of them is no longer true. */
+  readonly #changed = new Set<string>()
+  #cursor: string | undefined
+  #lastKey = ''
+  #isComplete = false
+  #page: Promise<void> | undefined
+
+  /** When it began, in milliseconds since 1970. */
+  readonly startedMs: number
+
+  constructor(store: ObjectStore, prefix: string, startedMs: number) {
+    this.#store = store
+    this.startedMs = startedMs
+    this.prefix = prefix
+  }
+
+  get isComplete(): boolean {
+    return this.#isComplete
+  }
+
+  /** The entry, or undefined when it isn't among those that have come. */
+  find(name: string): ListedEntry | undefined {
+    const position = this.#positions.get(name)
+    const entry = position === undefined ? undefined : this.entries[position]
+    return entry?.version === undefined && entry?.isDirectory === false ? undefined : entry
+  }
+
+  /** True once the pages have passed the place where `name` would stand, as a key or as a prefix. */
+  hasPassed(name: string): boolean {
+    return this.#isComplete || compareKeys(this.#lastKey, `${this.prefix}${name}/`) > 0
+  }
+
+  /** Fetches the next page; readers that ask at the same time share the request. */
+  more(): Promise<void> {
+    if (this.#isComplete) return Promise.resolve()
+    this.#page ??= this.#fetch().finally(() => {
+      this.#page = undefined
+    })
+    return this.#page
+  }
+
+  /** This mount stored, removed or made something: from now on that is what the listing says. */
+  change(name: string, entry: { version: ObjectVersion | undefined; isDirectory: boolean }): void {
+    if (!this.#isComplete) this.#changed.add(name)
+    this.#put({ name, ...entry })
+  }
+
+  async #fetch(): Promise<void> {
+    // Not bound to one caller's signal: others may wait for the same page.
+    const page = await this.#store.list({ prefix: this.prefix, delimiter: '/', cursor: this.#cursor })
+    for (const version of page.objects) this.#add(version.key, version, false)
+    for (const prefix of page.prefixes) this.#add(prefix.slice(0, -1), undefined, true)
+    const last = [page.objects.at(-1)?.key ?? '', page.prefixes.at(-1) ?? ''].sort(compareKeys).at(-1) ?? ''
+    if (compareKeys(last, this.#lastKey) > 0) this.#lastKey = last
+    this.#cursor = page.next
+    if (page.next === undefined) this.#isComplete = true
+  }
+
+  #add(key: string, version: ObjectVersion | undefined, isDirectory: boolean): void {
+    const name = key.slice(this.prefix.length)
+    if (name === '' || this.#changed.has(name)) return
+    const known = this.find(name)
+    this.#put({ name, version: version ?? known?.version, isDirectory: isDirectory || known?.isDirectory === true })
+  }
+
+  #put(entry: ListedEntry): void {
+    const position = this.#positions.get(entry.name)
+    if (position !== undefined) this.entries[position] = entry
+    else if (entry.version !== undefined || entry.isDirectory) {
+      this.#positions.set(entry.name, this.entries.length)
+      this.entries.push(entry)
+    }
+  }
+}

@@ -1,0 +1,239 @@
+import { LRUCache } from 'lru-cache'
+import type { ObjectInfo, ObjectStore, ObjectVersion } from '../backend/object-store.js'
+import { isStoreError, StoreError } from '../backend/store-error.js'
+import type { Clock } from './clock.js'
+import { Listing } from './listing.js'
+
+export interface MetadataCacheOptions {
+  readonly store: ObjectStore
+  readonly clock: Clock
+  /** How long an answer of the store counts. 0 asks anew every time. */
+  readonly ttlMs: number
+  /** Bound of all remembered names together. */
+  readonly maxEntries: number
+}
+
+/** What stands at a path, and until when that counts. */
+export interface Found {
+  readonly version: ObjectVersion | undefined
+  /** There are keys below it, or its marker. */
+  readonly isDirectory: boolean
+  /** Everything of the version, where a HEAD told it. */
+  readonly info: ObjectInfo | undefined
+  readonly expiresMs: number
+}
+
+/** A listing that a reader holds, and until when it counts as what the bucket holds. */
+export interface ListingInUse {
+  readonly listing: Listing
+  readonly expiresMs: number
+}
+
+/** A directory is listed instead after so many lookups of single names in it. */
+const COLD_LOOKUPS_BEFORE_LISTING = 4
+
+/** Directories whose cold lookups are counted at the same time. */
+const MAX_COUNTED_DIRECTORIES = 1000
+
+/**
+ * What is known of the bucket's names: directories as listed, and single names. It holds the mount's own changes as
+ * soon as they are made (`stored`, `removed`, `madeDirectory`).
+ *
+ * Invariant: an answer of the store that was asked for before a change of the mount never overwrites that change:
+ * every request under way is in `#asking`, or belongs to a listing in `#live`, and is told of changes to its name.
+ */
+export class MetadataCache {
+  readonly #store: ObjectStore
+  readonly #clock: Clock
+  readonly #ttlMs: number
+  readonly #maxEntries: number
+  readonly #names: LRUCache<string, Found>
+  readonly #listings: LRUCache<string, { readonly listing: Listing; readonly expiresMs: number }>
+  /** Listings that readers hold, by prefix, with how many do. */
+  readonly #live = new Map<string, Map<Listing, number>>()
+  readonly #asking = new Map<string, { readonly answer: Promise<Found>; isStale: boolean }>()
+  readonly #coldLookups: LRUCache<string, { count: number; readonly sinceMs: number }>
+
+  constructor(options: MetadataCacheOptions) {
+    this.#store = options.store
+    this.#clock = options.clock
+    this.#ttlMs = options.ttlMs
+    this.#maxEntries = options.maxEntries
+    this.#names = new LRUCache({ max: Math.max(1, Math.ceil(options.maxEntries / 4)) })
+    this.#listings = new LRUCache({
+      maxSize: Math.max(1, options.maxEntries),
+      sizeCalculation: held => held.listing.entries.length + 1,
+    })
+    this.#coldLookups = new LRUCache({ max: MAX_COUNTED_DIRECTORIES })
+  }
+
+  /** `prefix` ends with `/` (or is empty, the root). Costs no request where the directory was listed lately. */
+  async lookup(prefix: string, name: string): Promise<Found> {
+    const known = this.known(prefix, name)
+    if (known !== undefined) return known
+    const path = prefix + name
+    const asked = this.#asking.get(path)
+    if (asked !== undefined && !asked.isStale) return asked.answer
+    if (this.#isListingDue(prefix)) {
+      const listed = await this.#lookupByListing(prefix, name)
+      if (listed !== undefined) return listed
+    }
+    return this.#ask(path)
+  }
+
+  /** What is known without asking, while it counts. */
+  known(prefix: string, name: string): Found | undefined {
+    const nowMs = this.#clock.nowMs()
+    const held = this.#listings.get(prefix)
+    if (held !== undefined && held.expiresMs > nowMs) return foundIn(held.listing, name, held.expiresMs)
+    const found = this.#names.get(prefix + name)
+    return found !== undefined && found.expiresMs > nowMs ? found : undefined
+  }
+
+  /**
+   * The directory's listing: a complete one while it counts, else one that begins now or that others began within
+   * the TTL. Whoever takes it gives it back by `keep`.
+   */
+  listing(prefix: string): ListingInUse {
+    const nowMs = this.#clock.nowMs()
+    const live = this.#live.get(prefix) ?? new Map<Listing, number>()
+    const held = this.#listings.get(prefix)
+    const fresh =
+      held !== undefined && held.expiresMs > nowMs
+        ? held.listing
+        : [...live.keys()].find(listing => listing.startedMs + this.#ttlMs > nowMs)
+    const listing = fresh ?? new Listing(this.#store, prefix, nowMs)
+    live.set(listing, (live.get(listing) ?? 0) + 1)
+    this.#live.set(prefix, live)
+    return { listing, expiresMs: listing.startedMs + this.#ttlMs }
+  }
+
+  /** A reader is done with a listing: it is remembered if it is complete. */
+  keep({ listing, expiresMs }: ListingInUse): void {
+    const live = this.#live.get(listing.prefix)
+    const readers = (live?.get(listing) ?? 1) - 1
+    if (readers > 0) live?.set(listing, readers)
+    else live?.delete(listing)
+    if (live?.size === 0) this.#live.delete(listing.prefix)
+    if (listing.isComplete && expiresMs > this.#clock.nowMs() && listing.entries.length < this.#maxEntries)
+      this.#listings.set(listing.prefix, { listing, expiresMs })
+  }
+
+  /** The mount stored an object. */
+  stored(info: ObjectInfo): void {
+    this.#change(info.key, { version: info, isDirectory: false, info })
+  }
+
+  /** The mount removed an object, or the last of a directory. `path` has no trailing slash. */
+  removed(path: string): void {
+    this.#change(path, { version: undefined, isDirectory: false, info: undefined })
+  }
+
+  madeDirectory(path: string): void {
+    this.#change(path, { version: undefined, isDirectory: true, info: undefined })
+    this.#coldLookups.delete(`${path}/`)
+  }
+
+  /** Drops what is known of a path, so that the next lookup asks. */
+  forget(path: string): void {
+    const { prefix } = split(path)
+    this.#names.delete(path)
+    this.#listings.delete(prefix)
+    const asked = this.#asking.get(path)
+    if (asked !== undefined) asked.isStale = true
+  }
+
+  #change(path: string, what: Omit<Found, 'expiresMs'>): void {
+    const { prefix, name } = split(path)
+    this.#listings.peek(prefix)?.listing.change(name, what)
+    for (const listing of this.#live.get(prefix)?.keys() ?? []) listing.change(name, what)
+    const asked = this.#asking.get(path)
+    if (asked !== undefined) asked.isStale = true
+    if (this.#ttlMs > 0) this.#names.set(path, { ...what, expiresMs: this.#clock.nowMs() + this.#ttlMs })
+  }
+
+  #isListingDue(prefix: string): boolean {
+    const nowMs = this.#clock.nowMs()
+    if (this.#ttlMs === 0) return false
+    const seen = this.#coldLookups.get(prefix)
+    if (seen === undefined || seen.sinceMs + this.#ttlMs <= nowMs) {
+      this.#coldLookups.set(prefix, { count: 1, sinceMs: nowMs })
+      return false
+    }
+    seen.count += 1
+    return seen.count > COLD_LOOKUPS_BEFORE_LISTING
+  }
+
+  /** Undefined when the directory has more names than may be remembered: then names are asked for one by one. */
+  async #lookupByListing(prefix: string, name: string): Promise<Found | undefined> {
+    const inUse = this.listing(prefix)
+    const { listing, expiresMs } = inUse
+    try {
+      while (!listing.hasPassed(name) && listing.find(name) === undefined) {
+        if (listing.entries.length >= this.#maxEntries) return undefined
+        await listing.more()
+      }
+      return foundIn(listing, name, expiresMs)
+    } finally {
+      // The listing goes on by itself, so that the next lookups find it complete.
+      this.#finish(inUse)
+    }
+  }
+
+  #finish(inUse: ListingInUse): void {
+    const { listing } = inUse
+    if (listing.isComplete || listing.entries.length >= this.#maxEntries) return this.keep(inUse)
+    listing.more().then(
+      () => this.#finish(inUse),
+      () => this.keep(inUse),
+    )
+  }
+
+  #ask(path: string): Promise<Found> {
+    const asked: { answer: Promise<Found>; isStale: boolean } = { answer: this.#askStore(path), isStale: false }
+    this.#asking.set(path, asked)
+    const finish = () => {
+      if (this.#asking.get(path) === asked) this.#asking.delete(path)
+    }
+    asked.answer = asked.answer.then(
+      found => {
+        finish()
+        // A change of the mount came in between: that is the truth now, or the store is asked once more.
+        if (asked.isStale) return this.known(split(path).prefix, split(path).name) ?? this.#ask(path)
+        if (this.#ttlMs > 0) this.#names.set(path, found)
+        return found
+      },
+      error => {
+        finish()
+        throw error
+      },
+    )
+    return asked.answer
+  }
+
+  async #askStore(path: string): Promise<Found> {
+    const nowMs = this.#clock.nowMs()
+    const [head, below] = await Promise.all([this.#head(path), this.#store.list({ prefix: `${path}/`, limit: 1 })])
+    const isDirectory = below.objects.length > 0
+    return { version: head, info: head, isDirectory, expiresMs: nowMs + this.#ttlMs }
+  }
+
+  async #head(path: string): Promise<ObjectInfo | undefined> {
+    try {
+      return await this.#store.head(path)
+    } catch (error) {
+      if (isStoreError(error, 'not-found')) return undefined
+      throw error instanceof StoreError ? error : new StoreError('unavailable', 'HEAD failed', { cause: error })
+    }
+  }
+}
+
+function foundIn(listing: Listing, name: string, expiresMs: number): Found {
+  const entry = listing.find(name)
+  return { version: entry?.version, isDirectory: entry?.isDirectory ?? false, info: undefined, expiresMs }
+}
+
+function split(path: string): { prefix: string; name: string } {
+  const slash = path.lastIndexOf('/')
+  return { prefix: path.slice(0, slash + 1), name: path.slice(slash + 1) }
+}

@@ -1,0 +1,95 @@
+import { type Command, CommanderError } from 'commander'
+import { ConfigurationError, type Fault } from '../config/fault.js'
+import { perhaps } from '../config/nearest.js'
+import { keyOf, OPTION_NAMES, OPTIONS, type OptionName } from '../config/option-table.js'
+import type { CommandLine } from '../config/resolve.js'
+import type { GivenValue } from '../config/source.js'
+import { buildProgram } from './program.js'
+
+/** What the command line asks for. */
+export type Invocation =
+  | { readonly command: 'help'; readonly text: string }
+  | { readonly command: 'version' }
+  | { readonly command: 'mount'; readonly line: CommandLine }
+  | { readonly command: 'unmount'; readonly line: CommandLine; readonly lazy: boolean; readonly mountPoint: string }
+
+/** Reads the words behind the program's name. Throws a ConfigurationError where they can't be told apart. */
+export function parseArguments(words: readonly string[]): Invocation {
+  let text = ''
+  const program = buildProgram(part => {
+    text += part
+  })
+  let invocation: Invocation | undefined
+  program.action(() => {
+    invocation = program.opts().version === true ? { command: 'version' } : mountInvocation(program)
+  })
+  const unmount = program.commands.find(command => command.name() === 'unmount')
+  unmount?.action(() => {
+    invocation = unmountInvocation(program, unmount)
+  })
+  try {
+    program.parse(words, { from: 'user' })
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    if (text !== '') return { command: 'help', text }
+    throw new ConfigurationError([{ place: 'command line', expected: 'known words', found: error.message }], {
+      cause: error,
+    })
+  }
+  return invocation ?? { command: 'help', text: program.helpInformation() }
+}
+
+function mountInvocation(program: Command): Invocation {
+  const { operands, faults } = readOperands(program)
+  const values = readFlags(program, faults)
+  const [first, second, ...more] = operands
+  const isUrl = /^[a-z][a-z0-9+.-]*:\/\//.test(first ?? '')
+  const [url, mountPoint] = second === undefined && !isUrl ? [undefined, first] : [first, second]
+  // `none` is what a line of fstab says that leaves the store to its options.
+  if (url !== undefined && url !== 'none') values.set('url', { text: url, place: 'URL' })
+  if (mountPoint !== undefined) values.set('mountPoint', { text: mountPoint, place: 'MOUNTPOINT' })
+  if (more.length > 0 && faults.length === 0)
+    faults.push({ place: 'command line', expected: '[URL] MOUNTPOINT', found: `also ${more.join(' ')}` })
+  return { command: 'mount', line: { values, mountOptions: readLists(program, faults), faults } }
+}
+
+function unmountInvocation(program: Command, unmount: Command): Invocation {
+  const { operands, faults } = readOperands(unmount)
+  const values = readFlags(program, faults)
+  const [mountPoint, ...more] = operands
+  if (mountPoint === undefined || more.length > 0)
+    faults.push({ place: 'unmount', expected: 'one MOUNTPOINT', found: operands.join(' ') || 'none' })
+  const line = { values, mountOptions: [], faults }
+  return { command: 'unmount', line, lazy: unmount.opts().lazy === true, mountPoint: mountPoint ?? '' }
+}
+
+/** Words that are no known flag and no flag's value; those that look like flags are faults. */
+function readOperands(command: Command): { readonly operands: readonly string[]; readonly faults: Fault[] } {
+  const isFlag = (word: string) => word.length > 1 && word.startsWith('-')
+  const flags = OPTION_NAMES.filter(name => !OPTIONS[name].positional).map(name => `--${keyOf(name)}`)
+  const faults = command.args.filter(isFlag).map(word => {
+    const flag = word.replace(/=.*/s, '')
+    return { place: 'command line', expected: `a known flag${perhaps(flag, flags)}`, found: flag }
+  })
+  return { operands: command.args.filter(word => !isFlag(word)), faults }
+}
+
+function readFlags(program: Command, faults: Fault[]): Map<OptionName, GivenValue> {
+  const values = new Map<OptionName, GivenValue>()
+  for (const name of OPTION_NAMES) {
+    if (OPTIONS[name].positional || program.getOptionValueSource(name) !== 'cli') continue
+    const value: unknown = program.getOptionValue(name)
+    const isSwitch = OPTIONS[name].value.type === 'switch'
+    const place = `--${isSwitch && value === false ? 'no-' : ''}${keyOf(name)}`
+    if (isSwitch || typeof value === 'string') values.set(name, { text: String(value), place })
+    else faults.push({ place, expected: 'a value', found: 'none' })
+  }
+  return values
+}
+
+function readLists(program: Command, faults: Fault[]): readonly string[] {
+  const lists: unknown = program.getOptionValue('o')
+  if (Array.isArray(lists)) return lists.filter(list => typeof list === 'string')
+  if (lists === true) faults.push({ place: '-o', expected: 'a list of options', found: 'none' })
+  return []
+}

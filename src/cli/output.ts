@@ -1,0 +1,9 @@
+/** Lines for the person at the terminal. */
+export function say(...lines: readonly string[]): void {
+  process.stdout.write(lines.map(line => `${line}\n`).join(''))
+}
+
+/** Lines about what went wrong. */
+export function complain(...lines: readonly string[]): void {
+  process.stderr.write(lines.map(line => `mount-bucket: ${line}\n`).join(''))
+}

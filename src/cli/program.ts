@@ -1,0 +1,100 @@
+import { Argument, Command, Option as Flag } from 'commander'
+import { OPTION_GROUPS, type Option } from '../config/option.js'
+import { keyOf, OPTION_NAMES, OPTIONS, type OptionName } from '../config/option-table.js'
+
+const DESCRIPTION = `Shows a bucket of an object store as a folder, for every program to read and write.
+
+Without URL and configuration, a store of its own on the local disk is mounted. A setting counts in this order:
+flag, environment (MOUNT_BUCKET_PART_SIZE for --part-size), configuration file (part-size: 8M), default.`
+
+const EXAMPLES = `
+Examples:
+  mount-bucket ~/bucket                                    a bucket on the local disk
+  mount-bucket s3://photos /mnt/photos                     a bucket at Amazon, with the usual credentials
+  mount-bucket s3://photos/2024 /mnt --read-only           a part of it, for reading
+  mount-bucket s3://photos /mnt --endpoint http://nas:9000 a bucket of MinIO, Ceph, ...
+  mount-bucket file:///srv/photos /mnt                     a folder as a bucket
+  mount-bucket unmount /mnt                                store what is dirty, end the mount
+  s3://photos /mnt fuse.mount-bucket _netdev,allow_other,region=eu-central-1 0 0      as a line of /etc/fstab
+
+Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 not found, 4 denied, 5 store unreachable,
+6 mount point unfit, 7 data not stored (kept on the local disk).`
+
+const UNMOUNT_DESCRIPTION = `Ends a mount and waits until all that was written is stored.
+
+--state-dir, --config and --use are those that the mount was made with.`
+
+/** The commands with their flags, before anything is parsed. Says nothing and exits nowhere by itself. */
+export function buildProgram(output: (text: string) => void): Command {
+  const silent = { writeOut: output, writeErr: () => {}, outputError: () => {} }
+  const program = new Command('mount-bucket')
+    .usage('[OPTIONS] [URL] MOUNTPOINT')
+    .description(DESCRIPTION)
+    .addHelpText('after', EXAMPLES)
+    .configureHelp({
+      optionTerm: flag => flag.flags.replace('[', '').replace(']', ''),
+      subcommandTerm: command => (command.name() === 'unmount' ? 'unmount MOUNTPOINT' : 'help [COMMAND]'),
+    })
+    .configureOutput(silent)
+    .exitOverride()
+    .helpCommand('help [COMMAND]', 'say this, or more about a command')
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .addArgument(new Argument('[URL]', plain(OPTIONS.url.help)))
+    .addArgument(new Argument('[MOUNTPOINT]', plain(OPTIONS.mountPoint.help)))
+  for (const group of OPTION_GROUPS) {
+    for (const name of OPTION_NAMES) if (OPTIONS[name].group === group) addFlags(program, name)
+    if (group === 'Mount') program.addOption(mountOptionsFlag())
+  }
+  program.addOption(new Flag('-V, --version', 'say the version').helpGroup('Other:'))
+  program.addHelpOption(new Flag('-h, --help', 'say this').helpGroup('Other:'))
+  addUnmount(program)
+  return program
+}
+
+function addUnmount(program: Command): void {
+  program
+    .command('unmount')
+    .summary('end a mount')
+    .usage('[OPTIONS] MOUNTPOINT')
+    .description(UNMOUNT_DESCRIPTION)
+    .argument('[MOUNTPOINT]', 'where it is mounted')
+    .option('-l, --lazy', 'take the mount out of sight although programs still use it')
+    .allowUnknownOption()
+    .allowExcessArguments()
+}
+
+/** A switch goes by two flags; help shows the one that changes something. */
+function addFlags(program: Command, name: OptionName): void {
+  const option: Option = OPTIONS[name]
+  if (option.positional) return
+  const key = keyOf(name)
+  const group = `${option.group}:`
+  const short = option.short === undefined ? '' : `${option.short}, `
+  const help = `${plain(option.help)}${defaultOf(option)}`
+  if (option.value.type !== 'switch') {
+    program.addOption(new Flag(`${short}--${key} [${option.placeholder ?? 'VALUE'}]`, help).helpGroup(group))
+    return
+  }
+  const isOn = option.default === 'true'
+  program.addOption(new Flag(`${short}--${key}`, help).helpGroup(group).hideHelp(isOn))
+  program.addOption(new Flag(`--no-${key}`, help).helpGroup(group).hideHelp(!isOn))
+}
+
+function mountOptionsFlag(): Flag {
+  const help =
+    'options as mount(8) has them: ro, allow_other, uid=1000, noatime, ..., and every option here by its name (part_size=16M); may be repeated'
+  const collect = (list: string, before: readonly string[] | undefined) => [...(before ?? []), list]
+  return new Flag('-o [LIST]', help).argParser(collect).helpGroup('Mount:')
+}
+
+function defaultOf(option: Option): string {
+  if (option.value.type === 'switch') return ''
+  const text = option.default ?? option.defaultNote
+  return text === undefined ? '' : ` (default: ${plain(text)})`
+}
+
+/** Without the marks of the documentation's text. */
+function plain(text: string): string {
+  return text.replaceAll('`', '')
+}

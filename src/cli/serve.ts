@@ -1,0 +1,64 @@
+import type { Log } from '../backend/log.js'
+import type { MountConfiguration } from '../config/configuration.js'
+import type { RunningMount } from '../fuse/mount.js'
+import { EXIT, type ExitCode } from './exit-codes.js'
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+/**
+ * Mounts, calls `onReady`, and serves until the mount has ended, by a signal or from outside. Rejects with whatever
+ * keeps the mount from being made.
+ */
+export async function serve(configuration: MountConfiguration, log: Log, onReady: () => void): Promise<ExitCode> {
+  const stopper = new Stopper(log)
+  const { mountBucket } = await import('../compose.js')
+  const mount = await mountBucket(configuration, { log, signal: stopper.signal })
+  stopper.take(mount)
+  if (!stopper.signal.aborted) onReady()
+  const end = await mount.ended
+  if (!end.isAllStored) return EXIT.notStored
+  return stopper.hasFailed ? EXIT.failed : EXIT.done
+}
+
+/** Turns signals and errors that nobody caught into the end of the mount. */
+class Stopper {
+  readonly #log: Log
+  readonly #abort = new AbortController()
+  #mount: RunningMount | undefined
+  #reason: string | undefined
+  hasFailed = false
+
+  constructor(log: Log) {
+    this.#log = log
+    for (const signal of SIGNALS) process.on(signal, () => this.#stop(signal))
+    process.on('uncaughtException', error => this.#fail(error))
+    process.on('unhandledRejection', error => this.#fail(error))
+  }
+
+  /** Fires when the mount is no longer wanted, which may be before it is made. */
+  get signal(): AbortSignal {
+    return this.#abort.signal
+  }
+
+  take(mount: RunningMount): void {
+    this.#mount = mount
+    if (this.#reason !== undefined) void mount.stop(this.#reason)
+  }
+
+  /** The process that asked for the mount is gone, or was told to stop. */
+  #stop(reason: string): void {
+    // Nothing is mounted yet and somebody insists.
+    if (this.#mount === undefined && this.#reason !== undefined) process.exit(EXIT.failed)
+    this.#reason ??= reason
+    this.#abort.abort(new Error(`ended by ${reason}`))
+    if (this.#mount !== undefined) void this.#mount.stop(reason)
+  }
+
+  /** What nobody caught may have left anything in any state: what can be stored is stored, and that is all. */
+  #fail(error: unknown): void {
+    this.#log.error('an error that nobody caught ends the mount', { error })
+    if (this.hasFailed) return
+    this.hasFailed = true
+    this.#stop('an internal error')
+  }
+}

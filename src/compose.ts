@@ -1,0 +1,171 @@
+import { createHash } from 'node:crypto'
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { LimitsLayer } from './backend/layers/limits-layer.js'
+import { Meter } from './backend/layers/meter.js'
+import { MeteringLayer } from './backend/layers/metering-layer.js'
+import { PrefixLayer } from './backend/layers/prefix-layer.js'
+import { ReadOnlyLayer } from './backend/layers/read-only-layer.js'
+import { RetryLayer } from './backend/layers/retry/retry-layer.js'
+import { type Log, SILENT } from './backend/log.js'
+import type { ObjectStore } from './backend/object-store.js'
+import { openBareStore, parseStorageUrl } from './backend/registry.js'
+import { readCustomerKey } from './backend/s3/customer-key.js'
+import type { KnowledgeKeeper, S3Options } from './backend/s3/options.js'
+import { verifyAccess } from './backend/verify-access.js'
+import { BlockCache } from './cache/block-cache.js'
+import { SYSTEM_CLOCK } from './cache/clock.js'
+import { MainLane } from './cache/lanes/main-lane.js'
+import { MetadataCache } from './cache/metadata-cache.js'
+import type { MountConfiguration } from './config/configuration.js'
+import { processEnvironment } from './config/environment.js'
+import type { OptionName } from './config/option-table.js'
+import { resolveMount } from './config/resolve.js'
+import { BucketFilesystem } from './fs/filesystem.js'
+import { abortLeftUploads } from './fs/left-uploads.js'
+import { StagingArea } from './fs/staging.js'
+import { createTransport } from './fuse/create-transport.js'
+import { type RunningMount, runMount } from './fuse/mount.js'
+import { checkMountPoint } from './fuse/mount-checks.js'
+
+export interface MountHooks {
+  readonly log: Log
+  /** Fires when the mount is no longer wanted before it is there. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Options by their names in doc/CONFIGURATION.md, in camel case: `metadataTtl: '30s'`, `readOnly: true`. */
+export type MountOptions = Partial<Record<OptionName, string | number | boolean>> & { readonly mountPoint: string }
+
+/**
+ * Mounts from a program of your own: resolves once other processes can use the mount, which this process must not
+ * touch itself. What the options leave open comes from the environment and the configuration file, as for the command.
+ * Rejects with ConfigurationError, MountError or StoreError.
+ */
+export async function mount(options: MountOptions, hooks: Partial<MountHooks> = {}): Promise<RunningMount> {
+  const values = new Map(
+    Object.entries(options).map(([name, value]) => [name as OptionName, { text: String(value), place: name }] as const),
+  )
+  const configuration = await resolveMount({ values, mountOptions: [], faults: [] }, processEnvironment())
+  return mountBucket(configuration, { log: SILENT, ...hooks })
+}
+
+/** Configuration to a mount that programs can use: the only place that knows in which order the rooms are put together. */
+export async function mountBucket(configuration: MountConfiguration, hooks: MountHooks): Promise<RunningMount> {
+  const { data, owner, mount, places } = configuration
+  const { log, signal } = hooks
+  const clock = SYSTEM_CLOCK
+  const mountPoint = await checkMountPoint(configuration.mountPoint, log)
+  const store = await openStack(configuration, log)
+  try {
+    await verifyAccess(store, { write: !mount.readOnly, signal })
+    await mkdir(places.stateDir, { recursive: true, mode: 0o700 })
+    const area = await StagingArea.open({ folder: places.stateDir, maxBytes: data.stagingSizeBytes, log })
+    const transport = await createTransport(mount.transport, {
+      mountPoint,
+      source: configuration.url,
+      readOnly: mount.readOnly,
+      allowOther: mount.allowOther,
+      allowRoot: mount.allowRoot,
+      defaultPermissions: mount.defaultPermissions,
+      mountOptions: mount.kernelOptions,
+      kernelReadAheadBytes: mount.kernelReadAheadBytes,
+      log,
+    })
+    const filesystem = new BucketFilesystem({
+      store,
+      metadata: new MetadataCache({ store, clock, ttlMs: data.metadataTtlMs, maxEntries: data.metadataEntries }),
+      blocks: new BlockCache({
+        lane: new MainLane(store),
+        maxBytes: data.memoryCacheBytes,
+        blockSizeBytes: data.blockSizeBytes,
+      }),
+      area,
+      kernelCache: transport.kernelCache,
+      holders: transport.holders,
+      log,
+      clock,
+      defaults: { uid: owner.uid, gid: owner.gid, fileMode: owner.fileMode, directoryMode: owner.dirMode },
+      metadataTtlMs: data.metadataTtlMs,
+      maxKnownVersions: data.metadataEntries,
+      maxReadAheadBytes: data.readAheadBytes,
+      partSizeBytes: data.partSizeBytes,
+      uploadConcurrency: data.uploadConcurrency,
+      // Twice what one streaming writer takes: further ones go through staging.
+      writeMemoryBytes: 2 * data.partSizeBytes * data.uploadConcurrency,
+      sizeBytes: data.volumeSizeBytes,
+    })
+    signal?.throwIfAborted()
+    const { stateDir } = places
+    const source = configuration.url
+    const running = await runMount({
+      transport,
+      filesystem,
+      mountPoint,
+      source,
+      stateDir,
+      notifySocket: configuration.notifySocket,
+      log,
+    })
+    if (!mount.readOnly) void abortLeftUploads(store, area, { olderThanMs: data.abortAfterMs, clock, log })
+    return { ...running, ended: running.ended.finally(() => store.close()), stop: reason => running.stop(reason) }
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
+
+/** The store and what is around it, innermost first. */
+async function openStack(configuration: MountConfiguration, log: Log): Promise<ObjectStore> {
+  const { data, mount } = configuration
+  const url = parseStorageUrl(configuration.url)
+  const bare = await openBareStore(url, {
+    log,
+    s3: url.scheme === 's3' ? await s3Options(configuration, url.bucket, log) : undefined,
+    local: { create: configuration.isEmbedded },
+  })
+  const metered = new MeteringLayer(bare, new Meter())
+  const limited = new LimitsLayer(metered, { concurrency: data.requests })
+  const retried = new RetryLayer(limited, { timeoutMs: data.timeoutMs, maxAttempts: data.attempts })
+  const guarded = mount.readOnly ? new ReadOnlyLayer(retried) : retried
+  return url.prefix === '' ? guarded : new PrefixLayer(guarded, url.prefix)
+}
+
+async function s3Options(configuration: MountConfiguration, bucket: string, log: Log): Promise<S3Options> {
+  const { s3, data, places } = configuration
+  return {
+    profile: s3.profile,
+    region: s3.region,
+    endpoint: s3.endpoint,
+    forcePathStyle: s3.pathStyle === 'auto' ? undefined : s3.pathStyle === 'on',
+    anonymous: !s3.signRequest,
+    requesterPays: s3.requesterPays,
+    sse: s3.sse,
+    sseKmsKeyId: s3.sseKmsKeyId,
+    sseCustomerKey: s3.sseCKeyFile === undefined ? undefined : await readCustomerKey(s3.sseCKeyFile),
+    storageClass: s3.storageClass,
+    acl: s3.acl,
+    checksums: s3.checksums,
+    signPayload: s3.signPayload,
+    maxSockets: data.requests,
+    idleTimeoutMs: data.timeoutMs,
+    knowledge: knowledgeIn(places.endpointsDir, `${s3.endpoint ?? ''} ${bucket}`),
+    log,
+  }
+}
+
+/** Keeps what is known of an endpoint as a file that all mounts share; what can't be kept is found out again. */
+function knowledgeIn(folder: string, name: string): KnowledgeKeeper {
+  const path = join(folder, `${createHash('sha256').update(name).digest('hex').slice(0, 32)}.json`)
+  return {
+    load: async () => {
+      const text = await readFile(path, 'utf8').catch(() => undefined)
+      return text === undefined ? undefined : (JSON.parse(text) as unknown)
+    },
+    save: async value => {
+      await mkdir(folder, { recursive: true, mode: 0o700 })
+      await writeFile(`${path}.${process.pid}`, JSON.stringify(value), { mode: 0o600 })
+      await rename(`${path}.${process.pid}`, path)
+    },
+  }
+}

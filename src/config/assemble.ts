@@ -1,0 +1,121 @@
+import { basename, join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import {
+  type DataSettings,
+  MOUNT_NAMES,
+  type MountConfiguration,
+  type OwnerSettings,
+  S3_NAMES,
+} from './configuration.js'
+import { type ChosenValues, checkScheme } from './contradictions.js'
+import type { Environment } from './environment.js'
+import type { Fault } from './fault.js'
+import type { OptionValues } from './option-table.js'
+import { mountId, type Places } from './paths.js'
+import { formatSize } from './quantities.js'
+import { checkStorageUrl, schemeOf } from './storage-url.js'
+
+interface Ingredients {
+  readonly chosen: ChosenValues
+  readonly values: OptionValues
+  readonly places: Places
+  readonly environment: Environment
+  readonly kernelOptions: readonly string[]
+}
+
+/** Puts checked values together and checks them against each other; undefined only beside new faults. */
+export function assemble(ingredients: Ingredients, faults: Fault[]): MountConfiguration | undefined {
+  const { chosen, values, places, environment, kernelOptions } = ingredients
+  const store = storeOf(chosen, places, faults)
+  if (store !== undefined) checkScheme(chosen, schemeOf(store.url), store.isEmbedded, faults)
+  const mountPoint = mountPointOf(values, chosen, faults)
+  const stateRoot = values.stateDir ?? places.stateRoot
+  if (stateRoot === undefined)
+    faults.push({ place: '--state-dir', expected: 'a folder', found: 'none, and no home folder for the usual one' })
+  if (values.blockSize > values.memoryCache)
+    faults.push({
+      place: chosen.get('blockSize')?.place ?? chosen.get('memoryCache')?.place ?? '--block-size',
+      expected: `a block size of at most --memory-cache (${formatSize(values.memoryCache)})`,
+      found: formatSize(values.blockSize),
+    })
+  if (store === undefined || mountPoint === undefined || stateRoot === undefined) return undefined
+  const stateDir = join(stateRoot, mountId(store.url, mountPoint))
+  return {
+    ...store,
+    mountPoint,
+    foreground: values.foreground,
+    s3: pick(values, S3_NAMES),
+    mount: { ...pick(values, MOUNT_NAMES), kernelOptions, kernelReadAheadBytes: values.kernelReadAhead },
+    owner: ownerOf(values, environment),
+    data: dataOf(values),
+    places: { endpointsDir: join(stateRoot, 'endpoints'), stateDir },
+    log: {
+      file: values.logFile ?? (values.foreground ? undefined : backgroundLog(places, mountPoint, stateDir)),
+      level: values.logLevel,
+      maxBytes: values.logSize,
+    },
+    notifySocket: environment.variables.NOTIFY_SOCKET || undefined,
+  }
+}
+
+type Store = Pick<MountConfiguration, 'url' | 'isEmbedded'>
+
+function storeOf(chosen: ChosenValues, places: Places, faults: Fault[]): Store | undefined {
+  const given = chosen.get('url')
+  if (given !== undefined) {
+    const url = checkStorageUrl(given, faults)
+    return url === undefined ? undefined : { url, isEmbedded: false }
+  }
+  if (places.embeddedStore !== undefined) return { url: pathToFileURL(places.embeddedStore).href, isEmbedded: true }
+  faults.push({ place: 'URL', expected: 'a storage URL', found: 'none, and no home folder for an embedded store' })
+  return undefined
+}
+
+function mountPointOf(values: OptionValues, chosen: ChosenValues, faults: Fault[]): string | undefined {
+  const text = chosen.get('mountPoint')?.text
+  if (text === undefined) {
+    faults.push({ place: 'MOUNTPOINT', expected: 'the folder to mount at', found: 'none' })
+    return undefined
+  }
+  if (!/^[a-z0-9+.-]+:\/\//.test(text)) return values.mountPoint
+  faults.push({ place: 'MOUNTPOINT', expected: 'the folder to mount at, behind the URL', found: 'a URL alone' })
+  return undefined
+}
+
+function pick<Name extends keyof OptionValues>(values: OptionValues, names: readonly Name[]): Pick<OptionValues, Name> {
+  return Object.fromEntries(names.map(name => [name, values[name]])) as Pick<OptionValues, Name>
+}
+
+function ownerOf(values: OptionValues, environment: Environment): OwnerSettings {
+  const { umask } = values
+  return {
+    uid: values.uid ?? environment.uid,
+    gid: values.gid ?? environment.gid,
+    fileMode: values.fileMode ?? (umask === undefined ? 0o644 : 0o666 & ~umask),
+    dirMode: values.dirMode ?? (umask === undefined ? 0o755 : 0o777 & ~umask),
+  }
+}
+
+function dataOf(values: OptionValues): DataSettings {
+  return {
+    memoryCacheBytes: values.memoryCache,
+    blockSizeBytes: values.blockSize,
+    readAheadBytes: values.readAhead,
+    metadataTtlMs: values.metadataTtl,
+    metadataEntries: values.metadataEntries,
+    requests: values.requests,
+    timeoutMs: values.timeout,
+    attempts: values.attempts,
+    partSizeBytes: values.partSize,
+    uploadConcurrency: values.uploadConcurrency,
+    stagingSizeBytes: values.stagingSize,
+    abortAfterMs: values.abortAfter,
+    volumeSizeBytes: values.size,
+  }
+}
+
+/** `/var/log/mount-bucket/bucket-HASH.log` for root, `log` in the state folder for others. */
+function backgroundLog(places: Places, mountPoint: string, stateDir: string): string {
+  if (places.logRoot === undefined) return join(stateDir, 'log')
+  return join(places.logRoot, `${basename(mountPoint) || 'root'}-${basename(stateDir).slice(0, 8)}.log`)
+}

@@ -1,0 +1,94 @@
+import type { OptionValues } from './option-table.js'
+
+export const S3_NAMES = [
+  'endpoint',
+  'region',
+  'profile',
+  'signRequest',
+  'requesterPays',
+  'sse',
+  'sseKmsKeyId',
+  'sseCKeyFile',
+  'storageClass',
+  'acl',
+  'pathStyle',
+  'checksums',
+  'signPayload',
+] as const
+
+export const MOUNT_NAMES = ['readOnly', 'allowOther', 'allowRoot', 'defaultPermissions', 'transport'] as const
+
+/** How to reach an S3 store and what to store with its objects. */
+export type S3Settings = Pick<OptionValues, (typeof S3_NAMES)[number]>
+
+/** How the mount is made. */
+export interface MountSettings extends Pick<OptionValues, (typeof MOUNT_NAMES)[number]> {
+  /** For the kernel: `nosuid`, `noatime`, ... */
+  readonly kernelOptions: readonly string[]
+  readonly kernelReadAheadBytes: number
+}
+
+/** What files and folders show that carry no attributes of their own. Modes without type bits. */
+export interface OwnerSettings {
+  readonly uid: number
+  readonly gid: number
+  readonly fileMode: number
+  readonly dirMode: number
+}
+
+/** The bounds of caches, requests and uploads. */
+export interface DataSettings {
+  readonly memoryCacheBytes: number
+  readonly blockSizeBytes: number
+  /** The largest window of the driver's own read-ahead. */
+  readonly readAheadBytes: number
+  readonly metadataTtlMs: number
+  readonly metadataEntries: number
+  /** Requests on the wire at once. */
+  readonly requests: number
+  /** Time without progress. */
+  readonly timeoutMs: number
+  /** Tries of one request in all. */
+  readonly attempts: number
+  readonly partSizeBytes: number
+  /** Parts of one file on the wire at once. */
+  readonly uploadConcurrency: number
+  readonly stagingSizeBytes: number
+  readonly abortAfterMs: number
+  /** What statfs shows. */
+  readonly volumeSizeBytes: number
+}
+
+/** Absolute paths; none of them need exist yet. */
+export interface PlaceSettings {
+  /** What is known of endpoints, shared by all mounts. */
+  readonly endpointsDir: string
+  /** This mount's own: the same store at the same mount point finds it again. */
+  readonly stateDir: string
+}
+
+export interface LogSettings {
+  readonly level: OptionValues['logLevel']
+  /** Undefined: standard error. */
+  readonly file: string | undefined
+  readonly maxBytes: number
+}
+
+/** Everything that a mount needs to know, checked and with every default in its place. Plain data. */
+export interface MountConfiguration {
+  /** Without secrets and without a slash at the end. */
+  readonly url: string
+  /** Nobody named a store: `url` is the embedded one, whose folder may not exist yet. */
+  readonly isEmbedded: boolean
+  /** Absolute. */
+  readonly mountPoint: string
+  readonly foreground: boolean
+  readonly s3: S3Settings
+  readonly mount: MountSettings
+  readonly owner: OwnerSettings
+  readonly data: DataSettings
+  readonly places: PlaceSettings
+  readonly log: LogSettings
+  /** Where systemd waits for READY=1 ($NOTIFY_SOCKET). */
+  readonly notifySocket: string | undefined
+}

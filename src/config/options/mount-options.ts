@@ -1,0 +1,101 @@
+import { KIB, MIB, type Option, PIB } from '../option.js'
+
+/** How the mount looks to programs: the kernel's side, owners and permissions. */
+export const MOUNT_OPTIONS = {
+  mountPoint: {
+    group: 'Mount',
+    value: { type: 'path' },
+    placeholder: 'MOUNTPOINT',
+    help: 'the empty folder in which the store appears',
+    defaultNote: 'none: it must be given',
+    positional: true,
+    inMountOptions: false,
+  },
+  readOnly: {
+    group: 'Mount',
+    value: { type: 'switch' },
+    default: 'false',
+    help: 'refuse every change (as `-o ro`)',
+  },
+  allowOther: {
+    group: 'Mount',
+    value: { type: 'switch' },
+    default: 'false',
+    help: 'let every user of the machine use the mount; ordinary users need `user_allow_other` in `/etc/fuse.conf`',
+  },
+  allowRoot: {
+    group: 'Mount',
+    value: { type: 'switch' },
+    default: 'false',
+    help: 'let root use the mount of an ordinary user',
+  },
+  transport: {
+    group: 'Mount',
+    value: { type: 'choice', choices: ['kernel', 'fuse-native'] },
+    placeholder: 'NAME',
+    default: 'kernel',
+    help: 'how the kernel is spoken to: its own protocol, or libfuse 2 through the package fuse-native',
+  },
+  size: {
+    group: 'Mount',
+    value: { type: 'size', leastBytes: MIB, mostBytes: 4096 * PIB },
+    placeholder: 'SIZE',
+    default: '1P',
+    help: 'the size of the file system that `df` shows',
+  },
+  defaultPermissions: {
+    group: 'Owner and permissions',
+    value: { type: 'switch' },
+    default: 'true',
+    help: 'let everyone who may use the mount do everything, instead of having the kernel check mode, uid and gid',
+  },
+  uid: {
+    group: 'Owner and permissions',
+    value: { type: 'count', least: 0, most: 4_294_967_294 },
+    placeholder: 'ID',
+    help: 'the owner of files that carry none',
+    defaultNote: 'who mounts',
+  },
+  gid: {
+    group: 'Owner and permissions',
+    value: { type: 'count', least: 0, most: 4_294_967_294 },
+    placeholder: 'ID',
+    help: 'the group of files that carry none',
+    defaultNote: 'that of who mounts',
+  },
+  fileMode: {
+    group: 'Owner and permissions',
+    value: { type: 'mode' },
+    placeholder: 'MODE',
+    help: 'the permissions of files that carry none, in octal',
+    defaultNote: '0644, or 0666 less `--umask`',
+  },
+  dirMode: {
+    group: 'Owner and permissions',
+    value: { type: 'mode' },
+    placeholder: 'MODE',
+    help: 'the permissions of folders that carry none, in octal',
+    defaultNote: '0755, or 0777 less `--umask`',
+  },
+  umask: {
+    group: 'Owner and permissions',
+    value: { type: 'mode' },
+    placeholder: 'MASK',
+    help: 'what `--file-mode` and `--dir-mode` leave out where they are not given, in octal',
+    defaultNote: 'none',
+  },
+  kernelReadAhead: {
+    group: 'Caches and reading',
+    value: { type: 'size', leastBytes: 0, mostBytes: 64 * MIB },
+    placeholder: 'SIZE',
+    default: '1M',
+    help: 'how far the kernel reads ahead of a program (more than 128K needs root)',
+  },
+  blockSize: {
+    group: 'Caches and reading',
+    value: { type: 'size', leastBytes: 4 * KIB, mostBytes: 16 * MIB },
+    placeholder: 'SIZE',
+    default: '256K',
+    help: 'the unit in which objects are cached',
+  },
+} as const satisfies Record<string, Option>

@@ -1,0 +1,97 @@
+import type { Metadata } from '../backend/object-store.js'
+import type { Timestamp } from './operations.js'
+
+export const S_IFDIR = 0o040000
+export const S_IFREG = 0o100000
+export const S_ISUID = 0o4000
+export const S_ISGID = 0o2000
+const S_IXGRP = 0o010
+
+/** What a program may set of a file or folder. Undefined: nobody did, the mount's default holds. */
+export interface OwnAttributes {
+  /** Permission bits (0o7777). */
+  readonly mode: number | undefined
+  readonly uid: number | undefined
+  readonly gid: number | undefined
+  readonly mtime: Timestamp | undefined
+  readonly atime: Timestamp | undefined
+  readonly ctime: Timestamp | undefined
+}
+
+export const NO_ATTRIBUTES: OwnAttributes = {
+  mode: undefined,
+  uid: undefined,
+  gid: undefined,
+  mtime: undefined,
+  atime: undefined,
+  ctime: undefined,
+}
+
+/** What the mount shows where an object says nothing. */
+export interface AttributeDefaults {
+  readonly uid: number
+  readonly gid: number
+  /** Permission bits. */
+  readonly fileMode: number
+  readonly directoryMode: number
+}
+
+const NAMES = ['mode', 'uid', 'gid', 'mtime', 'atime', 'ctime'] as const
+
+/**
+ * Reads the attributes from user metadata in the form of s3fs-fuse (its wiki, "Keys of object metadata"): `mode` is
+ * st_mode in decimal, `uid` and `gid` are decimal, times are `seconds[.nanoseconds]`. What can't be read counts as
+ * not there.
+ */
+export function attributesFrom(metadata: Metadata): OwnAttributes {
+  const mode = parseDecimal(metadata.mode)
+  return {
+    mode: mode === undefined ? undefined : mode & 0o7777,
+    uid: parseDecimal(metadata.uid),
+    gid: parseDecimal(metadata.gid),
+    mtime: parseTimestamp(metadata.mtime),
+    atime: parseTimestamp(metadata.atime),
+    ctime: parseTimestamp(metadata.ctime),
+  }
+}
+
+/** The user metadata with these attributes in place of those that it holds. `type` is S_IFREG or S_IFDIR. */
+export function withAttributes(metadata: Metadata, own: OwnAttributes, type: number): Metadata {
+  const rest = Object.entries(metadata).filter(([name]) => !NAMES.some(reserved => reserved === name))
+  const attributes = Object.entries({
+    mode: own.mode === undefined ? undefined : String(type | own.mode),
+    uid: own.uid?.toString(),
+    gid: own.gid?.toString(),
+    mtime: own.mtime && formatTimestamp(own.mtime),
+    atime: own.atime && formatTimestamp(own.atime),
+    ctime: own.ctime && formatTimestamp(own.ctime),
+  }).filter((entry): entry is [string, string] => entry[1] !== undefined)
+  return Object.fromEntries([...rest, ...attributes])
+}
+
+/** Permission bits after a write or a change of owner: setuid goes, setgid too where the group may execute. */
+export function withoutPrivileges(mode: number): number {
+  return (mode & S_IXGRP) === 0 ? mode & ~S_ISUID : mode & ~(S_ISUID | S_ISGID)
+}
+
+export function timestampOf(timeMs: number): Timestamp {
+  const seconds = Math.floor(timeMs / 1000)
+  return { seconds, nanoseconds: Math.round((timeMs - seconds * 1000) * 1e6) }
+}
+
+function parseDecimal(text: string | undefined): number | undefined {
+  if (text === undefined || !/^\d{1,10}$/.test(text)) return undefined
+  const value = Number(text)
+  return value <= 0xffffffff ? value : undefined
+}
+
+function parseTimestamp(text: string | undefined): Timestamp | undefined {
+  const match = text === undefined ? null : /^(-?\d{1,15})(?:\.(\d{1,9}))?/.exec(text)
+  if (match === null) return undefined
+  return { seconds: Number(match[1]), nanoseconds: Number((match[2] ?? '').padEnd(9, '0')) }
+}
+
+function formatTimestamp(time: Timestamp): string {
+  if (time.nanoseconds === 0) return String(time.seconds)
+  return `${time.seconds}.${String(time.nanoseconds).padStart(9, '0')}`
+}

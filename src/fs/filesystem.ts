@@ -1,0 +1,291 @@
+import type { Log } from '../backend/log.js'
+import type { ObjectStore } from '../backend/object-store.js'
+import type { BlockCache } from '../cache/block-cache.js'
+import type { Clock } from '../cache/clock.js'
+import { KnownVersions } from '../cache/known-versions.js'
+import type { ReadReply } from '../cache/lanes/read-reply.js'
+import type { MetadataCache } from '../cache/metadata-cache.js'
+import type { AttributeDefaults } from './attributes.js'
+import { Committer } from './commit.js'
+import { Directories } from './directories.js'
+import { Files } from './files.js'
+import { FsError } from './fs-error.js'
+import { DirectoryHandle, Handles } from './handles.js'
+import { Inodes } from './inodes.js'
+import { MemoryBudget } from './memory-budget.js'
+import { abandonable } from './mutex.js'
+import { componentOf, MAX_NAME_BYTES } from './names.js'
+import type { Node } from './node.js'
+import type {
+  AttributesReply,
+  CallContext,
+  DirectorySink,
+  Entry,
+  Filesystem,
+  FilesystemStatistics,
+  HolderProbe,
+  KernelCache,
+  NegativeEntry,
+  OpenFlags,
+  OpenReply,
+  RenameFlags,
+  SetAttributes,
+  ShutdownReport,
+  WriteOptions,
+} from './operations.js'
+import { PartSizes } from './part-sizes.js'
+import { PartStream } from './part-stream.js'
+import { Reader } from './reader.js'
+import { Names } from './rename.js'
+import type { StagingArea } from './staging.js'
+import { Tree } from './tree.js'
+
+export interface FilesystemOptions {
+  readonly store: ObjectStore
+  readonly metadata: MetadataCache
+  readonly blocks: BlockCache
+  readonly area: StagingArea
+  readonly kernelCache: KernelCache
+  readonly holders: HolderProbe
+  readonly log: Log
+  readonly clock: Clock
+  readonly defaults: AttributeDefaults
+  readonly metadataTtlMs: number
+  /** Bound of versions whose metadata is remembered. */
+  readonly maxKnownVersions: number
+  readonly maxReadAheadBytes: number
+  readonly partSizeBytes: number
+  /** Parts of one file under way at the same time. */
+  readonly uploadConcurrency: number
+  /** What all writers together may hold in memory. */
+  readonly writeMemoryBytes: number
+  /** What statfs says the bucket can hold. */
+  readonly sizeBytes: number
+}
+
+const STATFS_BLOCK_BYTES = 4096
+
+/** POSIX on objects. Each call finds its node, and leaves the work to the room that it belongs to. */
+export class BucketFilesystem implements Filesystem {
+  readonly #inodes = new Inodes()
+  readonly #handles = new Handles()
+  readonly #tree: Tree
+  readonly #directories: Directories
+  readonly #names: Names
+  readonly #files: Files
+  readonly #sizeBytes: number
+  #isEnding = false
+
+  constructor(options: FilesystemOptions) {
+    const { store, metadata, clock, area, log, defaults } = options
+    const known = new KnownVersions(options.maxKnownVersions)
+    const ttlMs = options.metadataTtlMs
+    const nowMs = () => clock.nowMs()
+    this.#sizeBytes = options.sizeBytes
+    this.#tree = new Tree({ store, metadata, known, inodes: this.#inodes, defaults, ttlMs, clock })
+    this.#directories = new Directories(this.#tree)
+    this.#names = new Names(this.#tree, this.#directories)
+    const sizes = new PartSizes(options.partSizeBytes)
+    const concurrency = options.uploadConcurrency
+    const budget = new MemoryBudget(options.writeMemoryBytes)
+    this.#files = new Files({
+      tree: this.#tree,
+      reader: new Reader(options.blocks, options.maxReadAheadBytes),
+      services: {
+        committer: new Committer({ store, area, sizes, concurrency, nowMs }),
+        newStream: (key, attachments) =>
+          new PartStream({ store, key, attachments, sizes, concurrency, budget, area, log, nowMs }),
+        area,
+        budget,
+        sizes,
+        clock,
+        log,
+      },
+      holders: options.holders,
+      kernelCache: options.kernelCache,
+      log,
+    })
+  }
+
+  async statfs(): Promise<FilesystemStatistics> {
+    const totalBlocks = Math.floor(this.#sizeBytes / STATFS_BLOCK_BYTES)
+    const totalFiles = 2 ** 32
+    return {
+      blockSizeBytes: STATFS_BLOCK_BYTES,
+      totalBlocks,
+      // What a bucket holds can't be asked without listing all of it.
+      freeBlocks: totalBlocks,
+      totalFiles,
+      freeFiles: totalFiles,
+      maxNameBytes: MAX_NAME_BYTES,
+    }
+  }
+
+  async lookup(parent: number, name: Uint8Array, context: CallContext): Promise<Entry | NegativeEntry> {
+    const component = componentOf(name)
+    const directory = this.#inodes.directory(parent)
+    const { node, expiresMs } = await this.#in(directory, context, () => this.#tree.lookup(directory, component))
+    if (node === undefined) return { node: 0, entryTtlMs: this.#tree.remainingMs(expiresMs) }
+    return this.#tree.entry(node)
+  }
+
+  forget(node: number, lookups: number): void {
+    this.#inodes.forget(node, lookups)
+  }
+
+  async getattr(node: number): Promise<AttributesReply> {
+    return this.#tree.attributesReply(this.#inodes.get(node))
+  }
+
+  async setattr(
+    id: number,
+    changes: SetAttributes,
+    _handle: number | undefined,
+    context: CallContext,
+  ): Promise<AttributesReply> {
+    const node = this.#inodes.get(id)
+    await this.#in(node, context, async () => {
+      if (!node.isDirectory) return this.#files.change(node, changes)
+      if (changes.sizeBytes !== undefined) throw new FsError('EISDIR', node.path)
+      this.#files.applyAttributes(node, changes)
+      return this.#directories.storeAttributes(node)
+    })
+    return this.#tree.attributesReply(node)
+  }
+
+  async mkdir(parent: number, name: Uint8Array, mode: number, context: CallContext): Promise<Entry> {
+    const component = componentOf(name)
+    const directory = this.#inodes.directory(parent)
+    const permissions = mode & ~context.umask
+    const node = await this.#in(directory, context, () =>
+      this.#directories.make(directory, component, permissions, context),
+    )
+    return this.#tree.entry(node)
+  }
+
+  unlink(parent: number, name: Uint8Array, context: CallContext): Promise<void> {
+    const component = componentOf(name)
+    const directory = this.#inodes.directory(parent)
+    return this.#in(directory, context, () => this.#names.unlink(directory, component))
+  }
+
+  rmdir(parent: number, name: Uint8Array, context: CallContext): Promise<void> {
+    const component = componentOf(name)
+    const directory = this.#inodes.directory(parent)
+    return this.#in(directory, context, () => this.#directories.remove(directory, component))
+  }
+
+  rename(
+    parent: number,
+    name: Uint8Array,
+    newParent: number,
+    newName: Uint8Array,
+    flags: RenameFlags,
+    context: CallContext,
+  ): Promise<void> {
+    const from = componentOf(name)
+    const to = componentOf(newName)
+    const directory = this.#inodes.directory(parent)
+    const newDirectory = this.#inodes.directory(newParent)
+    return this.#in(directory, context, () =>
+      this.#inodes.using(newDirectory, () => this.#names.rename(directory, from, newDirectory, to, flags)),
+    )
+  }
+
+  async open(id: number, flags: OpenFlags, context: CallContext): Promise<OpenReply> {
+    this.#checkOpen()
+    const node = this.#inodes.get(id)
+    const handle = await this.#in(node, context, () => this.#files.open(node, flags, context))
+    return { handle: this.#handles.add(handle), keepCache: true }
+  }
+
+  async create(
+    parent: number,
+    name: Uint8Array,
+    mode: number,
+    flags: OpenFlags,
+    context: CallContext,
+  ): Promise<{ readonly entry: Entry; readonly open: OpenReply }> {
+    this.#checkOpen()
+    const component = componentOf(name)
+    const directory = this.#inodes.directory(parent)
+    const existing = this.#tree.existing(directory, component)
+    if (existing !== undefined) {
+      if (flags.exclusive) throw new FsError('EEXIST', existing.path)
+      const open = await this.open(existing.id, flags, context)
+      return { entry: this.#tree.entry(existing), open }
+    }
+    const handle = this.#files.create(directory, component, mode & ~context.umask, flags, context)
+    const open = { handle: this.#handles.add(handle), keepCache: true }
+    return { entry: this.#tree.entry(handle.node), open }
+  }
+
+  read(handle: number, offset: number, sizeBytes: number, reply: ReadReply, context: CallContext): Promise<void> {
+    return this.#files.read(this.#handles.file(handle), offset, sizeBytes, reply, context)
+  }
+
+  write(
+    handle: number,
+    offset: number,
+    data: Uint8Array,
+    options: WriteOptions,
+    context: CallContext,
+  ): Promise<number> {
+    return this.#files.write(this.#handles.file(handle), offset, data, options, context)
+  }
+
+  flush(handle: number, context: CallContext): Promise<void> {
+    return this.#files.flush(this.#handles.file(handle), context)
+  }
+
+  fsync(handle: number, context: CallContext): Promise<void> {
+    return this.#files.commit(this.#handles.file(handle).node, context.signal)
+  }
+
+  release(handle: number): Promise<void> {
+    const file = this.#handles.file(handle)
+    this.#handles.remove(handle)
+    return this.#files.release(file)
+  }
+
+  async opendir(id: number): Promise<OpenReply> {
+    const node = this.#inodes.directory(id)
+    node.uses += 1
+    return { handle: this.#handles.add(new DirectoryHandle(node)), keepCache: false }
+  }
+
+  readdir(
+    handle: number,
+    offset: number,
+    withAttributes: boolean,
+    sink: DirectorySink,
+    context: CallContext,
+  ): Promise<void> {
+    const directory = this.#handles.directory(handle)
+    return this.#in(directory.node, context, () => this.#directories.read(directory, offset, withAttributes, sink))
+  }
+
+  async releasedir(handle: number): Promise<void> {
+    const directory = this.#handles.directory(handle)
+    this.#handles.remove(handle)
+    this.#directories.close(directory)
+    this.#inodes.release(directory.node)
+  }
+
+  shutdown(): Promise<ShutdownReport> {
+    this.#isEnding = true
+    return this.#files.storeAll()
+  }
+
+  #checkOpen(): void {
+    if (this.#isEnding) throw new FsError('EIO', 'the mount is ending')
+  }
+
+  /**
+   * Runs a call that needs a node. When the calling program is killed it is answered at once, and what has begun goes
+   * on to its end.
+   */
+  #in<T>(node: Node, context: CallContext, task: () => Promise<T>): Promise<T> {
+    return abandonable(this.#inodes.using(node, task), context.signal)
+  }
+}

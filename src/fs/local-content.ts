@@ -1,0 +1,135 @@
+import { Extents } from './extents.js'
+import { FsError } from './fs-error.js'
+import type { MemoryBudget } from './memory-budget.js'
+import type { KeptRecord, StagedFor, StagingArea, StagingFile } from './staging.js'
+
+export interface LocalContentOptions {
+  readonly area: StagingArea
+  readonly budget: MemoryBudget
+  /** Content beyond this goes to a staging file. */
+  readonly maxMemoryBytes: number
+  readonly owner: () => StagedFor
+}
+
+const FIRST_MEMORY_BYTES = 64 * 1024
+
+/**
+ * What a writer has written and the store has not: in memory while it is small and memory is left, else in a staging
+ * file. `held` says which ranges there are; it knows nothing of the object's other bytes.
+ */
+export class LocalContent {
+  readonly #options: LocalContentOptions
+  readonly #memoryHeld = new Extents()
+  #memory: Buffer | undefined = Buffer.alloc(0)
+  #file: StagingFile | undefined
+  #readers = 0
+  #isDisposed = false
+
+  constructor(options: LocalContentOptions) {
+    this.#options = options
+  }
+
+  get held(): Extents {
+    return this.#file?.held ?? this.#memoryHeld
+  }
+
+  get isInMemory(): boolean {
+    return this.#file === undefined
+  }
+
+  /** ENOSPC where neither memory nor the staging folder has room. */
+  async write(offset: number, data: Uint8Array): Promise<void> {
+    const end = offset + data.length
+    if (this.#memory !== undefined && this.#growMemory(end)) {
+      this.#memory.set(data, offset)
+      this.#memoryHeld.add(offset, end)
+      return
+    }
+    const file = await this.spill()
+    await file.write(offset, data)
+  }
+
+  /** Bytes of a range that is held. */
+  async read(start: number, end: number): Promise<Uint8Array> {
+    if (this.#file !== undefined) return this.#file.read(start, end - start)
+    if (this.#memory === undefined) throw new FsError('EIO', 'the content is gone')
+    return this.#memory.subarray(start, end)
+  }
+
+  /** Forgets all from `sizeBytes` on. */
+  async truncate(sizeBytes: number): Promise<void> {
+    if (this.#file !== undefined) return this.#file.truncate(sizeBytes)
+    this.#memoryHeld.remove(sizeBytes, Number.MAX_SAFE_INTEGER)
+  }
+
+  /** Gives up a range that is safe in the store by now. */
+  drop(start: number, end: number): void {
+    this.#file?.drop(start, end)
+  }
+
+  /** Moves everything to a staging file, if it isn't there. ENOSPC leaves things as they are. */
+  async spill(): Promise<StagingFile> {
+    if (this.#file !== undefined) return this.#file
+    const file = await this.#options.area.createFile(this.#options.owner())
+    try {
+      for (const { start, end } of this.#memoryHeld.ranges)
+        await file.write(start, this.#memory?.subarray(start, end) ?? new Uint8Array(0))
+    } catch (error) {
+      await this.#options.area.remove(file)
+      throw error
+    }
+    this.#file = file
+    this.#freeMemory()
+    return file
+  }
+
+  /** Makes the bytes safe on this disk under `kept/` and gives them up here; says where they lie. */
+  async keep(record: Omit<KeptRecord, 'ranges' | keyof StagedFor>): Promise<string> {
+    const file = await this.spill()
+    const ranges = file.held.ranges.map(range => [range.start, range.end] as const)
+    const keptAt = await this.#options.area.keep(file, { ...this.#options.owner(), ...record, ranges })
+    this.#isDisposed = true
+    return keptAt
+  }
+
+  /** Reads under way keep the content alive: call `done` when they are over. */
+  use(): { done(): Promise<void> } {
+    this.#readers += 1
+    return {
+      done: async () => {
+        this.#readers -= 1
+        if (this.#isDisposed && this.#readers === 0) await this.#remove()
+      },
+    }
+  }
+
+  /** The bytes are needed no longer. */
+  async dispose(): Promise<void> {
+    if (this.#isDisposed) return
+    this.#isDisposed = true
+    if (this.#readers === 0) await this.#remove()
+  }
+
+  #growMemory(end: number): boolean {
+    const memory = this.#memory
+    if (memory === undefined || end > this.#options.maxMemoryBytes) return false
+    if (end <= memory.length) return true
+    const grown = Math.min(this.#options.maxMemoryBytes, Math.max(FIRST_MEMORY_BYTES, memory.length * 2, end))
+    if (!this.#options.budget.take(grown - memory.length)) return false
+    this.#memory = Buffer.alloc(grown)
+    memory.copy(this.#memory)
+    return true
+  }
+
+  #freeMemory(): void {
+    this.#options.budget.giveBack(this.#memory?.length ?? 0)
+    this.#memory = undefined
+    this.#memoryHeld.clear()
+  }
+
+  async #remove(): Promise<void> {
+    if (this.#memory !== undefined) this.#freeMemory()
+    if (this.#file !== undefined) await this.#options.area.remove(this.#file)
+    this.#file = undefined
+  }
+}

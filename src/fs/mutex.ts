@@ -1,0 +1,30 @@
+/** Lets one task at a time run, in the order of asking. */
+export class Mutex {
+  #last: Promise<unknown> = Promise.resolve()
+
+  /**
+   * Runs `task` when all tasks before it have ended, however they ended. When `signal` fires before its turn has
+   * come, the task never runs and the promise rejects with the signal's reason.
+   */
+  run<T>(task: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const result = this.#last.then(() => {
+      signal?.throwIfAborted()
+      return task()
+    })
+    this.#last = result.catch(() => undefined)
+    return signal === undefined ? result : abandonable(result, signal)
+  }
+}
+
+/** The promise, or the signal's reason if that fires first; what the promise stands for goes on. */
+export function abandonable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  if (signal.aborted) {
+    promise.catch(() => undefined)
+    return Promise.reject(signal.reason)
+  }
+  return new Promise((resolve, reject) => {
+    const abandon = () => reject(signal.reason)
+    signal.addEventListener('abort', abandon, { once: true })
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abandon))
+  })
+}

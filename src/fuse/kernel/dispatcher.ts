@@ -1,0 +1,121 @@
+import type { Log } from '../../backend/log.js'
+import { type ErrnoName, errnoOf } from '../../fs/fs-error.js'
+import { type Negotiation, negotiate } from '../protocol/init.js'
+import { IN_HEADER_BYTES } from '../protocol/layout.js'
+import { Opcode, opcodeName } from '../protocol/opcodes.js'
+import { readInterrupt } from '../protocol/requests.js'
+import type { Serving } from './handlers/handler.js'
+import { HANDLERS } from './handlers/table.js'
+import type { Interrupts } from './interrupts.js'
+import { Request } from './request.js'
+
+export interface DispatcherOptions {
+  readonly serving: Serving
+  readonly interrupts: Interrupts
+  readonly log: Log
+  /** Only this user and root are served where set (`allow_root`). */
+  readonly onlyUser: number | undefined
+  onInit(outcome: Negotiation): void
+}
+
+/** Calls that change nothing: nobody misses their outcome once the mount is gone. */
+const READING: ReadonlySet<number> = new Set([
+  Opcode.LOOKUP,
+  Opcode.GETATTR,
+  Opcode.READ,
+  Opcode.READDIR,
+  Opcode.READDIRPLUS,
+  Opcode.STATFS,
+])
+
+/** What other users may still do under `allow_root`: the kernel itself sends these in anybody's name. */
+const UNOWNED: ReadonlySet<number> = new Set([
+  Opcode.READ,
+  Opcode.WRITE,
+  Opcode.FSYNC,
+  Opcode.FLUSH,
+  Opcode.RELEASE,
+  Opcode.READDIR,
+  Opcode.READDIRPLUS,
+  Opcode.RELEASEDIR,
+])
+
+/** Requests without an answer. */
+const SILENT: ReadonlySet<number> = new Set([Opcode.FORGET, Opcode.BATCH_FORGET])
+
+/** Takes each request to its handler, and its failure to an errno. Knows what is unfinished. */
+export class Dispatcher {
+  readonly #options: DispatcherOptions
+  /** Requests between arrival and answer, by unique. */
+  readonly #unfinished = new Map<number, Request>()
+  #onIdle: (() => void) | undefined
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options
+  }
+
+  /** `message` is only read before the return, but for what a handler keeps. */
+  receive(message: Buffer): void {
+    const request = new Request(message)
+    const { opcode } = request
+    const { serving } = this.#options
+    const handler = HANDLERS.get(opcode)
+    if (handler !== undefined) {
+      if (this.#mayCall(request)) void this.#carryOut(request, handler(request, message, serving))
+      else serving.replies.error(request.unique, 'EACCES')
+    } else if (opcode === Opcode.INTERRUPT) this.#interrupt(request, readInterrupt(message))
+    else if (opcode === Opcode.INIT) this.#init(request, message)
+    else if (opcode === Opcode.DESTROY) serving.replies.empty(request)
+    else serving.replies.error(request.unique, 'ENOSYS')
+  }
+
+  /** After the end of the mount: resolves when the filesystem has finished what it had been given. */
+  drain(): Promise<void> {
+    for (const request of this.#unfinished.values()) if (READING.has(request.opcode)) request.abort()
+    if (this.#unfinished.size === 0) return Promise.resolve()
+    return new Promise(resolve => {
+      this.#onIdle = resolve
+    })
+  }
+
+  async #carryOut(request: Request, work: Promise<void>): Promise<void> {
+    this.#unfinished.set(request.unique, request)
+    try {
+      await work
+    } catch (error) {
+      this.#fail(request, error)
+    } finally {
+      this.#unfinished.delete(request.unique)
+      if (this.#unfinished.size === 0) this.#onIdle?.()
+    }
+  }
+
+  #fail(request: Request, error: unknown): void {
+    const errno: ErrnoName = errnoOf(error)
+    if (errno === 'EIO')
+      this.#options.log.error('a call failed', { operation: opcodeName(request.opcode), node: request.node, error })
+    if (!SILENT.has(request.opcode)) this.#options.serving.replies.error(request.unique, errno)
+  }
+
+  #mayCall(request: Request): boolean {
+    const { onlyUser } = this.#options
+    if (onlyUser === undefined || request.uid === onlyUser || request.uid === 0) return true
+    return SILENT.has(request.opcode) || UNOWNED.has(request.opcode)
+  }
+
+  #interrupt(interrupt: Request, unique: number): void {
+    const { interrupts } = this.#options
+    // An INTERRUPT for what has been answered already needs no answer itself.
+    const request = this.#unfinished.get(unique)
+    if (request !== undefined)
+      interrupts.take(request, interrupt.unique, () => this.#unfinished.get(unique) === request)
+  }
+
+  #init(request: Request, message: Buffer): void {
+    const { replies } = this.#options.serving
+    const outcome = negotiate(message, IN_HEADER_BYTES, replies.scratch)
+    if (outcome.kind === 'too-old') replies.unsupported(request)
+    else replies.init(request, outcome.replyBytes)
+    this.#options.onInit(outcome)
+  }
+}

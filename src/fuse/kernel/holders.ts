@@ -1,0 +1,92 @@
+import { readdir, readFile } from 'node:fs/promises'
+import type { HolderProbe } from '../../fs/operations.js'
+import { parseMountTable } from './mount-table.js'
+
+/** Descriptors looked at for one question. A process with more is taken not to hold the file. */
+const MAX_DESCRIPTORS = 4096
+/** Files of /proc read at the same time. */
+const PARALLEL_READS = 8
+
+/** Access mode bits of `flags`: 0 is O_RDONLY. */
+const O_ACCMODE = 3
+
+interface OpenDescriptor {
+  readonly ino: number
+  readonly mountId: number
+  readonly writable: boolean
+}
+
+/**
+ * Looks in /proc/TID/fdinfo for descriptors that can write to a file of this mount (`ino`: Linux 5.14). Only files of
+ * /proc are read that never wait for the mount itself. What can't be read holds nothing.
+ */
+export class FdinfoProbe implements HolderProbe {
+  #device: string | undefined
+
+  /** `device` is the mount's `major:minor`. */
+  attach(device: string): void {
+    this.#device = device
+  }
+
+  async isHeld(pids: readonly number[], ino: number): Promise<boolean> {
+    let room = MAX_DESCRIPTORS
+    for (const tid of new Set(pids)) {
+      if (tid === 0) continue
+      const names = await listDescriptors(tid)
+      if (names.length > room) return false
+      room -= names.length
+      for (const mountId of await writersOf(tid, names, ino)) if (await this.#isOurs(tid, mountId)) return true
+    }
+    return false
+  }
+
+  /** A bind mount, as containers have it, is a mount of its own with the same device. */
+  async #isOurs(tid: number, mountId: number): Promise<boolean> {
+    try {
+      const table = parseMountTable(await readFile(`/proc/${tid}/mountinfo`, 'latin1'))
+      return table.some(entry => entry.mountId === mountId && entry.device === this.#device)
+    } catch {
+      // The process is gone, or not ours to look at.
+      return false
+    }
+  }
+}
+
+async function listDescriptors(tid: number): Promise<readonly string[]> {
+  try {
+    return await readdir(`/proc/${tid}/fdinfo`)
+  } catch {
+    // The process is gone, or not ours to look at.
+    return []
+  }
+}
+
+/** The mount ids of descriptors that have `ino` open for writing. */
+async function writersOf(tid: number, names: readonly string[], ino: number): Promise<Set<number>> {
+  const found = new Set<number>()
+  for (let i = 0; i < names.length; i += PARALLEL_READS) {
+    const some = names.slice(i, i + PARALLEL_READS)
+    for (const descriptor of await Promise.all(some.map(name => readDescriptor(`/proc/${tid}/fdinfo/${name}`))))
+      if (descriptor?.writable && descriptor.ino === ino) found.add(descriptor.mountId)
+  }
+  return found
+}
+
+async function readDescriptor(path: string): Promise<OpenDescriptor | undefined> {
+  try {
+    return parseFdinfo(await readFile(path, 'latin1'))
+  } catch {
+    // Closed meanwhile.
+    return undefined
+  }
+}
+
+/** The common head of /proc/PID/fdinfo/N (proc_pid_fdinfo(5)); `flags` is octal. */
+export function parseFdinfo(text: string): OpenDescriptor {
+  const field = (name: string): string | undefined => new RegExp(`^${name}:\\s*(\\d+)`, 'm').exec(text)?.[1]
+  return {
+    ino: Number(field('ino')),
+    mountId: Number(field('mnt_id')),
+    writable: (Number.parseInt(field('flags') ?? '0', 8) & O_ACCMODE) !== 0,
+  }
+}

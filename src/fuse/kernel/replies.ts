@@ -1,0 +1,130 @@
+import { constants } from 'node:os'
+import type { ReadReply } from '../../cache/lanes/read-reply.js'
+import type { ErrnoName } from '../../fs/fs-error.js'
+import type { AttributesReply, Entry, FilesystemStatistics, NegativeEntry, OpenReply } from '../../fs/operations.js'
+import { errnoNumber } from '../errno.js'
+import { ATTR_OUT_BYTES, ENTRY_OUT_BYTES, writeAttrOut, writeEntryOut } from '../protocol/attributes.js'
+import { OUT_HEADER_BYTES } from '../protocol/layout.js'
+import { OPEN_OUT_BYTES, type OpenTraits, STATFS_OUT_BYTES, writeOpenOut, writeStatfsOut } from '../protocol/replies.js'
+import { writeInt64 } from '../protocol/uint64.js'
+import type { Device } from './device.js'
+import type { Request } from './request.js'
+
+/** Room for the longest fixed answer: entry and open reply of CREATE. */
+const SCRATCH_BYTES = OUT_HEADER_BYTES + ENTRY_OUT_BYTES + OPEN_OUT_BYTES
+
+/**
+ * Answers requests. An answer is written before the call returns, so one buffer serves all of them. Each method tells
+ * whether the kernel took the answer: what an answer hands out (lookups, handles) is otherwise to be given back.
+ */
+export class Replies {
+  readonly #device: Device
+  readonly #scratch = Buffer.alloc(SCRATCH_BYTES)
+
+  constructor(device: Device) {
+    this.#device = device
+  }
+
+  empty(request: Request): boolean {
+    return this.#send(request.unique, 0, 0)
+  }
+
+  error(unique: number, errno: ErrnoName): boolean {
+    return this.#send(unique, 0, -errnoNumber(errno))
+  }
+
+  attributes(request: Request, reply: AttributesReply): boolean {
+    writeAttrOut(this.#scratch, OUT_HEADER_BYTES, reply)
+    return this.#send(request.unique, ATTR_OUT_BYTES, 0)
+  }
+
+  entry(request: Request, entry: Entry | NegativeEntry): boolean {
+    writeEntryOut(this.#scratch, OUT_HEADER_BYTES, entry)
+    return this.#send(request.unique, ENTRY_OUT_BYTES, 0)
+  }
+
+  open(request: Request, open: OpenReply, traits: OpenTraits): boolean {
+    writeOpenOut(this.#scratch, OUT_HEADER_BYTES, open, traits)
+    return this.#send(request.unique, OPEN_OUT_BYTES, 0)
+  }
+
+  create(request: Request, entry: Entry, open: OpenReply, traits: OpenTraits): boolean {
+    writeEntryOut(this.#scratch, OUT_HEADER_BYTES, entry)
+    writeOpenOut(this.#scratch, OUT_HEADER_BYTES + ENTRY_OUT_BYTES, open, traits)
+    return this.#send(request.unique, ENTRY_OUT_BYTES + OPEN_OUT_BYTES, 0)
+  }
+
+  /** fuse_write_out */
+  written(request: Request, sizeBytes: number): boolean {
+    writeInt64(this.#scratch, sizeBytes, OUT_HEADER_BYTES)
+    return this.#send(request.unique, 8, 0)
+  }
+
+  statistics(request: Request, statistics: FilesystemStatistics): boolean {
+    writeStatfsOut(this.#scratch, OUT_HEADER_BYTES, statistics)
+    return this.#send(request.unique, STATFS_OUT_BYTES, 0)
+  }
+
+  /** A message with room for the header in front. */
+  prepared(request: Request, message: Buffer): boolean {
+    writeHeader(message, message.length, 0, request.unique)
+    return this.#device.answer(message)
+  }
+
+  /** The first `sizeBytes` bytes behind the header of `scratch`, which the caller has filled in. */
+  init(request: Request, sizeBytes: number): boolean {
+    return this.#send(request.unique, sizeBytes, 0)
+  }
+
+  /** Refuses a kernel whose protocol is too old. */
+  unsupported(request: Request): boolean {
+    return this.#send(request.unique, 0, -constants.errno.EPROTO)
+  }
+
+  get scratch(): Buffer {
+    return this.#scratch
+  }
+
+  read(request: Request): KernelReadReply {
+    return new KernelReadReply(this.#device, request.unique)
+  }
+
+  #send(unique: number, sizeBytes: number, error: number): boolean {
+    const lengthBytes = OUT_HEADER_BYTES + sizeBytes
+    writeHeader(this.#scratch, lengthBytes, error, unique)
+    return this.#device.answer(this.#scratch.subarray(0, lengthBytes))
+  }
+}
+
+/** fuse_out_header */
+function writeHeader(buffer: Buffer, lengthBytes: number, error: number, unique: number): void {
+  buffer.writeUInt32LE(lengthBytes, 0)
+  buffer.writeInt32LE(error, 4)
+  writeInt64(buffer, unique, 8)
+}
+
+/** Answers one READ with the views as they are: the kernel's is the only copy. */
+export class KernelReadReply implements ReadReply {
+  readonly #device: Device
+  readonly #unique: number
+  #sent = false
+
+  constructor(device: Device, unique: number) {
+    this.#device = device
+    this.#unique = unique
+  }
+
+  get sent(): boolean {
+    return this.#sent
+  }
+
+  send(views: readonly Uint8Array[], release: () => void): void {
+    this.#sent = true
+    let lengthBytes = OUT_HEADER_BYTES
+    for (const view of views) lengthBytes += view.length
+    const header = Buffer.allocUnsafe(OUT_HEADER_BYTES)
+    writeHeader(header, lengthBytes, 0, this.#unique)
+    this.#device.answerPieces([header, ...views])
+    release()
+  }
+}

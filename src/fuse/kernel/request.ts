@@ -1,0 +1,40 @@
+import type { CallContext } from '../../fs/operations.js'
+import { readUint64 } from '../protocol/uint64.js'
+
+/** One request of the kernel from its arrival to its answer: the header, and the call as the filesystem sees it. */
+export class Request implements CallContext {
+  readonly opcode: number
+  readonly unique: number
+  readonly node: number
+  readonly uid: number
+  readonly gid: number
+  readonly pid: number
+  /** The kernel applies the umask (DONT_MASK is not negotiated). */
+  readonly umask = 0
+  #controller: AbortController | undefined
+  #aborted = false
+
+  /** Reads fuse_in_header. */
+  constructor(message: Buffer) {
+    this.opcode = message.readUInt32LE(4)
+    this.unique = readUint64(message, 8)
+    this.node = readUint64(message, 16)
+    this.uid = message.readUInt32LE(24)
+    this.gid = message.readUInt32LE(28)
+    this.pid = message.readUInt32LE(32)
+  }
+
+  /** Made when somebody asks for it: most calls end without. */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.#aborted) this.#controller.abort()
+    }
+    return this.#controller.signal
+  }
+
+  abort(): void {
+    this.#aborted = true
+    this.#controller?.abort()
+  }
+}

@@ -1,0 +1,319 @@
+import type { ReadReply } from '../../src/cache/lanes/read-reply.js'
+import type { FsError } from '../../src/fs/fs-error.js'
+import type {
+  Attributes,
+  AttributesReply,
+  CallContext,
+  DirectorySink,
+  Entry,
+  Filesystem,
+  FilesystemStatistics,
+  NegativeEntry,
+  OpenFlags,
+  OpenReply,
+  RenameFlags,
+  SetAttributes,
+  ShutdownReport,
+  Timestamp,
+  WriteOptions,
+} from '../../src/fs/operations.js'
+
+interface Node {
+  readonly id: number
+  readonly children: Map<string, Node> | undefined
+  data: Buffer
+  sizeBytes: number
+  mode: number
+  uid: number
+  gid: number
+  atime: Timestamp
+  mtime: Timestamp
+  lookups: number
+}
+
+interface Handle {
+  readonly node: Node
+  readonly append: boolean
+}
+
+type ErrnoClass = typeof FsError
+
+export interface MemoryFilesystemOptions {
+  /** Of the build that the transport is from: another copy of the class is another class. */
+  readonly FsError: ErrnoClass
+  readonly ttlMs: number
+  /** Told of what tests want to see. */
+  readonly trace: (event: string) => void
+}
+
+const S_IFDIR = 0o040000
+const S_IFREG = 0o100000
+const CHUNK = 1 << 20
+
+/**
+ * A filesystem in memory, as small as the contract allows, to try transports with. Names with a meaning: reading `slow*`
+ * waits until the caller is killed; writing `stuck*` waits until some file `go` is created; `fails` can't be read.
+ */
+export class MemoryFilesystem implements Filesystem {
+  readonly #options: MemoryFilesystemOptions
+  readonly #nodes = new Map<number, Node>()
+  readonly #handles = new Map<number, Handle>()
+  readonly #stuck: (() => void)[] = []
+  #lastId = 0
+
+  constructor(options: MemoryFilesystemOptions) {
+    this.#options = options
+    this.#make(S_IFDIR | 0o755, 0, 0)
+  }
+
+  async statfs(): Promise<FilesystemStatistics> {
+    const half = { totalBlocks: 2 ** 33, freeBlocks: 2 ** 32, totalFiles: 1e6, freeFiles: 5e5 }
+    return { ...half, blockSizeBytes: 4096, maxNameBytes: 255 }
+  }
+
+  async lookup(parent: number, name: Uint8Array): Promise<Entry | NegativeEntry> {
+    const node = this.#folder(parent).get(text(name))
+    return node === undefined ? { node: 0, entryTtlMs: this.#options.ttlMs } : this.#entry(node)
+  }
+
+  forget(node: number, lookups: number): void {
+    const known = this.#node(node)
+    known.lookups -= lookups
+    if (known.lookups < 0) this.#options.trace(`forgotten too often: ${node}`)
+  }
+
+  async getattr(node: number): Promise<AttributesReply> {
+    return this.#attributes(this.#node(node))
+  }
+
+  async setattr(id: number, changes: SetAttributes): Promise<AttributesReply> {
+    const node = this.#node(id)
+    if (changes.sizeBytes !== undefined) this.#resize(node, changes.sizeBytes)
+    if (changes.mode !== undefined) node.mode = (node.mode & ~0o7777) | changes.mode
+    if (changes.uid !== undefined) node.uid = changes.uid
+    if (changes.gid !== undefined) node.gid = changes.gid
+    if (changes.mtime !== undefined) node.mtime = changes.mtime === 'now' ? now() : changes.mtime
+    if (changes.atime !== undefined) node.atime = changes.atime === 'now' ? now() : changes.atime
+    return this.#attributes(node)
+  }
+
+  async mkdir(parent: number, name: Uint8Array, mode: number, context: CallContext): Promise<Entry> {
+    return this.#entry(this.#add(parent, text(name), S_IFDIR | mode, context))
+  }
+
+  async unlink(parent: number, name: Uint8Array): Promise<void> {
+    if (!this.#folder(parent).delete(text(name))) throw new this.#options.FsError('ENOENT', 'no such name')
+  }
+
+  async rmdir(parent: number, name: Uint8Array): Promise<void> {
+    const children = this.#folder(parent).get(text(name))?.children
+    if (children === undefined) throw new this.#options.FsError('ENOTDIR', 'not a folder')
+    if (children.size > 0) throw new this.#options.FsError('ENOTEMPTY', 'not empty')
+    this.#folder(parent).delete(text(name))
+  }
+
+  async rename(
+    parent: number,
+    name: Uint8Array,
+    newParent: number,
+    newName: Uint8Array,
+    flags: RenameFlags,
+  ): Promise<void> {
+    const { FsError } = this.#options
+    const from = text(name)
+    const to = text(newName)
+    const node = this.#folder(parent).get(from)
+    const other = this.#folder(newParent).get(to)
+    if (node === undefined) throw new FsError('ENOENT', 'no such name')
+    if (flags.noReplace && other !== undefined) throw new FsError('EEXIST', 'the new name exists')
+    if (flags.exchange && other === undefined) throw new FsError('ENOENT', 'nothing to exchange with')
+    this.#folder(parent).delete(from)
+    this.#folder(newParent).set(to, node)
+    if (flags.exchange && other !== undefined) this.#folder(parent).set(from, other)
+  }
+
+  async open(id: number, flags: OpenFlags): Promise<OpenReply> {
+    const node = this.#node(id)
+    if (flags.truncate) this.#resize(node, 0)
+    return this.#open(node, flags.append)
+  }
+
+  async create(parent: number, name: Uint8Array, mode: number, flags: OpenFlags, context: CallContext) {
+    const node = this.#add(parent, text(name), S_IFREG | mode, context)
+    if (text(name) === 'go') for (const release of this.#stuck.splice(0)) release()
+    return { entry: this.#entry(node), open: this.#open(node, flags.append) }
+  }
+
+  async read(id: number, offset: number, sizeBytes: number, reply: ReadReply, context: CallContext): Promise<void> {
+    const { node } = this.#handle(id)
+    const name = this.#nameOf(node)
+    if (name.startsWith('slow')) await this.#untilKilled(context.signal)
+    if (name === 'fails') throw new Error('not readable')
+    const end = Math.min(offset + sizeBytes, node.sizeBytes)
+    const views: Buffer[] = []
+    // In pieces, as a cache of blocks answers.
+    for (let at = offset; at < end; at = Math.min(at + 256 * 1024, end))
+      views.push(node.data.subarray(at, Math.min(at + 256 * 1024, end)))
+    reply.send(views, () => undefined)
+  }
+
+  async write(id: number, offset: number, data: Uint8Array, _options: WriteOptions): Promise<number> {
+    const { node, append } = this.#handle(id)
+    if (this.#nameOf(node).startsWith('stuck')) {
+      this.#options.trace('stuck')
+      await new Promise<void>(resolve => this.#stuck.push(resolve))
+    }
+    const at = append ? node.sizeBytes : offset
+    if (at + data.length > node.sizeBytes) this.#resize(node, at + data.length)
+    node.data.set(data, at)
+    node.mtime = now()
+    return data.length
+  }
+
+  async flush(id: number, context: CallContext): Promise<void> {
+    this.#options.trace(`flush ${this.#nameOf(this.#handle(id).node)} ${context.pid > 0}`)
+  }
+
+  async fsync(id: number): Promise<void> {
+    this.#handle(id)
+  }
+
+  async release(id: number): Promise<void> {
+    this.#handles.delete(id)
+  }
+
+  async opendir(node: number): Promise<OpenReply> {
+    this.#folder(node)
+    return this.#open(this.#node(node), false)
+  }
+
+  async readdir(id: number, offset: number, withAttributes: boolean, sink: DirectorySink): Promise<void> {
+    const folder = this.#handle(id).node
+    const all: [string, Node][] = [['.', folder], ['..', folder], ...(folder.children ?? [])]
+    for (let i = offset; i < all.length; i++) {
+      const [name, node] = all[i] ?? ['', folder]
+      const entry =
+        withAttributes && i > 1
+          ? { ...this.#attributes(node), node: node.id, entryTtlMs: this.#options.ttlMs }
+          : undefined
+      const { mode, id: ino } = node
+      if (!sink.add({ name: Buffer.from(name), ino, mode, nextOffset: i + 1, entry })) return
+      if (entry !== undefined) node.lookups++
+    }
+  }
+
+  async releasedir(id: number): Promise<void> {
+    this.#handles.delete(id)
+  }
+
+  async shutdown(): Promise<ShutdownReport> {
+    return { stored: 0, kept: [] }
+  }
+
+  /** What tests do behind the kernel's back. */
+  replace(name: string, content: string): { readonly node: number; readonly isNew: boolean } {
+    const known = this.#folder(1).get(name)
+    const node = known ?? this.#add(1, name, S_IFREG | 0o644, { uid: 0, gid: 0 })
+    node.data = Buffer.from(content)
+    node.sizeBytes = node.data.length
+    return { node: node.id, isNew: known === undefined }
+  }
+
+  #make(mode: number, uid: number, gid: number): Node {
+    const id = ++this.#lastId
+    const children = (mode & S_IFDIR) !== 0 ? new Map<string, Node>() : undefined
+    const node: Node = {
+      id,
+      children,
+      data: Buffer.alloc(0),
+      sizeBytes: 0,
+      mode,
+      uid,
+      gid,
+      atime: now(),
+      mtime: now(),
+      lookups: 0,
+    }
+    this.#nodes.set(id, node)
+    return node
+  }
+
+  #add(parent: number, name: string, mode: number, owner: { readonly uid: number; readonly gid: number }): Node {
+    const folder = this.#folder(parent)
+    if (folder.has(name)) throw new this.#options.FsError('EEXIST', 'the name exists')
+    const node = this.#make(mode, owner.uid, owner.gid)
+    folder.set(name, node)
+    return node
+  }
+
+  #node(id: number): Node {
+    const node = this.#nodes.get(id)
+    if (node === undefined) throw new this.#options.FsError('ESTALE', `no node ${id}`)
+    return node
+  }
+
+  #folder(id: number): Map<string, Node> {
+    const { children } = this.#node(id)
+    if (children === undefined) throw new this.#options.FsError('ENOTDIR', 'not a folder')
+    return children
+  }
+
+  #handle(id: number): Handle {
+    const handle = this.#handles.get(id)
+    if (handle === undefined) throw new this.#options.FsError('EBADF', `no handle ${id}`)
+    return handle
+  }
+
+  #open(node: Node, append: boolean): OpenReply {
+    const handle = ++this.#lastId
+    this.#handles.set(handle, { node, append })
+    return { handle, keepCache: true }
+  }
+
+  #entry(node: Node): Entry {
+    node.lookups++
+    return { ...this.#attributes(node), node: node.id, entryTtlMs: this.#options.ttlMs }
+  }
+
+  #attributes(node: Node): AttributesReply {
+    const { id: ino, sizeBytes, mode, uid, gid, atime, mtime } = node
+    const attributes: Attributes = { ino, sizeBytes, mode, nlink: 1, uid, gid, rdev: 0, atime, mtime, ctime: mtime }
+    return { attributes, ttlMs: this.#options.ttlMs }
+  }
+
+  #resize(node: Node, sizeBytes: number): void {
+    if (sizeBytes > node.data.length) {
+      const grown = Buffer.alloc(Math.max(sizeBytes, node.data.length * 2, CHUNK))
+      node.data.copy(grown, 0, 0, node.sizeBytes)
+      node.data = grown
+    } else if (sizeBytes < node.sizeBytes) node.data.fill(0, sizeBytes, node.sizeBytes)
+    node.sizeBytes = sizeBytes
+  }
+
+  #nameOf(node: Node): string {
+    for (const [name, child] of this.#folder(1)) if (child === node) return name
+    return ''
+  }
+
+  #untilKilled(signal: AbortSignal): Promise<never> {
+    this.#options.trace('waiting')
+    const { FsError, trace } = this.#options
+    return new Promise((_, reject) => {
+      const end = (): void => {
+        trace('aborted')
+        reject(new FsError('EINTR', 'killed'))
+      }
+      if (signal.aborted) end()
+      else signal.addEventListener('abort', end, { once: true })
+    })
+  }
+}
+
+function text(name: Uint8Array): string {
+  return Buffer.from(name).toString('latin1')
+}
+
+function now(): Timestamp {
+  const ms = Date.now()
+  return { seconds: Math.floor(ms / 1000), nanoseconds: (ms % 1000) * 1e6 }
+}

@@ -1,0 +1,122 @@
+import { describe, expect, it } from 'vitest'
+import { FaultLayer } from '../../src/backend/layers/fault-layer.js'
+import { FaultRules } from '../../src/backend/layers/fault-rules.js'
+import { Meter } from '../../src/backend/layers/meter.js'
+import { MeteringLayer } from '../../src/backend/layers/metering-layer.js'
+import { openMemoryStore } from '../../src/backend/memory/memory-store.js'
+import { BlockCache } from '../../src/cache/block-cache.js'
+import { MainLane } from '../../src/cache/lanes/main-lane.js'
+
+const KIB = 1024
+let stores = 0
+
+async function setUp(sizeBytes: number, rules = new FaultRules([])) {
+  stores += 1
+  const store = openMemoryStore(`block-cache-${stores}`)
+  const bytes = Buffer.alloc(sizeBytes)
+  for (let i = 0; i < sizeBytes; i++) bytes[i] = (i * 31 + (i >> 8)) & 0xff
+  const { etag } = await store.put('f', bytes)
+  const meter = new Meter()
+  const lane = new MainLane(new MeteringLayer(new FaultLayer(store, rules), meter))
+  const cache = new BlockCache({ lane, maxBytes: 64 * KIB, blockSizeBytes: 4 * KIB })
+  const gets = () => meter.snapshot().get?.requests ?? 0
+  return { cache, source: { key: 'f', etag, sizeBytes }, bytes, gets, store }
+}
+
+describe('BlockCache', () => {
+  it('answers any range with views of its blocks and fetches no block twice', async () => {
+    const { cache, source, bytes, gets } = await setUp(30_001)
+    for (const [offset, size] of [
+      [0, 1],
+      [4095, 2],
+      [0, 30_001],
+      [29_999, 500],
+    ] as const)
+      expect((await cache.readBytes(source, offset, size)).equals(bytes.subarray(offset, offset + size))).toBe(true)
+    // Block 0; block 1; the six that were still missing, with one request.
+    expect(gets()).toBe(3)
+  })
+
+  it('sends nothing behind the end of the object', async () => {
+    const { cache, source, gets } = await setUp(10)
+    expect((await cache.readBytes(source, 10, 5)).length).toBe(0)
+    expect(gets()).toBe(0)
+  })
+
+  it('shares one request among readers that come at the same time', async () => {
+    const { cache, source, bytes, gets } = await setUp(20_000)
+    const reads = await Promise.all(Array.from({ length: 10 }, () => cache.readBytes(source, 100, 15_000)))
+    for (const read of reads) expect(read.equals(bytes.subarray(100, 15_100))).toBe(true)
+    expect(gets()).toBe(1)
+  })
+
+  it('stays within its bound and asks again for what it had to drop', async () => {
+    const { cache, source, bytes, gets } = await setUp(200_000)
+    for (let at = 0; at < 200_000; at += 8192) await cache.readBytes(source, at, 8192)
+    expect(cache.heldBytes).toBeLessThanOrEqual(64 * KIB)
+    const before = gets()
+    expect((await cache.readBytes(source, 0, 10)).equals(bytes.subarray(0, 10))).toBe(true)
+    expect(gets()).toBe(before + 1)
+  })
+
+  it('does not reuse memory that a reply still looks at', async () => {
+    const { cache, source, bytes } = await setUp(200_000)
+    let views: readonly Uint8Array[] = []
+    let release = () => {}
+    const reply = {
+      send: (sent: readonly Uint8Array[], done: () => void) => {
+        views = sent
+        release = done
+      },
+    }
+    await cache.read(source, 0, 8192, reply)
+    for (let at = 8192; at < 200_000; at += 8192) await cache.readBytes(source, at, 8192)
+    expect(Buffer.concat(views).equals(bytes.subarray(0, 8192))).toBe(true)
+    release()
+  })
+
+  it('rejects for everybody who waits, and asks anew the next time', async () => {
+    const rules = new FaultRules([{ operations: ['get'], nth: 2, fault: { cutBodyAfterBytes: 5000 } }])
+    const { cache, source, bytes } = await setUp(20_000, rules)
+    const first = cache.readBytes(source, 0, 100)
+    const both = await Promise.allSettled([cache.readBytes(source, 0, 20_000), cache.readBytes(source, 12_000, 10)])
+    expect(both.map(one => one.status)).toEqual(['rejected', 'rejected'])
+    expect((await first).equals(bytes.subarray(0, 100))).toBe(true)
+    expect((await cache.readBytes(source, 0, 20_000)).equals(bytes)).toBe(true)
+  })
+
+  it('rejects when the object has changed', async () => {
+    const { cache, source, store } = await setUp(100)
+    await store.put('f', Buffer.from('other'))
+    await expect(cache.readBytes(source, 0, 100)).rejects.toMatchObject({ kind: 'precondition-failed' })
+  })
+
+  it('reads ahead within its share, for which a later read sends no request', async () => {
+    const { cache, source, gets } = await setUp(200_000)
+    const owner = {}
+    expect(cache.readAhead(source, 0, 16 * KIB, owner)).toBe(16 * KIB)
+    expect(cache.readAhead(source, 16 * KIB, 64 * KIB, owner)).toBe(16 * KIB)
+    await cache.readBytes(source, 1000, 10_000)
+    expect(gets()).toBe(1)
+  })
+
+  it('ends read-ahead that nobody waits for, and serves later readers all the same', async () => {
+    const rules = new FaultRules([{ operations: ['get'], nth: 1, fault: { delayMs: Number.POSITIVE_INFINITY } }])
+    const { cache, source, bytes } = await setUp(20_000, rules)
+    const owner = {}
+    cache.readAhead(source, 0, 8 * KIB, owner)
+    cache.cancelReadAhead(owner)
+    expect((await cache.readBytes(source, 0, 100)).equals(bytes.subarray(0, 100))).toBe(true)
+  })
+
+  it('lets one reader give up while others go on waiting', async () => {
+    const rules = new FaultRules([{ operations: ['get'], nth: 1, fault: { delayMs: 20 } }])
+    const { cache, source, bytes } = await setUp(20_000, rules)
+    const abort = new AbortController()
+    const given = cache.readBytes(source, 0, 100, abort.signal)
+    const kept = cache.readBytes(source, 0, 100)
+    abort.abort()
+    await expect(given).rejects.toMatchObject({ kind: 'aborted' })
+    expect((await kept).equals(bytes.subarray(0, 100))).toBe(true)
+  })
+})
