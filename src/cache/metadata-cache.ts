@@ -182,11 +182,12 @@ export class MetadataCache {
 
   #finish(inUse: ListingInUse): void {
     const { listing } = inUse
-    if (listing.isComplete || listing.entries.length >= this.#maxEntries) return this.keep(inUse)
-    listing.more().then(
-      () => this.#finish(inUse),
-      () => this.keep(inUse),
-    )
+    if (listing.isComplete || listing.entries.length >= this.#maxEntries) this.keep(inUse)
+    else
+      listing.more().then(
+        () => this.#finish(inUse),
+        () => this.keep(inUse),
+      )
   }
 
   #ask(path: string): Promise<Found> {

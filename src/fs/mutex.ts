@@ -1,14 +1,16 @@
+import { FsError } from './fs-error.js'
+
 /** Lets one task at a time run, in the order of asking. */
 export class Mutex {
   #last: Promise<unknown> = Promise.resolve()
 
   /**
    * Runs `task` when all tasks before it have ended, however they ended. When `signal` fires before its turn has
-   * come, the task never runs and the promise rejects with the signal's reason.
+   * come, the task never runs and the promise rejects with EINTR.
    */
   run<T>(task: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     const result = this.#last.then(() => {
-      signal?.throwIfAborted()
+      if (signal?.aborted === true) throw interrupted()
       return task()
     })
     this.#last = result.catch(() => undefined)
@@ -16,15 +18,19 @@ export class Mutex {
   }
 }
 
-/** The promise, or the signal's reason if that fires first; what the promise stands for goes on. */
+/** The promise, or EINTR if the signal fires first; what the promise stands for goes on. */
 export function abandonable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   if (signal.aborted) {
     promise.catch(() => undefined)
-    return Promise.reject(signal.reason)
+    return Promise.reject(interrupted())
   }
   return new Promise((resolve, reject) => {
-    const abandon = () => reject(signal.reason)
+    const abandon = () => reject(interrupted())
     signal.addEventListener('abort', abandon, { once: true })
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abandon))
   })
+}
+
+function interrupted(): FsError {
+  return new FsError('EINTR', 'the calling program is being killed')
 }

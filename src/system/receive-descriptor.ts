@@ -22,7 +22,7 @@ export function receiveDescriptor(socket: number): number {
     msg_controllen: 'size_t',
     msg_flags: 'int',
   })
-  const recvmsg = libc.func('recvmsg', 'ssize_t', ['int', koffi.inout(koffi.pointer(msghdr)), 'int'])
+  const recvmsg = libc.func('recvmsg', 'long', ['int', koffi.inout(koffi.pointer(msghdr)), 'int'])
   const data = Buffer.alloc(1)
   const control = Buffer.alloc(CONTROL_BYTES)
   const message = {

@@ -63,7 +63,7 @@ export class MemoryFilesystem implements Filesystem {
 
   constructor(options: MemoryFilesystemOptions) {
     this.#options = options
-    this.#make(S_IFDIR | 0o755, 0, 0)
+    this.#make(S_IFDIR | 0o755, process.getuid?.() ?? 0, process.getgid?.() ?? 0)
   }
 
   async statfs(): Promise<FilesystemStatistics> {

@@ -248,4 +248,17 @@ describe('failures', () => {
     expect(await readFile(join(h.folder, 'kept', kept), 'utf8')).toBe('precious')
     expect(await h.list('')).toEqual([])
   })
+
+  it('answers a killed program at once with EINTR, and what it asked for is stored all the same', async () => {
+    const rules = new FaultRules([{ operations: ['put'], fault: { delayMs: 50 } }])
+    const h = await harness({ store: new FaultLayer(openMemoryStore('killed-fsync'), rules) })
+    const { handle } = await h.create('f')
+    await h.write(handle, 0, Buffer.from('x'))
+    const killed = new AbortController()
+    const synced = h.filesystem.fsync(handle, h.context({ signal: killed.signal }))
+    killed.abort()
+    await expect(synced).rejects.toMatchObject({ errno: 'EINTR' })
+    await h.closeFile(handle)
+    expect(await h.stored('f')).toBe('x')
+  })
 })

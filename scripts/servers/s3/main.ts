@@ -29,5 +29,11 @@ const server = await startS3Server({
   ...(values.region === undefined ? {} : { region: values.region }),
 })
 console.log(server.url)
-for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void server.close())
-if (values['with-parent']) process.stdin.resume().once('close', () => void server.close())
+
+async function end(): Promise<void> {
+  await server.close()
+  process.exit()
+}
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void end())
+if (values['with-parent']) process.stdin.resume().once('close', () => void end())

@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Content } from './content.js'
@@ -79,9 +78,14 @@ async function sendPieces(response: ServerResponse, content: Content, options: S
   return true
 }
 
-async function drained(response: ServerResponse): Promise<boolean> {
-  await Promise.race([once(response, 'drain'), once(response, 'close')])
-  return !response.destroyed
+function drained(response: ServerResponse): Promise<boolean> {
+  return new Promise(resolve => {
+    const done = () => {
+      response.off('drain', done).off('close', done)
+      resolve(!response.destroyed)
+    }
+    response.on('drain', done).on('close', done)
+  })
 }
 
 /** The pieces of a content, none larger than asked for, with a border at `border`. */

@@ -22,10 +22,20 @@ export async function fusermount(options: TransportOptions, mountPoint: string, 
   try {
     const { code, message } = await run(['-o', fusermountOptions(options, subtype), '--', mountPoint], theirs)
     if (code !== 0) throw new Error(`fusermount3 could not mount: ${message || `exit code ${code}`}`)
-    return receiveDescriptor(ours)
+    return await receive(ours, mountPoint)
   } finally {
     closeSync(ours)
     closeSync(theirs)
+  }
+}
+
+/** A mount whose descriptor does not arrive is nobody's: it goes again. */
+async function receive(socket: number, mountPoint: string): Promise<number> {
+  try {
+    return receiveDescriptor(socket)
+  } catch (error) {
+    await fusermountUnmount(mountPoint, { lazy: true })
+    throw error
   }
 }
 
