@@ -11,7 +11,7 @@ import type {
 import { isStoreError } from '../backend/store-error.js'
 import type { PartSizes } from './part-sizes.js'
 import type { PartStream } from './part-stream.js'
-import { bodyOf, type WrittenFile } from './pieces.js'
+import { bodyOf, fetchBase, type WrittenFile } from './pieces.js'
 import type { StagingArea } from './staging.js'
 
 export interface CommitterOptions {
@@ -112,8 +112,9 @@ export class Committer {
 
   async #body(request: CommitRequest, start: number, end: number, part?: number): Promise<Body> {
     const { file, stream } = request
+    await fetchBase(this.#options.store, file, start, end)
     if (file.content.held.covers(start, end) && file.content.isInMemory) return file.content.read(start, end)
     const tail = part === undefined ? undefined : stream?.tailBytes(part, end - start)
-    return tail ?? bodyOf(this.#options.store, file, start, end)
+    return tail ?? bodyOf(file, start, end)
   }
 }

@@ -44,7 +44,8 @@ export class Files {
   /** ESTALE for a node whose name shows a newer version: the kernel looks up again. */
   async open(node: Node, flags: OpenFlags, context: CallContext): Promise<FileHandle> {
     if (node.isDirectory) throw new FsError('EISDIR', node.path)
-    if (node.isDetached) throw new FsError('ESTALE', `${node.path} is another file by now`)
+    // What this mount unlinked can still be opened by who holds it, through /proc/self/fd.
+    if (node.isDetached && !node.isUnlinked) throw new FsError('ESTALE', `${node.path} is another file by now`)
     // What is kept beside the bytes must be known before it is stored anew.
     if (flags.write) await this.#tree.attachments(node)
     const handle = this.#handle(node, flags, context)

@@ -46,25 +46,37 @@ function remotePieces(file: WrittenFile, start: number, end: number): Piece[] {
 
 const CHUNK_BYTES = 1024 * 1024
 
-/** A range of a file as a body to store: local bytes, the base's bytes from the store, zeros. */
-export function bodyOf(store: ObjectStore, file: WrittenFile, start: number, end: number): BodySource {
+/** A range of a file as a body to store, of local bytes and zeros: `fetchBase` has made the base's bytes local. */
+export function bodyOf(file: WrittenFile, start: number, end: number): BodySource {
   return {
     sizeBytes: end - start,
     open: async function* () {
       for (const piece of piecesOf(file, start, end)) {
         if (piece.kind === 'dropped')
           throw new FsError('EIO', 'bytes that staging had no room for are needed again (--staging-size)')
-        if (piece.kind === 'base') {
-          const range = { offset: piece.start, lengthBytes: piece.end - piece.start }
-          const { body } = await store.get(piece.version.key, { range, ifMatch: piece.version.etag })
-          yield* body
-          continue
-        }
+        if (piece.kind === 'base') throw new FsError('EIO', 'bytes of the base were not fetched')
         for (let at = piece.start; at < piece.end; at += CHUNK_BYTES) {
           const chunkEnd = Math.min(at + CHUNK_BYTES, piece.end)
           yield piece.kind === 'local' ? await file.content.read(at, chunkEnd) : Buffer.alloc(chunkEnd - at)
         }
       }
     },
+  }
+}
+
+/**
+ * Makes the base's bytes of a range local. A body must not read them from the store while it is being sent: it holds a
+ * request's slot then, and bodies that wait for each other's slots would wait for ever.
+ */
+export async function fetchBase(store: ObjectStore, file: WrittenFile, start: number, end: number): Promise<void> {
+  for (const piece of piecesOf(file, start, end)) {
+    if (piece.kind !== 'base') continue
+    const range = { offset: piece.start, lengthBytes: piece.end - piece.start }
+    const { body } = await store.get(piece.version.key, { range, ifMatch: piece.version.etag })
+    let at = piece.start
+    for await (const chunk of body) {
+      await file.content.write(at, chunk)
+      at += chunk.length
+    }
   }
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { FaultLayer } from '../../src/backend/layers/fault-layer.js'
 import { FaultRules } from '../../src/backend/layers/fault-rules.js'
+import { LimitsLayer } from '../../src/backend/layers/limits-layer.js'
 import { openMemoryStore } from '../../src/backend/memory/memory-store.js'
 import { Harness, type HarnessOptions } from '../support/filesystem-harness.js'
 
@@ -126,6 +127,20 @@ describe('writing', () => {
     expected.set(Buffer.from('XY'), 7 * MIB)
     await h.closeFile(handle)
     expect(Buffer.from((await h.stored('f')) ?? '', 'latin1').equals(expected)).toBe(true)
+  })
+
+  it('commits many edits at once though requests are few', async () => {
+    const inner = openMemoryStore('few-requests')
+    const h = await harness({ store: new LimitsLayer(inner, { concurrency: 2 }) })
+    const handles: number[] = []
+    for (let i = 0; i < 6; i++) await inner.put(`f${i}`, pattern(11 * MIB))
+    for (let i = 0; i < 6; i++) {
+      const handle = await h.open(`f${i}`, { write: true })
+      await h.write(handle, 6 * MIB, Buffer.from('edit'))
+      handles.push(handle)
+    }
+    await Promise.all(handles.map(handle => h.closeFile(handle)))
+    for (let i = 0; i < 6; i++) expect((await h.stored(`f${i}`))?.slice(6 * MIB, 6 * MIB + 4)).toBe('edit')
   })
 
   it('truncates up and down, open and by path', async () => {
