@@ -56,9 +56,9 @@ export async function mountBucket(configuration: MountConfiguration, hooks: Moun
   const { log, signal } = hooks
   const clock = SYSTEM_CLOCK
   const mountPoint = await checkMountPoint(configuration.mountPoint, log)
-  const store = await openStack(configuration, log)
+  const { store, checked, meter } = await openStack(configuration, log)
   try {
-    await verifyAccess(store, { write: !mount.readOnly, signal })
+    await verifyAccess(checked, { write: !mount.readOnly, signal })
     await mkdir(places.stateDir, { recursive: true, mode: 0o700 })
     const area = await StagingArea.open({ folder: places.stateDir, maxBytes: data.stagingSizeBytes, log })
     const transport = await createTransport(mount.transport, {
@@ -108,15 +108,25 @@ export async function mountBucket(configuration: MountConfiguration, hooks: Moun
       log,
     })
     if (!mount.readOnly) void abortLeftUploads(store, area, { olderThanMs: data.abortAfterMs, clock, log })
-    return { ...running, ended: running.ended.finally(() => store.close()), stop: reason => running.stop(reason) }
+    const ended = running.ended.finally(() => {
+      log.info('requests to the store', { ...meter.snapshot() })
+      return store.close()
+    })
+    return { ended, stop: reason => running.stop(reason) }
   } catch (error) {
     await store.close()
     throw error
   }
 }
 
-/** The store and what is around it, innermost first. */
-async function openStack(configuration: MountConfiguration, log: Log): Promise<ObjectStore> {
+/** Whoever mounts should hear of a wrong endpoint soon, and not of one answer that got lost. */
+const CHECK_LIMITS = { timeoutMs: 10_000, maxAttempts: 3 }
+
+/** The store and what is around it, innermost first; `checked` is the same with less patience. */
+async function openStack(
+  configuration: MountConfiguration,
+  log: Log,
+): Promise<{ readonly store: ObjectStore; readonly checked: ObjectStore; readonly meter: Meter }> {
   const { data, mount } = configuration
   const url = parseStorageUrl(configuration.url)
   const bare = await openBareStore(url, {
@@ -124,11 +134,13 @@ async function openStack(configuration: MountConfiguration, log: Log): Promise<O
     s3: url.scheme === 's3' ? await s3Options(configuration, url.bucket, log) : undefined,
     local: { create: configuration.isEmbedded },
   })
-  const metered = new MeteringLayer(bare, new Meter())
+  const meter = new Meter()
+  const metered = new MeteringLayer(bare, meter)
   const limited = new LimitsLayer(metered, { concurrency: data.requests })
   const retried = new RetryLayer(limited, { timeoutMs: data.timeoutMs, maxAttempts: data.attempts })
   const guarded = mount.readOnly ? new ReadOnlyLayer(retried) : retried
-  return url.prefix === '' ? guarded : new PrefixLayer(guarded, url.prefix)
+  const prefixed = (store: ObjectStore) => (url.prefix === '' ? store : new PrefixLayer(store, url.prefix))
+  return { store: prefixed(guarded), checked: prefixed(new RetryLayer(metered, CHECK_LIMITS)), meter }
 }
 
 async function s3Options(configuration: MountConfiguration, bucket: string, log: Log): Promise<S3Options> {

@@ -62,8 +62,8 @@ s3://photos  /mnt/photos  fuse.mount-bucket  _netdev,nofail,allow_other,uid=1000
 none         /mnt/nas     fuse.mount-bucket  _netdev,use=nas                                          0  0
 \`\`\`
 
-\`mount-bucket\` must be found in the PATH of mount(8); package fuse3 brings the program that calls it. \`none\` in the first
-column leaves the URL to the options. In \`-o\`:
+Package fuse3 brings the program that mount(8) calls; it looks for \`mount-bucket\` in \`/usr/local/sbin\`, \`/usr/local/bin\`,
+\`/usr/sbin\`, \`/usr/bin\`, \`/sbin\` and \`/bin\` only. \`none\` in the first column leaves the URL to the options. In \`-o\`:
 
 - \`ro\` and \`rw\` are \`--read-only\` and its opposite; every option of ours goes by its name with \`_\` or \`-\`; \`\\,\` is a comma
   within a value;

@@ -3,7 +3,10 @@ import { ConfigurationError } from '../config/fault.js'
 import { MountError } from '../fuse/mount-error.js'
 import { EXIT, type ExitCode } from './exit-codes.js'
 
-/** How a command ends that could not do its work: lines for a person and a code for a program. */
+/**
+ * How a command ends that could not do its work: lines for a person and a code for a program. Errors say themselves
+ * what to do about them.
+ */
 export interface Failure {
   readonly lines: readonly string[]
   readonly exitCode: ExitCode
@@ -23,14 +26,6 @@ const STORE_EXITS: Readonly<Record<StoreErrorKind, ExitCode>> = {
   corrupt: EXIT.failed,
 }
 
-/** What to look at, where the kind of the error alone tells. */
-const STORE_HINTS: Partial<Readonly<Record<StoreErrorKind, string>>> = {
-  'not-found': 'check the URL',
-  denied: 'check the credentials (--profile, AWS_ACCESS_KEY_ID, --no-sign-request for public buckets) and their rights',
-  throttled: 'the store asks for fewer requests: lower --requests',
-  unavailable: 'check --endpoint, --region and the network',
-}
-
 /** The provider's code for a bucket that is not there, which is `unavailable` to a running mount. */
 const NO_BUCKET = 'NoSuchBucket'
 
@@ -38,15 +33,10 @@ export function failureOf(error: unknown): Failure {
   if (error instanceof ConfigurationError)
     return { lines: [...error.message.split('\n'), 'mount-bucket --help tells more'], exitCode: EXIT.usage }
   if (error instanceof MountError) return { lines: [error.message], exitCode: EXIT.mountPoint }
-  if (isStoreError(error)) return storeFailure(error)
-  return { lines: [error instanceof Error ? error.message : String(error)], exitCode: EXIT.failed }
+  const lines = [error instanceof Error ? error.message : String(error)]
+  return { lines, exitCode: isStoreError(error) ? storeExit(error) : EXIT.failed }
 }
 
-function storeFailure(error: StoreError): Failure {
-  if (error.code === NO_BUCKET) return { lines: [`${error.message}: check the URL`], exitCode: EXIT.notFound }
-  const hint = STORE_HINTS[error.kind]
-  return {
-    lines: [hint === undefined ? error.message : `${error.message}: ${hint}`],
-    exitCode: STORE_EXITS[error.kind],
-  }
+function storeExit(error: StoreError): ExitCode {
+  return error.code === NO_BUCKET ? EXIT.notFound : STORE_EXITS[error.kind]
 }

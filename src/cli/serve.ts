@@ -11,13 +11,22 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
  */
 export async function serve(configuration: MountConfiguration, log: Log, onReady: () => void): Promise<ExitCode> {
   const stopper = new Stopper(log)
-  const { mountBucket } = await import('../compose.js')
-  const mount = await mountBucket(configuration, { log, signal: stopper.signal })
+  const mount = await make(configuration, log, stopper.signal)
   stopper.take(mount)
   if (!stopper.signal.aborted) onReady()
   const end = await mount.ended
   if (!end.isAllStored) return EXIT.notStored
   return stopper.hasFailed ? EXIT.failed : EXIT.done
+}
+
+async function make(configuration: MountConfiguration, log: Log, signal: AbortSignal): Promise<RunningMount> {
+  const { mountBucket } = await import('../compose.js')
+  try {
+    return await mountBucket(configuration, { log, signal })
+  } catch (error) {
+    if (!signal.aborted) throw error
+    throw new Error(`ended by ${signal.reason} before anything was mounted`, { cause: error })
+  }
 }
 
 /** Turns signals and errors that nobody caught into the end of the mount. */
@@ -50,7 +59,7 @@ class Stopper {
     // Nothing is mounted yet and somebody insists.
     if (this.#mount === undefined && this.#reason !== undefined) process.exit(EXIT.failed)
     this.#reason ??= reason
-    this.#abort.abort(new Error(`ended by ${reason}`))
+    this.#abort.abort(reason)
     if (this.#mount !== undefined) void this.#mount.stop(reason)
   }
 

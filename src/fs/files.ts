@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Log } from '../backend/log.js'
+import { isStoreError } from '../backend/store-error.js'
 import type { ReadReply } from '../cache/lanes/read-reply.js'
 import { type OwnAttributes, withoutPrivileges } from './attributes.js'
 import { FileWriter, type WriterServices, type WriterTarget } from './file-writer.js'
@@ -71,10 +72,15 @@ export class Files {
   async read(handle: FileHandle, offset: number, sizeBytes: number, reply: ReadReply, context: CallContext) {
     const { node, pattern } = handle
     const { signal } = context
-    if (node.writer !== undefined)
-      return this.#reader.readWritten(node.writer, offset, sizeBytes, pattern, reply, signal)
-    if (node.version === undefined) return reply.send([], () => undefined)
-    return this.#reader.read(node.version, offset, sizeBytes, pattern, reply, signal)
+    try {
+      if (node.writer !== undefined)
+        return await this.#reader.readWritten(node.writer, offset, sizeBytes, pattern, reply, signal)
+      if (node.version === undefined) return reply.send([], () => undefined)
+      return await this.#reader.read(node.version, offset, sizeBytes, pattern, reply, signal)
+    } catch (error) {
+      // ENOENT is for names: this handle's version is gone.
+      throw isStoreError(error, 'not-found') ? new FsError('ESTALE', `${node.path} was removed`, error) : error
+    }
   }
 
   async write(handle: FileHandle, offset: number, data: Uint8Array, options: WriteOptions, context: CallContext) {

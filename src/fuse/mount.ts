@@ -75,7 +75,8 @@ class LiveMount implements RunningMount {
       this.#isStopping = true
       this.#log.info('the mount is being ended', { reason })
       notifyServiceManager(this.#parameters.notifySocket, 'STOPPING=1', this.#log)
-      await this.#unmount()
+      // A second call may end the mount before the storing that is waited for here.
+      await Promise.race([this.#unmount(), this.ended])
     }
     await this.ended
   }

@@ -17,7 +17,7 @@ const MAX_PATH_BYTES = 108
 export function sendUnixDatagram(path: string, data: Uint8Array): void {
   const { libc } = loadLibc()
   const socket = libc.func('int socket(int, int, int)')
-  const sendto = libc.func('ssize_t sendto(int, const void *, size_t, int, const void *, uint)')
+  const sendto = libc.func('long sendto(int, const void *, size_t, int, const void *, unsigned int)')
   const close = libc.func('int close(int)')
   const address = unixAddress(path)
   const descriptor = checked('socket', socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0))

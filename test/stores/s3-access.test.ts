@@ -1,5 +1,5 @@
 import { createServer } from 'node:net'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { type S3Server, startS3Server } from '../../scripts/servers/s3/s3-server.js'
 import { regionOfBucket } from '../../src/backend/s3/client.js'
 import type { KnowledgeKeeper, S3Options } from '../../src/backend/s3/options.js'
@@ -96,6 +96,24 @@ it('reads without credentials where that is allowed', async () => {
   expect((await contentOf(store, 'public')).toString()).toBe('for all')
   await store.close()
   await open.close()
+})
+
+it('goes where the environment of the SDK says, as to any endpoint that is not AWS', async () => {
+  vi.stubEnv('AWS_ENDPOINT_URL_S3', server.url)
+  const store = await openS3Store('bucket', { credentials })
+  vi.unstubAllEnvs()
+  await verifyAccess(store, { write: true })
+  expect(store.capabilities.conditions.put).toBe('unknown')
+  await store.close()
+})
+
+it('knows without asking how AWS keeps conditions', async () => {
+  vi.stubEnv('AWS_ENDPOINT_URL_S3', undefined)
+  const store = await openS3Store('bucket', { credentials, region: 'eu-west-3' })
+  vi.unstubAllEnvs()
+  const atomic = { put: 'atomic', complete: 'atomic', copy: 'atomic', delete: 'atomic' }
+  expect({ ...store.capabilities.conditions }).toStrictEqual(atomic)
+  await store.close()
 })
 
 it('finds out once how conditions are kept, and keeps it', async () => {

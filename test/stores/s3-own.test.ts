@@ -20,5 +20,5 @@ function opener(options: S3Options): () => Promise<OpenedStore> {
 
 objectStoreSuite('S3 on the own server', opener({}))
 objectStoreSuite('S3 on the own server, with CRC32 of all bodies', opener({ checksums: 'on' }))
-objectStoreSuite('S3 on the own server, with signed bodies', opener({ signPayload: true }))
+objectStoreSuite('S3 on the own server, with signed bodies', opener({ signPayload: true, checksums: 'on' }))
 objectStoreSuite('S3 on the own server, with SSE-C', opener({ sseCustomerKey: new Uint8Array(32).fill(7) }))

@@ -52,7 +52,7 @@ const CHUNK = 1 << 20
 
 /**
  * A filesystem in memory, as small as the contract allows, to try transports with. Names with a meaning: reading `slow*`
- * waits until the caller is killed; writing `stuck*` waits until some file `go` is created; `fails` can't be read.
+ * waits until the caller is killed; writing `stuck*` or making it as a folder waits for `go()`; `fails` can't be read.
  */
 export class MemoryFilesystem implements Filesystem {
   readonly #options: MemoryFilesystemOptions
@@ -98,6 +98,7 @@ export class MemoryFilesystem implements Filesystem {
   }
 
   async mkdir(parent: number, name: Uint8Array, mode: number, context: CallContext): Promise<Entry> {
+    if (text(name).startsWith('stuck')) await this.#untilGo()
     return this.#entry(this.#add(parent, text(name), S_IFDIR | mode, context))
   }
 
@@ -140,7 +141,6 @@ export class MemoryFilesystem implements Filesystem {
 
   async create(parent: number, name: Uint8Array, mode: number, flags: OpenFlags, context: CallContext) {
     const node = this.#add(parent, text(name), S_IFREG | mode, context)
-    if (text(name) === 'go') for (const release of this.#stuck.splice(0)) release()
     return { entry: this.#entry(node), open: this.#open(node, flags.append) }
   }
 
@@ -159,10 +159,7 @@ export class MemoryFilesystem implements Filesystem {
 
   async write(id: number, offset: number, data: Uint8Array, _options: WriteOptions): Promise<number> {
     const { node, append } = this.#handle(id)
-    if (this.#nameOf(node).startsWith('stuck')) {
-      this.#options.trace('stuck')
-      await new Promise<void>(resolve => this.#stuck.push(resolve))
-    }
+    if (this.#nameOf(node).startsWith('stuck')) await this.#untilGo()
     const at = append ? node.sizeBytes : offset
     if (at + data.length > node.sizeBytes) this.#resize(node, at + data.length)
     node.data.set(data, at)
@@ -208,6 +205,11 @@ export class MemoryFilesystem implements Filesystem {
 
   async shutdown(): Promise<ShutdownReport> {
     return { stored: 0, kept: [] }
+  }
+
+  /** Lets the writes of `stuck*` go on. */
+  go(): void {
+    for (const release of this.#stuck.splice(0)) release()
   }
 
   /** What tests do behind the kernel's back. */
@@ -293,6 +295,11 @@ export class MemoryFilesystem implements Filesystem {
   #nameOf(node: Node): string {
     for (const [name, child] of this.#folder(1)) if (child === node) return name
     return ''
+  }
+
+  #untilGo(): Promise<void> {
+    this.#options.trace('stuck')
+    return new Promise(resolve => this.#stuck.push(resolve))
   }
 
   #untilKilled(signal: AbortSignal): Promise<never> {

@@ -36,12 +36,13 @@ const transport = await createTransport(kind as TransportKind, {
 })
 
 process.on('message', (message: readonly string[]) => {
-  void obey(message).catch((error: unknown) => tell(`failed ${(error as NodeJS.ErrnoException).code}`))
+  void obey(message).catch((error: unknown) => tell(`refused ${(error as NodeJS.ErrnoException).code}`))
 })
 
 async function obey([command, name = '', content = '']: readonly string[]): Promise<void> {
   if (command === 'unmount') await transport.unmount({ lazy: false })
   if (command === 'unmount-lazy') await transport.unmount({ lazy: true })
+  if (command === 'go') filesystem.go()
   if (command === 'exit') process.exit(0)
   if (command === 'held') tell(`held ${await transport.holders.isHeld([Number(name)], Number(content))}`)
   if (command !== 'replace') return

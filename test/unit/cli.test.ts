@@ -58,11 +58,11 @@ describe('grammar', () => {
 
 describe('exit codes', () => {
   it.each([
-    [new StoreError('denied', 'no'), 4, 'no: check the credentials'],
-    [new StoreError('unavailable', 'no'), 5, '--endpoint'],
-    [new StoreError('unavailable', 'no such bucket', { code: 'NoSuchBucket' }), 3, 'no such bucket: check the URL'],
+    [new StoreError('denied', 'no'), 4, 'no'],
+    [new StoreError('unavailable', 'no'), 5, 'no'],
+    [new StoreError('unavailable', 'no such bucket', { code: 'NoSuchBucket' }), 3, 'no such bucket'],
     [new StoreError('not-found', 'no'), 3, 'no'],
-    [new StoreError('throttled', 'no'), 5, '--requests'],
+    [new StoreError('throttled', 'no'), 5, 'no'],
     [new StoreError('invalid', 'no'), 2, 'no'],
     [new StoreError('corrupt', 'no'), 1, 'no'],
     [new MountError('missing', 'it does not exist'), 6, 'it does not exist'],
@@ -71,8 +71,7 @@ describe('exit codes', () => {
   ])('of %s is %i', (error, exitCode, line) => {
     const failure = failureOf(error)
     expect(failure.exitCode).toBe(exitCode)
-    expect(failure.lines).toHaveLength(1)
-    expect(failure.lines[0]).toContain(line)
+    expect(failure.lines).toEqual([line])
   })
 })
 

@@ -35,11 +35,13 @@ function isAwsUrl(url: string): boolean {
 function makeClient(options: S3Options, isAws: boolean): S3Client {
   const checksums = options.checksums === 'on' || (options.checksums !== 'off' && isAws)
   const when = checksums ? 'WHEN_SUPPORTED' : 'WHEN_REQUIRED'
+  // A signed body has a digest already, and one that is streamed can't have both.
+  const requestChecksumCalculation = options.signPayload === true ? 'WHEN_REQUIRED' : when
   const agent = { keepAlive: true, maxSockets: options.maxSockets ?? DEFAULT_MAX_SOCKETS }
   const config: S3ClientConfig = {
     maxAttempts: 1,
     forcePathStyle: options.forcePathStyle ?? !isAws,
-    requestChecksumCalculation: when,
+    requestChecksumCalculation,
     responseChecksumValidation: when,
     requestStreamBufferSize: STREAM_CHUNK_BYTES,
     // Waiting for 100-continue costs a round trip and a connection of its own for every part.

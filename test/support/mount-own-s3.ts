@@ -1,0 +1,54 @@
+import { type S3Server, startS3Server } from '../../scripts/servers/s3/s3-server.js'
+import type { ObjectStore } from '../../src/backend/object-store.js'
+import { openS3Store } from '../../src/backend/s3/s3-store.js'
+import type { Driver, MountKeeper, MountSettings } from './mount-driver.js'
+
+const CREDENTIALS = { accessKeyId: 'test', secretAccessKey: 'testsecret' }
+const BUCKET = 'bucket'
+
+/** The own S3 in this process, with knobs and counters of its own, and mounts of its one bucket. */
+export class OwnS3 {
+  /** The bucket as others see it, beside all mounts. Its requests count too. */
+  readonly store: ObjectStore
+  readonly server: S3Server
+  readonly #mounts: MountKeeper
+
+  private constructor(server: S3Server, store: ObjectStore, mounts: MountKeeper) {
+    this.server = server
+    this.store = store
+    this.#mounts = mounts
+  }
+
+  static async start(mounts: MountKeeper): Promise<OwnS3> {
+    const server = await startS3Server({ buckets: [BUCKET] })
+    return new OwnS3(server, await openS3Store(BUCKET, { endpoint: server.url, credentials: CREDENTIALS }), mounts)
+  }
+
+  /** Mounts the bucket, and makes the driver find out first what it asks any server once. */
+  async mount(
+    flags: readonly string[] = [],
+    places: Pick<MountSettings, 'mountPoint' | 'stateDir'> = {},
+  ): Promise<Driver> {
+    const environment = {
+      AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
+    }
+    const url = `s3://${BUCKET}`
+    return this.#mounts.start({ url, environment, flags: ['--endpoint', this.server.url, ...flags], ...places })
+  }
+
+  /** What was asked of the bucket while `task` ran, by operation. */
+  async requestsDuring(task: () => Promise<unknown>): Promise<Readonly<Record<string, number>>> {
+    const before = this.server.counters().requests
+    await task()
+    const after = Object.entries(this.server.counters().requests)
+    return Object.fromEntries(
+      after.map(([name, count]) => [name, count - (before[name] ?? 0)] as const).filter(([, count]) => count > 0),
+    )
+  }
+
+  async stop(): Promise<void> {
+    await this.store.close()
+    await this.server.close()
+  }
+}
