@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LimitsLayer } from './backend/layers/limits-layer.js'
 import { Meter } from './backend/layers/meter.js'
@@ -19,6 +19,7 @@ import { MainLane } from './cache/lanes/main-lane.js'
 import { MetadataCache } from './cache/metadata-cache.js'
 import type { MountConfiguration } from './config/configuration.js'
 import { processEnvironment } from './config/environment.js'
+import { ConfigurationError } from './config/fault.js'
 import type { OptionName } from './config/option-table.js'
 import { resolveMount } from './config/resolve.js'
 import { BucketFilesystem } from './fs/filesystem.js'
@@ -27,6 +28,10 @@ import { StagingArea } from './fs/staging.js'
 import { createTransport } from './fuse/create-transport.js'
 import { type RunningMount, runMount } from './fuse/mount.js'
 import { checkMountPoint } from './fuse/mount-checks.js'
+import { makeFolder } from './system/make-folder.js'
+
+export { ConfigurationError } from './config/fault.js'
+export { MountError } from './fuse/mount-error.js'
 
 export interface MountHooks {
   readonly log: Log
@@ -59,8 +64,7 @@ export async function mountBucket(configuration: MountConfiguration, hooks: Moun
   const { store, checked, meter } = await openStack(configuration, log)
   try {
     await verifyAccess(checked, { write: !mount.readOnly, signal })
-    await mkdir(places.stateDir, { recursive: true, mode: 0o700 })
-    const area = await StagingArea.open({ folder: places.stateDir, maxBytes: data.stagingSizeBytes, log })
+    const area = await openStaging(configuration, log)
     const transport = await createTransport(mount.transport, {
       mountPoint,
       source: configuration.url,
@@ -116,6 +120,19 @@ export async function mountBucket(configuration: MountConfiguration, hooks: Moun
   } catch (error) {
     await store.close()
     throw error
+  }
+}
+
+async function openStaging(configuration: MountConfiguration, log: Log): Promise<StagingArea> {
+  const { stateDir } = configuration.places
+  try {
+    makeFolder(stateDir)
+    return await StagingArea.open({ folder: stateDir, maxBytes: configuration.data.stagingSizeBytes, log })
+  } catch (cause) {
+    const found = cause instanceof Error ? cause.message : String(cause)
+    throw new ConfigurationError([{ place: '--state-dir', expected: 'a folder that can be made and written', found }], {
+      cause,
+    })
   }
 }
 
@@ -175,7 +192,7 @@ function knowledgeIn(folder: string, name: string): KnowledgeKeeper {
       return text === undefined ? undefined : (JSON.parse(text) as unknown)
     },
     save: async value => {
-      await mkdir(folder, { recursive: true, mode: 0o700 })
+      makeFolder(folder)
       await writeFile(`${path}.${process.pid}`, JSON.stringify(value), { mode: 0o600 })
       await rename(`${path}.${process.pid}`, path)
     },

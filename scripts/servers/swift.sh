@@ -57,6 +57,10 @@ pipeline = catch_errors gatekeeper healthcheck cache listing_formats bulk tempur
 [app:proxy-server]
 use = egg:swift#proxy
 account_autocreate = true
+# On a busy machine a storage server that answers late is not a broken one, which Swift would leave out for a minute.
+conn_timeout = 10
+node_timeout = 60
+error_suppression_limit = 1000000
 [filter:cache]
 use = egg:swift#memcache
 memcache_servers = 127.0.0.1:$memcached_port
@@ -111,6 +115,15 @@ default = yes
 CONF
 }
 
+# The proxy answers before the servers behind it do: only a container that can be made and removed shows that all are there.
+can_store() {
+  local token url="http://127.0.0.1:$port"
+  token=$(curl -fs -D - -o /dev/null -H 'X-Storage-User: test:tester' -H 'X-Storage-Pass: testing' "$url/auth/v1.0" |
+    tr -d '\r' | awk 'tolower($1) == "x-auth-token:" { print $2 }') || return 1
+  curl -fs -o /dev/null -X PUT -H "X-Auth-Token: $token" "$url/v1/AUTH_test/ready" &&
+    curl -fs -o /dev/null -X DELETE -H "X-Auth-Token: $token" "$url/v1/AUTH_test/ready"
+}
+
 start() {
   for program in swift-proxy-server swift-account-server swift-container-server swift-object-server memcached curl; do
     command -v "$program" >/dev/null || fail "$program is not installed"
@@ -134,7 +147,7 @@ start() {
     echo $! >"$dir/run/$server.pid"
   done
   for _ in $(seq 300); do
-    if curl -fs -o /dev/null "http://127.0.0.1:$port/healthcheck"; then
+    if can_store; then
       echo "http://127.0.0.1:$port"
       return
     fi

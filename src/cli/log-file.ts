@@ -1,7 +1,8 @@
-import { closeSync, copyFileSync, existsSync, fstatSync, ftruncateSync, mkdirSync, openSync, writeSync } from 'node:fs'
+import { closeSync, copyFileSync, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Log, LogFields, LogLevel } from '../backend/log.js'
 import { ConfigurationError } from '../config/fault.js'
+import { makeFolder } from '../system/make-folder.js'
 import { formatLogLine } from './log-line.js'
 
 /** Takes whole lines. */
@@ -104,13 +105,6 @@ function openForLog(path: string): number {
       cause: error,
     })
   }
-}
-
-/** Node's own `recursive` never returns where a folder refuses to hold others (below /proc). */
-function makeFolder(path: string): void {
-  if (existsSync(path)) return
-  makeFolder(dirname(path))
-  mkdirSync(path, { mode: 0o700 })
 }
 
 /** Standard error, for the foreground. */

@@ -14,6 +14,9 @@ export const MARKER_HEADERS = { contentType: 'application/x-directory' } as cons
 /** `.` and `..` take the first offsets of a folder's entries. */
 const DOTS = 2
 
+/** `isExtra`: this mount alone knows of it. */
+type ShownEntry = ListedEntry & { readonly isExtra?: boolean }
+
 /** Folders: reading, making and removing them. */
 export class Directories {
   readonly #tree: Tree
@@ -113,7 +116,7 @@ export class Directories {
     if (result?.error !== undefined) throw result.error
   }
 
-  async #entryAt(handle: DirectoryHandle, index: number): Promise<ListedEntry | undefined> {
+  async #entryAt(handle: DirectoryHandle, index: number): Promise<ShownEntry | undefined> {
     const listing = handle.listed?.listing
     if (listing === undefined) return undefined
     while (handle.extras === undefined && index >= listing.entries.length && !listing.isComplete) await listing.more()
@@ -123,7 +126,7 @@ export class Directories {
     const name = handle.extras.names[index - handle.extras.from]
     if (name === undefined) return undefined
     const isDirectory = handle.node.rememberedDirectories.has(name) || handle.node.children.get(name)?.isDirectory
-    return { name, version: undefined, isDirectory: isDirectory === true }
+    return { name, version: undefined, isDirectory: isDirectory === true, isExtra: true }
   }
 
   #namesBeside(node: Node, listing: { find(name: string): ListedEntry | undefined }): string[] {
@@ -132,10 +135,16 @@ export class Directories {
     return [...names].filter(name => listing.find(name) === undefined)
   }
 
+  /** What the listing does not tell of (any more) is told of once, among the extras. */
+  #isThere(parent: Node, { name, version, isDirectory, isExtra }: ShownEntry): boolean {
+    if (isDirectory || version !== undefined) return true
+    return isExtra === true && (parent.children.has(name) || this.#tree.existing(parent, name) !== undefined)
+  }
+
   /** False when the sink is full. */
   #emit(
     handle: DirectoryHandle,
-    listed: ListedEntry,
+    listed: ShownEntry,
     nextOffset: number,
     withAttributes: boolean,
     sink: DirectorySink,
@@ -144,8 +153,7 @@ export class Directories {
     if (name === undefined) return true
     const parent = handle.node
     const child = parent.children.get(listed.name)
-    const isThere = listed.isDirectory || listed.version !== undefined || child?.isLocal === true
-    if (!isThere && !parent.rememberedDirectories.has(listed.name)) return true
+    if (!this.#isThere(parent, listed)) return true
     const node = withAttributes ? this.#nodeOf(handle, listed, child) : undefined
     const entry: Entry | undefined = node === undefined ? undefined : this.#tree.entry(node)
     const mode = (child?.isDirectory ?? listed.isDirectory) ? S_IFDIR : S_IFREG

@@ -48,7 +48,9 @@ export class Files {
     // What this mount unlinked can still be opened by who holds it, through /proc/self/fd.
     if (node.isDetached && !node.isUnlinked) throw new FsError('ESTALE', `${node.path} is another file by now`)
     // What is kept beside the bytes must be known before it is stored anew.
-    if (flags.write) await this.#tree.attachments(node)
+    if (flags.write || flags.truncate) await this.#tree.attachments(node)
+    // Linux truncates for who only reads, too.
+    if (flags.truncate && !flags.write) await this.#truncate(node, 0)
     const handle = this.#handle(node, flags, context)
     if (flags.truncate && flags.write) {
       await this.#writer(node).truncate(0)

@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MountError } from './mount-error.js'
 import { findRecord, isRunning, type MountEnd, readRecord } from './mount-record.js'
-import { FILESYSTEM_TYPE, findMount, type MountEntry } from './mount-table.js'
+import { FILESYSTEM_TYPE, type MountEntry, mountAt, readMountTable } from './mount-table.js'
 import { unmountAt } from './mount-unmount.js'
 
 const POLL_MS = 25
@@ -37,7 +37,8 @@ export async function endMount(options: EndOptions): Promise<EndResult> {
 
 /** Links in the way to the mount point are followed; the mount itself, which may be dead, is not touched. */
 async function findOurs(path: string): Promise<MountEntry> {
-  const entry = (await findMount(path)) ?? (await findMount(await withoutLinks(path)))
+  const table = await readMountTable()
+  const entry = mountAt(table, path) ?? mountAt(table, await withoutLinks(path))
   if (entry === undefined) throw new MountError('not-mounted', `nothing is mounted at ${path}`)
   if (entry.type === FILESYSTEM_TYPE) return entry
   throw new MountError('not-ours', `what is mounted at ${path} is no bucket of ours but ${entry.type}: use umount`)

@@ -1,5 +1,6 @@
-import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { makeFolder } from '../system/make-folder.js'
 
 const FILE = 'mount.json'
 
@@ -23,7 +24,7 @@ export interface MountEnd {
 }
 
 export async function writeRecord(stateDir: string, record: MountRecord): Promise<void> {
-  await mkdir(stateDir, { recursive: true, mode: 0o700 })
+  makeFolder(stateDir)
   const path = join(stateDir, FILE)
   const temporary = `${path}.${record.pid}`
   await writeFile(temporary, `${JSON.stringify(record)}\n`, { mode: 0o600 })

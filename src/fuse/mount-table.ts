@@ -3,26 +3,31 @@ import { readFile } from 'node:fs/promises'
 /** The type under which our mounts stand in the kernel's table. */
 export const FILESYSTEM_TYPE = 'fuse.mount-bucket'
 
-/** One line of /proc/self/mountinfo (proc_pid_mountinfo(5)), of which we need these. */
+/** One line of /proc/PID/mountinfo (proc_pid_mountinfo(5)), of which we need these. */
 export interface MountEntry {
+  readonly mountId: number
+  /** `major:minor`, the st_dev of what is mounted. */
+  readonly device: string
   readonly mountPoint: string
   readonly type: string
   readonly source: string
 }
 
-/**
- * All mounts that this process sees, in the order in which they were made. Asks no file system but proc. Empty where
- * there is none (macOS).
- */
-export async function readMountTable(): Promise<readonly MountEntry[]> {
-  if (process.platform !== 'linux') return []
-  const text = await readFile('/proc/self/mountinfo', 'utf8')
+export function parseMountTable(text: string): readonly MountEntry[] {
   return text.split('\n').flatMap(parseLine)
 }
 
-/** The uppermost mount at exactly this path. */
-export async function findMount(mountPoint: string): Promise<MountEntry | undefined> {
-  const table = await readMountTable()
+/**
+ * All mounts that a process sees, in the order in which they were made. Asks no file system but proc. Empty where
+ * there is none (macOS).
+ */
+export async function readMountTable(ofProcess: number | 'self' = 'self'): Promise<readonly MountEntry[]> {
+  if (process.platform !== 'linux') return []
+  return parseMountTable(await readFile(`/proc/${ofProcess}/mountinfo`, 'utf8'))
+}
+
+/** The uppermost mount at exactly this path, which has no symbolic links. */
+export function mountAt(table: readonly MountEntry[], mountPoint: string): MountEntry | undefined {
   return table.findLast(entry => entry.mountPoint === mountPoint)
 }
 
@@ -42,9 +47,10 @@ function isWithin(path: string, folder: string): boolean {
 function parseLine(line: string): readonly MountEntry[] {
   const [mountPart = '', filesystemPart] = line.split(' - ', 2)
   if (filesystemPart === undefined) return []
-  const mountPoint = mountPart.split(' ')[4] ?? ''
+  const [mountId, , device = '', , mountPoint = ''] = mountPart.split(' ')
   const [type = '', source = ''] = filesystemPart.split(' ')
-  return [{ mountPoint: unescapeOctal(mountPoint), type, source: unescapeOctal(source) }]
+  const paths = { mountPoint: unescapeOctal(mountPoint), source: unescapeOctal(source) }
+  return [{ mountId: Number(mountId), device, type, ...paths }]
 }
 
 /** Space, tab, newline, backslash and hash stand as three octal digits. */

@@ -215,6 +215,39 @@ describe.skipIf(!canMount())('the kernel transport', () => {
     expect(await readFile('/proc/mounts', 'utf8')).not.toContain(mount.mountPoint)
   })
 
+  it('serves an ordinary user by fusermount3', async () => {
+    const mount = await mounted({ asNobody: true, options: ['noexec', 'allow_other'] })
+    const { mountPoint } = mount
+    expect(await mount.inside(`echo hello > ${mountPoint}/f; cat ${mountPoint}/f; stat -c %u ${mountPoint}/f`)).toBe(
+      'hello\n65534\n',
+    )
+    expect(await mount.inside('cat /proc/mounts')).toMatch(
+      new RegExp(
+        `^mem://test,with\\\\134comma ${mountPoint} fuse.mount-bucket rw,nosuid,nodev,noexec,.*user_id=65534`,
+        'm',
+      ),
+    )
+    mount.send('unmount')
+    await mount.next('ended')
+    expect(await mount.next('exit')).toBe('exit 0')
+  })
+
+  it('serves whom the options name', async () => {
+    const list = async (...options: readonly string[]) => {
+      const { mountPoint } = await mounted({ options })
+      return run('setpriv', ['--reuid', '65534', '--clear-groups', 'ls', mountPoint])
+    }
+    expect(await list('allow_other')).toMatchObject({ stdout: '' })
+    await expect(list('allow_root')).rejects.toThrow('Permission denied')
+    await expect(list()).rejects.toThrow('Permission denied')
+  })
+
+  it('raises how far the kernel reads ahead', async () => {
+    const { mountPoint } = await mounted()
+    const line = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n').find(text => text.includes(mountPoint))
+    expect(await readFile(`/sys/class/bdi/${line?.split(' ')[2]}/read_ahead_kb`, 'utf8')).toBe('1024\n')
+  })
+
   it('mounts read-only', async () => {
     const mount = await mounted({ options: ['ro', 'noexec'] })
     await expect(writeFile(mount.path('f'), '')).rejects.toMatchObject({ code: 'EROFS' })

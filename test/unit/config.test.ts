@@ -158,7 +158,7 @@ describe('faults', () => {
       'MOUNT_BUCKET_TRANSPORT: expected one of kernel, fuse-native, found "fuze"',
       '-o umask: expected permissions in octal such as 0644, up to 7777, found "9"',
       '--timeout: expected a time such as 10s, 500ms or 7d, from 1s to 1d, found "soon"',
-      '--part-size: expected a size such as 64M or 1GiB, from 5M to 5G, found "1M"',
+      '--part-size: expected a size such as 64M or 1GiB, from 5M to 1G, found "1M"',
     ])
   })
 

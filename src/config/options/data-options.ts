@@ -53,7 +53,7 @@ export const DATA_OPTIONS = {
   },
   partSize: {
     group: 'Writing',
-    value: { type: 'size', leastBytes: 5 * MIB, mostBytes: 5 * GIB },
+    value: { type: 'size', leastBytes: 5 * MIB, mostBytes: GIB },
     placeholder: 'SIZE',
     default: '8M',
     help: 'the parts in which larger files are uploaded; grows by itself where a file needs more than 10,000',

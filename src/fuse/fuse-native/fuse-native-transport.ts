@@ -1,10 +1,10 @@
-import { readFile, realpath, stat } from 'node:fs/promises'
+import { realpath, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Filesystem, HolderProbe, KernelCache } from '../../fs/operations.js'
-import { findMount } from '../kernel/mount-table.js'
 import { setReadAhead } from '../kernel/read-ahead.js'
 import { unmountFuse } from '../kernel/unmount.js'
+import { mountAt, readMountTable } from '../mount-table.js'
 import type { Transport, TransportOptions } from '../transport.js'
 import { type Fuse, loadFuseNative } from './package.js'
 import { PathNodes } from './path-nodes.js'
@@ -101,8 +101,7 @@ export class FuseNativeTransport implements Transport {
   }
 
   async #findMount(): Promise<string | undefined> {
-    if (process.platform !== 'linux') return undefined
-    return findMount(await readFile('/proc/self/mountinfo', 'utf8'), this.#mountPoint)?.device
+    return mountAt(await readMountTable(), this.#mountPoint)?.device
   }
 }
 

@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import type { HolderProbe } from '../../fs/operations.js'
-import { parseMountTable } from './mount-table.js'
+import { readMountTable } from '../mount-table.js'
 
 /** Descriptors looked at for one question. A process with more is taken not to hold the file. */
 const MAX_DESCRIPTORS = 4096
@@ -43,7 +43,7 @@ export class FdinfoProbe implements HolderProbe {
   /** A bind mount, as containers have it, is a mount of its own with the same device. */
   async #isOurs(tid: number, mountId: number): Promise<boolean> {
     try {
-      const table = parseMountTable(await readFile(`/proc/${tid}/mountinfo`, 'latin1'))
+      const table = await readMountTable(tid)
       return table.some(entry => entry.mountId === mountId && entry.device === this.#device)
     } catch {
       // The process is gone, or not ours to look at.

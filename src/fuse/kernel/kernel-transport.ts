@@ -1,13 +1,13 @@
-import { readFile, realpath } from 'node:fs/promises'
+import { realpath } from 'node:fs/promises'
 import type { Filesystem } from '../../fs/operations.js'
 import { forceUnmount } from '../../system/mount.js'
+import { mountAt, readMountTable } from '../mount-table.js'
 import type { Negotiation } from '../protocol/init.js'
 import type { Transport, TransportOptions } from '../transport.js'
 import { Device } from './device.js'
 import { Dispatcher } from './dispatcher.js'
 import { FdinfoProbe } from './holders.js'
 import { Interrupts } from './interrupts.js'
-import { findMount } from './mount-table.js'
 import { Notifier } from './notifier.js'
 import { setReadAhead } from './read-ahead.js'
 import { Replies } from './replies.js'
@@ -43,7 +43,7 @@ export class KernelTransport implements Transport {
       throw error
     }
     this.kernelCache.attach(device.descriptor)
-    const mounted = findMount(await readFile('/proc/self/mountinfo', 'utf8'), this.#mountPoint)
+    const mounted = mountAt(await readMountTable(), this.#mountPoint)
     if (mounted === undefined) return
     this.holders.attach(mounted.device)
     await setReadAhead(mounted.device, kernelReadAheadBytes, log)
