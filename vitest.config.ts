@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config'
 /** `unit` imports src/; `stores` and `mount` start real servers and spawn what was built into dist/ and build/. */
 export default defineConfig({
   test: {
+    env: { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' },
     globalSetup: ['test/support/global-setup.ts'],
     projects: [
       { extends: true, test: { name: 'unit', include: ['test/{unit,house}/**/*.test.ts'] } },
