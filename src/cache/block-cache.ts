@@ -117,7 +117,7 @@ export class BlockCache {
   /** Ends the read-ahead of an owner, except what a program waits for by now. */
   cancelReadAhead(owner: object): void {
     for (const span of this.#spans) {
-      if (span.owner !== owner || span.blocks.some(block => block.isAwaited)) continue
+      if (span.owner !== owner || span.blocks.some(block => block.isPinned)) continue
       for (const block of span.blocks) this.#loading.delete(block.id)
       span.controller.abort(new StoreError('aborted', 'nobody reads on', { operation: 'get' }))
     }

@@ -27,8 +27,9 @@ export class Block {
     return this.#filledBytes === this.memory.length
   }
 
-  get isAwaited(): boolean {
-    return this.#waiters.length > 0
+  /** Somebody reads it, or will once it is filled. */
+  get isPinned(): boolean {
+    return this.#pins > 0
   }
 
   /** The part that a lane may still write to. */

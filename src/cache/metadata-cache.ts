@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import type { ObjectInfo, ObjectStore, ObjectVersion } from '../backend/object-store.js'
 import { isStoreError, StoreError } from '../backend/store-error.js'
 import type { Clock } from './clock.js'
+import { keysBelow } from './keys-below.js'
 import { Listing } from './listing.js'
 
 export interface MetadataCacheOptions {
@@ -51,6 +52,8 @@ export class MetadataCache {
   readonly #listings: LRUCache<string, { readonly listing: Listing; readonly expiresMs: number }>
   /** Listings that readers hold, by prefix, with how many do. */
   readonly #live = new Map<string, Map<Listing, number>>()
+  /** Listings that say something untrue: whoever reads one goes on, nobody else takes it. */
+  readonly #outdated = new WeakSet<Listing>()
   readonly #asking = new Map<string, { readonly answer: Promise<Found>; isStale: boolean }>()
   readonly #coldLookups: LRUCache<string, { count: number; readonly sinceMs: number }>
 
@@ -101,7 +104,7 @@ export class MetadataCache {
     const fresh =
       held !== undefined && held.expiresMs > nowMs
         ? held.listing
-        : [...live.keys()].find(listing => listing.startedMs + this.#ttlMs > nowMs)
+        : [...live.keys()].find(one => one.startedMs + this.#ttlMs > nowMs && !this.#outdated.has(one))
     const listing = fresh ?? new Listing(this.#store, prefix, nowMs)
     live.set(listing, (live.get(listing) ?? 0) + 1)
     this.#live.set(prefix, live)
@@ -115,8 +118,9 @@ export class MetadataCache {
     if (readers > 0) live?.set(listing, readers)
     else live?.delete(listing)
     if (live?.size === 0) this.#live.delete(listing.prefix)
-    if (listing.isComplete && expiresMs > this.#clock.nowMs() && listing.entries.length < this.#maxEntries)
-      this.#listings.set(listing.prefix, { listing, expiresMs })
+    if (this.#outdated.has(listing) || expiresMs <= this.#clock.nowMs()) return
+    if (listing.entries.length >= this.#maxEntries) this.#tooLong(listing.prefix)
+    else if (listing.isComplete) this.#listings.set(listing.prefix, { listing, expiresMs })
   }
 
   /** The mount stored an object. */
@@ -139,6 +143,7 @@ export class MetadataCache {
     const { prefix } = split(path)
     this.#names.delete(path)
     this.#listings.delete(prefix)
+    for (const listing of this.#live.get(prefix)?.keys() ?? []) this.#outdated.add(listing)
     const asked = this.#asking.get(path)
     if (asked !== undefined) asked.isStale = true
   }
@@ -164,16 +169,18 @@ export class MetadataCache {
     return seen.count > COLD_LOOKUPS_BEFORE_LISTING
   }
 
-  /** Undefined when the directory has more names than may be remembered: then names are asked for one by one. */
+  /** A directory with more names than may be remembered: they are asked for one by one while the TTL lasts. */
+  #tooLong(prefix: string): void {
+    this.#coldLookups.set(prefix, { count: Number.NEGATIVE_INFINITY, sinceMs: this.#clock.nowMs() })
+  }
+
+  /** Undefined when the listing does not tell within a page: asking for the name is quicker than waiting for all. */
   async #lookupByListing(prefix: string, name: string): Promise<Found | undefined> {
     const inUse = this.listing(prefix)
     const { listing, expiresMs } = inUse
     try {
-      while (!listing.hasPassed(name) && listing.find(name) === undefined) {
-        if (listing.entries.length >= this.#maxEntries) return undefined
-        await listing.more()
-      }
-      return foundIn(listing, name, expiresMs)
+      if (!listing.hasPassed(name)) await listing.more()
+      return listing.hasPassed(name) ? foundIn(listing, name, expiresMs) : undefined
     } finally {
       // The listing goes on by itself, so that the next lookups find it complete.
       this.#finish(inUse)
@@ -214,9 +221,8 @@ export class MetadataCache {
 
   async #askStore(path: string): Promise<Found> {
     const nowMs = this.#clock.nowMs()
-    const [head, below] = await Promise.all([this.#head(path), this.#store.list({ prefix: `${path}/`, limit: 1 })])
-    const isDirectory = below.objects.length > 0
-    return { version: head, info: head, isDirectory, expiresMs: nowMs + this.#ttlMs }
+    const [head, below] = await Promise.all([this.#head(path), keysBelow(this.#store, `${path}/`, 1)])
+    return { version: head, info: head, isDirectory: below.length > 0, expiresMs: nowMs + this.#ttlMs }
   }
 
   async #head(path: string): Promise<ObjectInfo | undefined> {

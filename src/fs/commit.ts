@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util'
 import type {
   Attachments,
   Body,
@@ -8,7 +7,6 @@ import type {
   WriteConditions,
   WriteResult,
 } from '../backend/object-store.js'
-import { isStoreError } from '../backend/store-error.js'
 import type { PartSizes } from './part-sizes.js'
 import type { PartStream } from './part-stream.js'
 import { bodyOf, fetchBase, type WrittenFile } from './pieces.js'
@@ -39,7 +37,10 @@ export class Committer {
     this.#options = options
   }
 
-  /** All or nothing: when it rejects, the bucket holds what it held. */
+  /**
+   * All or nothing: when it rejects, the bucket holds what it held. What is kept beside the bytes is the stream's, where
+   * there is one.
+   */
   async commit(request: CommitRequest): Promise<WriteResult> {
     const { file, stream, key, conditions, attachments } = request
     const { store, sizes } = this.#options
@@ -47,17 +48,9 @@ export class Committer {
       return store.put(key, await this.#body(request, 0, file.sizeBytes), { ...conditions, ...attachments })
     if (stream === undefined) return this.#commitUpload(request)
     await stream.settle()
-    const upload = await stream.upload()
-    try {
-      const result = await this.#complete(upload, stream.stored, request)
-      await stream.end()
-      // Metadata is taken when an upload begins; what changed since costs one copy.
-      if (isDeepStrictEqual(stream.attachments, attachments)) return result
-      return await this.replaceAttachments({ key, etag: result.etag }, attachments)
-    } catch (error) {
-      if (isStoreError(error, 'no-such-upload')) await stream.end()
-      throw error
-    }
+    const result = await this.#complete(await stream.upload(), stream.stored, request)
+    await stream.end()
+    return result
   }
 
   /** Stores what is kept beside the bytes anew, by a copy on the server. */
@@ -114,7 +107,7 @@ export class Committer {
     const { file, stream } = request
     await fetchBase(this.#options.store, file, start, end)
     if (file.content.held.covers(start, end) && file.content.isInMemory) return file.content.read(start, end)
-    const tail = part === undefined ? undefined : stream?.tailBytes(part, end - start)
-    return tail ?? bodyOf(file, start, end)
+    const held = part === undefined ? undefined : stream?.heldBytes(part, end - start)
+    return held ?? bodyOf(file, start, end)
   }
 }

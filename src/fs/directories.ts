@@ -1,4 +1,5 @@
 import { isStoreError } from '../backend/store-error.js'
+import { keysBelow } from '../cache/keys-below.js'
 import type { ListedEntry } from '../cache/listing.js'
 import { S_IFDIR, S_IFREG, withAttributes } from './attributes.js'
 import { FsError } from './fs-error.js'
@@ -85,10 +86,11 @@ export class Directories {
     if (node === undefined) throw new FsError('ENOENT', parent.prefix + name)
     if (!node.isDirectory) throw new FsError('ENOTDIR', node.path)
     const hasLocal = [...node.children.values()].some(child => child.isLocal)
-    const below = await this.#tree.store.list({ prefix: node.prefix, limit: 2 })
-    const hasKeys = below.objects.some(object => object.key !== node.prefix)
+    const below = await keysBelow(this.#tree.store, node.prefix, 2)
+    // Where the folder's own key holds bytes, it is more than a marker.
+    const hasKeys = below.some(object => object.key !== node.prefix || object.sizeBytes > 0)
     if (hasLocal || hasKeys || node.rememberedDirectories.size > 0) throw new FsError('ENOTEMPTY', node.path)
-    if (below.objects.length > 0) await this.#delete(node.prefix)
+    if (below.length > 0) await this.#delete(node.prefix)
     this.#tree.metadata.removed(node.path)
     this.remember(parent)
     parent.rememberedDirectories.delete(name)
@@ -105,10 +107,18 @@ export class Directories {
   /** Stores changed attributes with the marker, which is made where there is none. The root keeps them in memory. */
   async storeAttributes(node: Node): Promise<void> {
     if (node.parent === undefined) return
+    if (node.known === undefined) await this.#checkMarker(node)
     const metadata = withAttributes(node.known?.metadata ?? {}, node.own, S_IFDIR)
     await this.#tree.store.put(node.prefix, new Uint8Array(0), { headers: MARKER_HEADERS, metadata })
     node.known = { metadata, headers: MARKER_HEADERS, shownModifiedMs: undefined }
     this.#tree.metadata.madeDirectory(node.path)
+  }
+
+  /** EPERM where the folder's own key holds bytes: it must not become a marker. */
+  async #checkMarker(node: Node): Promise<void> {
+    const [first] = await keysBelow(this.#tree.store, node.prefix, 1)
+    if (first?.key === node.prefix && first.sizeBytes > 0)
+      throw new FsError('EPERM', `${node.prefix} is an object with bytes of its own`)
   }
 
   async #delete(key: string): Promise<void> {

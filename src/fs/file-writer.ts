@@ -1,5 +1,6 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Log } from '../backend/log.js'
-import type { Attachments, ObjectVersion, WriteConditions } from '../backend/object-store.js'
+import type { Attachments, ObjectVersion, WriteConditions, WriteResult } from '../backend/object-store.js'
 import { isStoreError } from '../backend/store-error.js'
 import type { Clock } from '../cache/clock.js'
 import type { Committer } from './commit.js'
@@ -7,7 +8,7 @@ import { Extents } from './extents.js'
 import { FsError } from './fs-error.js'
 import { LocalContent } from './local-content.js'
 import type { MemoryBudget } from './memory-budget.js'
-import { Mutex } from './mutex.js'
+import { abandonable, type Mutex } from './mutex.js'
 import type { PartSizes } from './part-sizes.js'
 import type { PartStream } from './part-stream.js'
 import type { WrittenFile } from './pieces.js'
@@ -28,26 +29,29 @@ export interface WriterServices {
 export interface WriterTarget {
   /** The present key. */
   readonly path: string
+  /** The file's: held while its bytes, its stored object or its name change. */
+  readonly lock: Mutex
   /** The name is gone: nothing is to be published. */
   readonly isUnlinked: boolean
   /** What is to be kept beside the bytes now. */
   attachments(): Promise<Attachments>
   /** The commit has published this version. */
   committed(version: ObjectVersion, attachments: Attachments): void
+  /** Others have changed the object, so what is known of it is not true. */
+  refused(): void
 }
 
 /**
  * The one content that a file has in this mount while it is being written: a base version in the store (or none),
  * local ranges over it, and a size. All open handles of the file share it.
  *
- * Lock: `#mutex`. Writes, truncations and commits run under it one at a time, so that a commit publishes one state.
+ * Lock: the target's. Writes, truncations and commits run under it one at a time, so that a commit publishes one state.
  * Invariant: a byte at `p < sizeBytes` is `content`'s where that holds p, else only in the store's parts where
  * `dropped` holds p, else the base's where `p < baseLimit`, else zero.
  */
 export class FileWriter {
   readonly #services: WriterServices
   readonly #target: WriterTarget
-  readonly #mutex = new Mutex()
   readonly #dropped = new Extents()
   #content: LocalContent
   #stream: PartStream | undefined
@@ -60,6 +64,7 @@ export class FileWriter {
   #absence: 'exclusive' | 'believed' | undefined
   #changes = 0
   #failure: { readonly error: unknown; readonly changes: number } | undefined
+  #closed: Promise<string | undefined> | undefined
 
   /** `base` is the version that is edited; undefined for a new file. */
   constructor(target: WriterTarget, base: ObjectVersion | undefined, services: WriterServices) {
@@ -112,33 +117,29 @@ export class FileWriter {
    * the writer still waits for its turn or for room.
    */
   write(offset: number, data: Uint8Array, signal?: AbortSignal): Promise<void> {
-    return this.#mutex.run(() => this.#write(offset, data, signal), signal)
+    return this.#target.lock.run(() => this.#write(offset, data, signal), signal)
   }
 
   /** Writes where the file ends when its turn comes. */
   append(data: Uint8Array, signal?: AbortSignal): Promise<void> {
-    return this.#mutex.run(() => this.#write(this.#sizeBytes, data, signal), signal)
+    return this.#target.lock.run(() => this.#write(this.#sizeBytes, data, signal), signal)
   }
 
-  truncate(sizeBytes: number): Promise<void> {
-    return this.#mutex.run(() => this.#truncate(sizeBytes))
-  }
-
-  /** Runs `task` while nothing is written or published. */
-  exclusively<T>(task: () => Promise<T>): Promise<T> {
-    return this.#mutex.run(task)
+  truncate(sizeBytes: number, signal?: AbortSignal): Promise<void> {
+    return this.#target.lock.run(() => this.#truncate(sizeBytes), signal)
   }
 
   /** Publishes what is dirty. A failure leaves it dirty, and staged on this disk. */
   commit(): Promise<void> {
-    return this.#mutex.run(async () => {
+    return this.#target.lock.run(async () => {
       if (!this.#isDirty || this.#target.isUnlinked) return
       const use = this.#content.use()
       try {
         await this.#publish()
       } catch (error) {
         this.#failure = { error, changes: this.#changes }
-        await this.#secure()
+        if (isStoreError(error, 'precondition-failed', 'not-found')) this.#target.refused()
+        if (this.#isContentDirty) await this.#secure()
         throw this.#absence === 'exclusive' && isStoreError(error, 'precondition-failed')
           ? new FsError('EEXIST', `${this.#target.path} was made by another writer first`, error)
           : error
@@ -148,19 +149,19 @@ export class FileWriter {
     })
   }
 
-  /** Ends the writer. What is not stored is kept under the state folder, unless it is to be lost; says where. */
-  close(reason: string | 'discard'): Promise<string | undefined> {
-    return this.#mutex.run(async () => {
-      this.#endStream()
-      if (!this.#isContentDirty || this.#target.isUnlinked || reason === 'discard') {
-        this.#isDirty = false
-        await this.#content.dispose()
-        return undefined
-      }
+  /** Ends the writer. What is not stored is kept under the state folder, for this reason; says where. */
+  close(reason: string): Promise<string | undefined> {
+    this.#closed ??= this.#target.lock.run(async () => {
+      await this.#endStream()
       this.#isDirty = false
-      const keptAtMs = this.#services.clock.nowMs()
-      return this.#content.keep({ sizeBytes: this.#sizeBytes, reason, keptAtMs })
+      if (this.#isContentDirty && !this.#target.isUnlinked) {
+        const keptAtMs = this.#services.clock.nowMs()
+        return this.#content.keep({ sizeBytes: this.#sizeBytes, reason, keptAtMs })
+      }
+      await this.#content.dispose()
+      return undefined
     })
+    return this.#closed
   }
 
   /** ENOSPC when bytes are needed under another name that only the parts under this one hold. */
@@ -170,41 +171,72 @@ export class FileWriter {
   }
 
   /**
-   * The file has another name; call it inside `exclusively`. `base` is where its stored bytes are now. Parts that were
+   * The file has another name; call it under the lock. `base` is where its stored bytes are now. Parts that were
    * sent under the old name are lost, so everything goes out again from staging. `replaces`: over another file.
    */
   moved(base: ObjectVersion | undefined, replaces: boolean): void {
     if (replaces) this.#absence = undefined
     else if (this.#absence === 'exclusive') this.#absence = 'believed'
     if (this.#base !== undefined) this.#base = base
-    this.#endStream()
+    void this.#endStream()
+  }
+
+  /** The stored object is the same, under another ETag; call it under the lock. */
+  rebase(version: ObjectVersion): void {
+    if (this.#base !== undefined) this.#base = version
   }
 
   async #publish(): Promise<void> {
+    const changes = this.#changes
     const attachments = await this.#target.attachments()
-    const key = this.#target.path
-    const sizeBytes = this.#sizeBytes
-    const { committer, clock } = this.#services
-    const request = { key, file: this.file, stream: this.#stream, conditions: this.#conditions(), attachments }
-    const { etag, versionId } =
-      this.#base === undefined || this.#isContentDirty
-        ? await committer.commit(request)
-        : await committer.replaceAttachments(this.#base, attachments)
-    const version = { key, sizeBytes, etag, versionId, lastModifiedMs: clock.nowMs() }
-    this.#stream = undefined
-    this.#base = version
-    this.#baseLimit = sizeBytes
-    this.#absence = undefined
-    this.#isDirty = false
-    this.#isContentDirty = false
+    const base = this.#base
+    const { committer } = this.#services
+    if (base === undefined || this.#isContentDirty) await this.#publishContent(attachments)
+    else this.#committed(await committer.replaceAttachments(base, attachments), attachments)
+    // Attributes do not wait for the lock: those that came meanwhile are the next commit's.
+    this.#isDirty = this.#changes !== changes
     this.#failure = undefined
+  }
+
+  async #publishContent(attachments: Attachments): Promise<void> {
+    const { result, kept } = await this.#commitContent(attachments)
+    const sent = this.#content
+    this.#stream = undefined
+    this.#baseLimit = this.#sizeBytes
+    this.#absence = undefined
+    this.#isContentDirty = false
     this.#dropped.clear()
-    if (!this.#content.isInMemory) {
-      const stored = this.#content
-      this.#content = this.#newContent()
-      await stored.dispose()
+    if (!sent.isInMemory) this.#content = this.#newContent()
+    const version = this.#committed(result, kept)
+    if (sent !== this.#content) await sent.dispose()
+    // Metadata is taken when an upload begins; what changed since costs one copy.
+    if (!isDeepStrictEqual(kept, attachments))
+      this.#committed(await this.#services.committer.replaceAttachments(version, attachments), attachments)
+  }
+
+  /** `kept` is what is kept beside the bytes now. */
+  async #commitContent(attachments: Attachments): Promise<{ result: WriteResult; kept: Attachments }> {
+    const { committer } = this.#services
+    const request = { key: this.#target.path, file: this.file, conditions: this.#conditions(), attachments }
+    const stream = this.#stream
+    if (stream !== undefined) {
+      try {
+        return { result: await committer.commit({ ...request, stream }), kept: stream.attachments }
+      } catch (error) {
+        if (!isStoreError(error, 'no-such-upload')) throw error
+        this.#services.log.warn('an upload was lost; all goes out again from staging', { key: request.key, error })
+        void this.#endStream()
+      }
     }
+    return { result: await committer.commit({ ...request, stream: undefined }), kept: attachments }
+  }
+
+  #committed({ etag, versionId }: WriteResult, attachments: Attachments): ObjectVersion {
+    const lastModifiedMs = this.#services.clock.nowMs()
+    const version = { key: this.#target.path, sizeBytes: this.#sizeBytes, etag, versionId, lastModifiedMs }
+    this.#base = version
     this.#target.committed(version, attachments)
+    return version
   }
 
   #change(): void {
@@ -220,24 +252,26 @@ export class FileWriter {
   async #write(offset: number, data: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
     if (data.length === 0) return
     const end = offset + data.length
-    if (offset === this.#sizeBytes && (await this.#continuesStream(offset)))
+    if (offset === this.#sizeBytes && (await this.#continuesStream(offset, end, signal)))
       await this.#writeBehind(offset, data, signal)
     else await this.#writeStaged(offset, data)
     this.#sizeBytes = Math.max(this.#sizeBytes, end)
     this.#change()
   }
 
-  /** True when the bytes at `offset`, the end of the file, can be streamed; begins the stream where that is due. */
-  async #continuesStream(offset: number): Promise<boolean> {
+  /** True when bytes from `offset`, the end of the file, can be streamed; begins the stream where that is due. */
+  async #continuesStream(offset: number, end: number, signal: AbortSignal | undefined): Promise<boolean> {
     if (this.#stream !== undefined) return this.#stream.position === offset
     const isDue =
       this.#baseLimit === 0 &&
-      offset >= this.#services.sizes.firstBytes &&
+      end > this.#services.sizes.firstBytes &&
       // Only when the content outgrows memory: what is in a staging file by then is the commit's to send.
       this.#content.isInMemory &&
       this.#content.held.covers(0, offset)
     if (!isDue) return false
-    this.#stream = this.#services.newStream(this.#target.path, await this.#target.attachments())
+    const attachments = this.#target.attachments()
+    const known = await (signal === undefined ? attachments : abandonable(attachments, signal))
+    this.#stream = this.#services.newStream(this.#target.path, known)
     this.#stream.append(await this.#content.read(0, offset))
     return true
   }
@@ -254,10 +288,13 @@ export class FileWriter {
     const stream = this.#stream
     if (stream === undefined) return
     await stream.room(signal)
-    const isHeld = stream.append(data)
-    if (await this.#stage(stream, offset, data)) return
-    if (!isHeld) throw new FsError('ENOSPC', 'neither memory nor staging has room (--staging-size)')
-    this.#dropped.add(offset, offset + data.length)
+    const isStaged = await this.#stage(stream, offset, data)
+    while (!isStaged && !stream.canHold(data.length)) {
+      if (!(await stream.partEnds(signal)))
+        throw new FsError('ENOSPC', 'neither memory nor staging has room (--staging-size)')
+    }
+    stream.append(data)
+    if (!isStaged) this.#dropped.add(offset, offset + data.length)
   }
 
   /** False when there is no room, even after what is stored was dropped from staging. */
@@ -298,7 +335,7 @@ export class FileWriter {
 
   async #truncate(sizeBytes: number): Promise<void> {
     if (sizeBytes === 0) {
-      this.#endStream()
+      void this.#endStream()
       this.#dropped.clear()
       this.#base = undefined
       // The file is replaced whole, and the last writer wins; a file that must be new stays one.
@@ -313,11 +350,11 @@ export class FileWriter {
     this.#change()
   }
 
-  #endStream(): void {
+  /** Never rejects: the stream logs what it can't abort. Only who has nothing else to do waits for it. */
+  async #endStream(): Promise<void> {
     const stream = this.#stream
     this.#stream = undefined
-    // It logs what it can't abort, and nobody waits for it.
-    if (stream !== undefined) void stream.abort()
+    await stream?.abort()
   }
 
   /** What failed to be stored must survive this process before anybody hears of the failure. */

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Log } from '../backend/log.js'
+import type { ObjectVersion } from '../backend/object-store.js'
 import { isStoreError } from '../backend/store-error.js'
 import type { ReadReply } from '../cache/lanes/read-reply.js'
 import { type OwnAttributes, withoutPrivileges } from './attributes.js'
@@ -45,18 +46,23 @@ export class Files {
   /** ESTALE for a node whose name shows a newer version: the kernel looks up again. */
   async open(node: Node, flags: OpenFlags, context: CallContext): Promise<FileHandle> {
     if (node.isDirectory) throw new FsError('EISDIR', node.path)
-    // What this mount unlinked can still be opened by who holds it, through /proc/self/fd.
-    if (node.isDetached && !node.isUnlinked) throw new FsError('ESTALE', `${node.path} is another file by now`)
     // What is kept beside the bytes must be known before it is stored anew.
     if (flags.write || flags.truncate) await this.#tree.attachments(node)
+    if (context.signal.aborted) throw new FsError('EINTR', 'the calling program is being killed')
+    // What this mount unlinked can still be opened by who holds it, through /proc/self/fd.
+    if (node.isDetached && !node.isUnlinked) throw new FsError('ESTALE', `${node.path} is another file by now`)
     // Linux truncates for who only reads, too.
     if (flags.truncate && !flags.write) await this.#truncate(node, 0)
     const handle = this.#handle(node, flags, context)
-    if (flags.truncate && flags.write) {
-      await this.#writer(node).truncate(0)
+    if (!flags.truncate || !flags.write) return handle
+    try {
+      await this.#writer(node).truncate(0, context.signal)
       this.#modified(node, flags.killPrivileges)
+      return handle
+    } catch (error) {
+      await this.release(handle)
+      throw error
     }
-    return handle
   }
 
   create(parent: Node, name: string, mode: number, flags: OpenFlags, context: CallContext): FileHandle {
@@ -72,17 +78,29 @@ export class Files {
   }
 
   async read(handle: FileHandle, offset: number, sizeBytes: number, reply: ReadReply, context: CallContext) {
-    const { node, pattern } = handle
-    const { signal } = context
-    try {
-      if (node.writer !== undefined)
-        return await this.#reader.readWritten(node.writer, offset, sizeBytes, pattern, reply, signal)
-      if (node.version === undefined) return reply.send([], () => undefined)
-      return await this.#reader.read(node.version, offset, sizeBytes, pattern, reply, signal)
-    } catch (error) {
-      // ENOENT is for names: this handle's version is gone.
-      throw isStoreError(error, 'not-found') ? new FsError('ESTALE', `${node.path} was removed`, error) : error
+    const { node } = handle
+    for (;;) {
+      const shown = node.version
+      try {
+        return await this.#readNow(handle, offset, sizeBytes, reply, context.signal)
+      } catch (error) {
+        if (!isStoreError(error, 'precondition-failed', 'not-found')) throw error
+        // This mount may be about to replace or move the object: then the handle goes with it.
+        await node.lock.run(async () => undefined, context.signal)
+        if (node.version !== shown) continue
+        if (!node.isUnlinked) this.#tree.metadata.forget(node.path)
+        // ENOENT is for names: this handle's version is gone.
+        throw error.kind === 'not-found' ? new FsError('ESTALE', `${node.path} was removed`, error) : error
+      }
     }
+  }
+
+  async #readNow(handle: FileHandle, offset: number, sizeBytes: number, reply: ReadReply, signal: AbortSignal) {
+    const { node, pattern } = handle
+    if (node.writer !== undefined)
+      return this.#reader.readWritten(node.writer, offset, sizeBytes, pattern, reply, signal)
+    if (node.version === undefined) return reply.send([], () => undefined)
+    return this.#reader.read(node.version, offset, sizeBytes, pattern, reply, signal)
   }
 
   async write(handle: FileHandle, offset: number, data: Uint8Array, options: WriteOptions, context: CallContext) {
@@ -128,18 +146,32 @@ export class Files {
   async change(node: Node, changes: SetAttributes): Promise<void> {
     await this.#tree.attachments(node)
     if (changes.sizeBytes !== undefined) await this.#truncate(node, changes.sizeBytes)
+    if (this.#joins(node, changes)) return
+    await node.lock.run(async () => {
+      if (this.#joins(node, changes)) return
+      const before = node.own
+      if (!this.#apply(node, changes) || node.version === undefined) return
+      try {
+        await this.#storeAttributes(node, node.version)
+      } catch (error) {
+        node.own = before
+        throw error
+      }
+    })
+  }
+
+  /** True where a writer is open: its commit stores the changes. */
+  #joins(node: Node, changes: SetAttributes): boolean {
+    if (node.writer === undefined) return false
+    if (this.#apply(node, changes)) node.writer.touch()
+    return true
+  }
+
+  /** True if there is something to store. */
+  #apply(node: Node, changes: SetAttributes): boolean {
     const before = node.own
-    const asksForNow = changes.mtime === 'now' || changes.atime === 'now'
     this.applyAttributes(node, changes)
-    if (isDeepStrictEqual(before, node.own) && !asksForNow) return
-    if (node.writer !== undefined) return node.writer.touch()
-    if (node.version === undefined) return
-    try {
-      await this.#storeAttributes(node)
-    } catch (error) {
-      node.own = before
-      throw error
-    }
+    return changes.mtime === 'now' || changes.atime === 'now' || !isDeepStrictEqual(before, node.own)
   }
 
   /** Shows changed attributes without storing them. */
@@ -172,7 +204,7 @@ export class Files {
     const store = async (node: Node) => {
       const { writer } = node
       if (writer?.isDirty !== true || node.isUnlinked) return
-      const keptAt = await this.#end(node, writer)
+      const keptAt = await this.#end(node, writer, { isMountEnding: true })
       if (keptAt === undefined) stored += 1
       else kept.push({ path: node.path, keptAt })
     }
@@ -184,11 +216,22 @@ export class Files {
     const handle = new FileHandle(node, flags)
     handle.usedBy(context.pid)
     node.uses += 1
-    if (flags.write) {
-      this.#writer(node)
-      this.#writeHandles.set(node, (this.#writeHandles.get(node) ?? 0) + 1)
-    }
+    if (flags.write) this.#hold(node)
     return handle
+  }
+
+  /** The node's writer lives until as many `#letGo` as `#hold`. */
+  #hold(node: Node): FileWriter {
+    this.#writeHandles.set(node, (this.#writeHandles.get(node) ?? 0) + 1)
+    return this.#writer(node)
+  }
+
+  /** How many hold the writer still. */
+  #letGo(node: Node): number {
+    const left = (this.#writeHandles.get(node) ?? 1) - 1
+    if (left > 0) this.#writeHandles.set(node, left)
+    else this.#writeHandles.delete(node)
+    return left
   }
 
   #writer(node: Node): FileWriter {
@@ -205,8 +248,10 @@ export class Files {
       get isUnlinked() {
         return node.isUnlinked
       },
+      lock: node.lock,
       attachments: () => tree.attachments(node),
       committed: (version, attachments) => tree.stored(node, version, attachments),
+      refused: () => tree.metadata.forget(node.path),
     }
   }
 
@@ -221,36 +266,33 @@ export class Files {
 
   async #truncate(node: Node, sizeBytes: number): Promise<void> {
     if (node.isDirectory) throw new FsError('EISDIR', node.path)
-    const isOpen = node.writer !== undefined
-    const writer = this.#writer(node)
-    const isChanged = writer.sizeBytes !== sizeBytes
-    if (isChanged) {
-      await writer.truncate(sizeBytes)
-      this.#modified(node, false)
-    }
-    // With an open writer it joins its commit.
-    if (isOpen) return
+    const writer = this.#hold(node)
+    const isAlone = () => this.#writeHandles.get(node) === 1
     try {
-      await writer.commit()
+      if (writer.sizeBytes !== sizeBytes) {
+        await writer.truncate(sizeBytes)
+        this.#modified(node, false)
+      }
+      // With an open writer it joins its commit.
+      while (isAlone() && writer.isDirty && !node.isUnlinked) await writer.commit()
     } finally {
-      node.writer = undefined
-      await writer.close('discard')
+      // Others may have written meanwhile, whose bytes must not go with a truncation that failed.
+      if (this.#letGo(node) === 0) await this.#endLast(node, writer)
     }
   }
 
-  async #storeAttributes(node: Node): Promise<void> {
-    const { version } = node
-    if (version === undefined) return
+  /** Call it under the lock. */
+  async #storeAttributes(node: Node, version: ObjectVersion): Promise<void> {
     const attachments = await this.#tree.attachments(node)
     const stored = await this.#services.committer.replaceAttachments(version, attachments)
     const lastModifiedMs = stored.lastModifiedMs ?? this.#services.clock.nowMs()
-    this.#tree.stored(node, { ...version, ...stored, lastModifiedMs }, attachments)
+    const changed = { ...version, ...stored, lastModifiedMs }
+    this.#tree.stored(node, changed, attachments)
+    node.writer?.rebase(changed)
   }
 
   async #releaseWriter(node: Node): Promise<void> {
-    const left = (this.#writeHandles.get(node) ?? 1) - 1
-    if (left > 0) this.#writeHandles.set(node, left)
-    else this.#writeHandles.delete(node)
+    const left = this.#letGo(node)
     const { writer } = node
     if (writer === undefined) return
     if (left > 0) {
@@ -258,24 +300,34 @@ export class Files {
       await writer.commit().catch((error: unknown) => this.#log.warn('not stored yet', { path: node.path, error }))
       return
     }
+    await this.#endLast(node, writer)
+  }
+
+  async #endLast(node: Node, writer: FileWriter): Promise<void> {
     const keptAt = await this.#end(node, writer)
     if (keptAt !== undefined) this.#dropFromKernel(node)
   }
 
-  /** Stores what a writer owes and ends it; says where the bytes are kept if that failed. */
-  async #end(node: Node, writer: FileWriter): Promise<string | undefined> {
+  /**
+   * Stores what a writer owes and ends it; says where the bytes are kept if that failed. Who has opened the file for
+   * writing meanwhile goes on with the writer and owes what is not stored.
+   */
+  async #end(node: Node, writer: FileWriter, { isMountEnding = false } = {}): Promise<string | undefined> {
     let failure = writer.failure
     // A failure that the program has heard of is not tried again.
-    if (failure === undefined)
+    while (failure === undefined && writer.isDirty && !node.isUnlinked)
       await writer.commit().catch((error: unknown) => {
         failure = error
       })
-    if ((this.#writeHandles.get(node) ?? 0) > 0 && failure === undefined) return undefined
+    if (this.#writeHandles.has(node) && (failure === undefined || !isMountEnding)) return undefined
     if (node.writer === writer) node.writer = undefined
     const { path } = node
     try {
       const keptAt = await writer.close(failure === undefined ? 'closed' : `${errnoOf(failure)}: ${String(failure)}`)
-      if (keptAt === undefined) return undefined
+      if (keptAt === undefined) {
+        if (failure !== undefined) this.#log.error('attributes were not stored', { path, error: failure })
+        return undefined
+      }
       this.#log.error('a file was not stored; its bytes are kept', { path, keptAt, error: failure })
       return keptAt
     } catch (error) {

@@ -124,7 +124,12 @@ export class BucketFilesystem implements Filesystem {
   async lookup(parent: number, name: Uint8Array, context: CallContext): Promise<Entry | NegativeEntry> {
     const component = componentOf(name)
     const directory = this.#inodes.directory(parent)
-    const { node, expiresMs } = await this.#in(directory, context, () => this.#tree.lookup(directory, component))
+    const { node, expiresMs } = await this.#in(directory, context, async () => {
+      const found = await this.#tree.lookup(directory, component)
+      // Nobody will forget what is found after the program was killed.
+      if (found.node !== undefined && context.signal.aborted) this.#inodes.tidy(found.node)
+      return found
+    })
     if (node === undefined) return { node: 0, entryTtlMs: this.#tree.remainingMs(expiresMs) }
     return this.#tree.entry(node)
   }
@@ -195,8 +200,17 @@ export class BucketFilesystem implements Filesystem {
   async open(id: number, flags: OpenFlags, context: CallContext): Promise<OpenReply> {
     this.#checkOpen()
     const node = this.#inodes.get(id)
-    const handle = await this.#in(node, context, () => this.#files.open(node, flags, context))
-    return { handle: this.#handles.add(handle), keepCache: true }
+    const opened = this.#inodes.using(node, () => this.#files.open(node, flags, context))
+    try {
+      return { handle: this.#handles.add(await abandonable(opened, context.signal)), keepCache: true }
+    } catch (error) {
+      // What is opened after its program was killed is nobody's.
+      opened.then(
+        late => this.#files.release(late),
+        () => undefined,
+      )
+      throw error
+    }
   }
 
   async create(
@@ -262,7 +276,9 @@ export class BucketFilesystem implements Filesystem {
     context: CallContext,
   ): Promise<void> {
     const directory = this.#handles.directory(handle)
-    return this.#in(directory.node, context, () => this.#directories.read(directory, offset, withAttributes, sink))
+    // What is taken after the program was killed nobody would forget.
+    const living: DirectorySink = { add: entry => !context.signal.aborted && sink.add(entry) }
+    return this.#in(directory.node, context, () => this.#directories.read(directory, offset, withAttributes, living))
   }
 
   async releasedir(handle: number): Promise<void> {

@@ -105,7 +105,7 @@ export class Inodes {
     if (target !== undefined && target !== node) this.detach(target)
     this.#disown(node)
     const before = node.parent
-    before?.children.delete(node.name)
+    if (before?.children.get(node.name) === node) before.children.delete(node.name)
     node.parent = parent
     node.name = name
     parent.children.set(name, node)

@@ -22,6 +22,8 @@ export class LocalContent {
   readonly #memoryHeld = new Extents()
   #memory: Buffer | undefined = Buffer.alloc(0)
   #file: StagingFile | undefined
+  /** While memory is being moved to a file nothing more goes into it. */
+  #spilling: Promise<StagingFile> | undefined
   #readers = 0
   #isDisposed = false
 
@@ -40,7 +42,7 @@ export class LocalContent {
   /** ENOSPC where neither memory nor the staging folder has room. */
   async write(offset: number, data: Uint8Array): Promise<void> {
     const end = offset + data.length
-    if (this.#memory !== undefined && this.#growMemory(end)) {
+    if (this.#spilling === undefined && this.#memory !== undefined && this.#growMemory(end)) {
       this.#memory.set(data, offset)
       this.#memoryHeld.add(offset, end)
       return
@@ -70,17 +72,10 @@ export class LocalContent {
   /** Moves everything to a staging file, if it isn't there. ENOSPC leaves things as they are. */
   async spill(): Promise<StagingFile> {
     if (this.#file !== undefined) return this.#file
-    const file = await this.#options.area.createFile(this.#options.owner())
-    try {
-      for (const { start, end } of this.#memoryHeld.ranges)
-        await file.write(start, this.#memory?.subarray(start, end) ?? new Uint8Array(0))
-    } catch (error) {
-      await this.#options.area.remove(file)
-      throw error
-    }
-    this.#file = file
-    this.#freeMemory()
-    return file
+    this.#spilling ??= this.#moveToFile().finally(() => {
+      this.#spilling = undefined
+    })
+    return this.#spilling
   }
 
   /** Makes the bytes safe on this disk under `kept/` and gives them up here; says where they lie. */
@@ -108,6 +103,20 @@ export class LocalContent {
     if (this.#isDisposed) return
     this.#isDisposed = true
     if (this.#readers === 0) await this.#remove()
+  }
+
+  async #moveToFile(): Promise<StagingFile> {
+    const file = await this.#options.area.createFile(this.#options.owner())
+    try {
+      for (const { start, end } of this.#memoryHeld.ranges)
+        await file.write(start, this.#memory?.subarray(start, end) ?? new Uint8Array(0))
+    } catch (error) {
+      await this.#options.area.remove(file)
+      throw error
+    }
+    this.#file = file
+    this.#freeMemory()
+    return file
   }
 
   #growMemory(end: number): boolean {

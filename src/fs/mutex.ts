@@ -6,26 +6,32 @@ export class Mutex {
 
   /**
    * Runs `task` when all tasks before it have ended, however they ended. When `signal` fires before its turn has
-   * come, the task never runs and the promise rejects with EINTR.
+   * come, the task never runs and the promise rejects with EINTR at once; a task that has begun is waited for.
    */
   run<T>(task: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    let hasBegun = false
     const result = this.#last.then(() => {
       if (signal?.aborted === true) throw interrupted()
+      hasBegun = true
       return task()
     })
     this.#last = result.catch(() => undefined)
-    return signal === undefined ? result : abandonable(result, signal)
+    return signal === undefined ? result : abandonable(result, signal, () => !hasBegun)
   }
 }
 
-/** The promise, or EINTR if the signal fires first; what the promise stands for goes on. */
-export function abandonable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  if (signal.aborted) {
+/**
+ * The promise, or EINTR if the signal fires first while `mayLeave` allows that; what the promise stands for goes on.
+ */
+export function abandonable<T>(promise: Promise<T>, signal: AbortSignal, mayLeave = () => true): Promise<T> {
+  if (signal.aborted && mayLeave()) {
     promise.catch(() => undefined)
     return Promise.reject(interrupted())
   }
   return new Promise((resolve, reject) => {
-    const abandon = () => reject(interrupted())
+    const abandon = () => {
+      if (mayLeave()) reject(interrupted())
+    }
     signal.addEventListener('abort', abandon, { once: true })
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abandon))
   })

@@ -2,6 +2,7 @@ import type { ObjectVersion } from '../backend/object-store.js'
 import type { KnownVersion } from '../cache/known-versions.js'
 import { NO_ATTRIBUTES, type OwnAttributes, S_IFDIR, S_IFREG } from './attributes.js'
 import type { FileWriter } from './file-writer.js'
+import { Mutex } from './mutex.js'
 import type { Timestamp } from './operations.js'
 
 /**
@@ -11,6 +12,11 @@ import type { Timestamp } from './operations.js'
 export class Node {
   readonly id: number
   readonly isDirectory: boolean
+  /**
+   * Held by whatever changes a file's bytes, its stored object or its name: writes, commits, changes of attributes,
+   * removing and renaming. Who needs two takes the one of the lower id first.
+   */
+  readonly lock = new Mutex()
   /** st_ino. */
   readonly ino: number
   /** Undefined for the root. */
@@ -22,6 +28,8 @@ export class Node {
   uses = 0
   /** The stored object that a file shows; undefined while there is none. */
   version: ObjectVersion | undefined
+  /** What is stored under the name until the file, which is not stored yet, replaces it: it goes when the name does. */
+  replaced: ObjectVersion | undefined
   /** What is kept beside the bytes of `version` (or of a folder's marker), once known. */
   known: KnownVersion | undefined
   /** What programs set; follows `known` until something is changed here. */
@@ -68,6 +76,7 @@ export class Node {
 
   /** The bucket does not hold what this node shows: it is the mount's own truth. */
   get isLocal(): boolean {
-    return !this.isUnlinked && (this.writer?.isDirty === true || (!this.isDirectory && this.version === undefined))
+    if (this.isUnlinked) return false
+    return this.writer?.isDirty === true || (!this.isDirectory && !this.isDetached && this.version === undefined)
   }
 }

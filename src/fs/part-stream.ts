@@ -31,7 +31,7 @@ const MAX_MEMORY_PART_BYTES = 16 * 1024 * 1024
 /**
  * Sends a file that is written from front to back as the parts of an upload while it is being written. Which parts
  * are in the store it says in `stored`; the others are the commit's work. A part that fails is left to the commit too,
- * which then reports why.
+ * which then reports why; its memory is kept until then, since staging may have had no room for it.
  */
 export class PartStream {
   readonly stored = new Map<number, CompletedPart>()
@@ -39,6 +39,8 @@ export class PartStream {
   readonly key: string
   readonly #options: PartStreamOptions
   readonly #underWay = new Map<number, Promise<void>>()
+  /** Parts that failed. */
+  readonly #failed = new Map<number, Buffer>()
   readonly #abort = new AbortController()
   /** Counts what made a part under way worthless, by part number. */
   readonly #stale = new Set<number>()
@@ -69,26 +71,45 @@ export class PartStream {
 
   /** Waits while too many parts are under way: who writes faster than the store takes it waits here. */
   async room(signal?: AbortSignal): Promise<void> {
-    while (this.#underWay.size >= this.#options.concurrency) {
-      const any = Promise.race(this.#underWay.values())
-      await (signal === undefined ? any : abandonable(any, signal))
-    }
+    while (this.#underWay.size >= this.#options.concurrency) await this.partEnds(signal)
   }
 
-  /** Takes the next bytes of the file. False: a part of them is not held here, so they must be in staging. */
-  append(data: Uint8Array): boolean {
-    let isHeld = true
+  /** Waits until one of the parts under way has ended; false when there is none. */
+  async partEnds(signal?: AbortSignal): Promise<boolean> {
+    if (this.#underWay.size === 0) return false
+    const any = Promise.race(this.#underWay.values())
+    await (signal === undefined ? any : abandonable(any, signal))
+    return true
+  }
+
+  /** Whether `append`, called at once, can hold so many bytes in memory until they are stored. */
+  canHold(sizeBytes: number): boolean {
+    const { sizes, budget } = this.#options
+    // Memory may have come free since the part was begun.
+    if (this.#tail?.filledBytes === 0) this.#dropTail()
+    const tail = this.#tail ?? this.#beginPart()
+    if (tail.memory === undefined) return false
+    let neededBytes = 0
+    for (let number = tail.number + 1; sizes.startOf(number) < this.#position + sizeBytes; number++) {
+      if (sizes.sizeOf(number) > MAX_MEMORY_PART_BYTES) return false
+      neededBytes += sizes.sizeOf(number)
+    }
+    if (!budget.take(neededBytes)) return false
+    budget.giveBack(neededBytes)
+    return true
+  }
+
+  /** Takes the next bytes of the file: those that `canHold` said no to must be in staging. */
+  append(data: Uint8Array): void {
     for (let done = 0; done < data.length; ) {
       const tail = this.#tail ?? this.#beginPart()
       const taken = Math.min(data.length - done, this.#options.sizes.sizeOf(tail.number) - tail.filledBytes)
       tail.memory?.set(data.subarray(done, done + taken), tail.filledBytes)
-      if (tail.memory === undefined) isHeld = false
       tail.filledBytes += taken
       this.#position += taken
       done += taken
       if (tail.filledBytes === this.#options.sizes.sizeOf(tail.number)) this.#sendTail(tail)
     }
-    return isHeld
   }
 
   /** Bytes of a range changed: its parts must be sent again by the commit. Streaming ends where it was. */
@@ -96,18 +117,16 @@ export class PartStream {
     const { sizes } = this.#options
     for (let number = sizes.at(start); sizes.startOf(number) < end; number++) {
       this.stored.delete(number)
+      this.#dropFailed(number)
       if (this.#underWay.has(number)) this.#stale.add(number)
     }
     if (this.#tail !== undefined && end > sizes.startOf(this.#tail.number)) this.#dropTail()
   }
 
-  /** Everything from `sizeBytes` on is gone; sequential writing may go on there only in a new part. */
-  truncate(sizeBytes: number): void {
-    if (sizeBytes < this.#position) this.invalidate(sizeBytes, this.#position)
-  }
-
-  /** The bytes of the unfinished last part, where they are held in memory. */
-  tailBytes(number: number, sizeBytes: number): Uint8Array | undefined {
+  /** The bytes of a part that is not stored, where they are held in memory. */
+  heldBytes(number: number, sizeBytes: number): Uint8Array | undefined {
+    const failed = this.#failed.get(number)
+    if (failed?.length === sizeBytes) return failed
     const tail = this.#tail
     if (tail?.number !== number || tail.filledBytes !== sizeBytes) return undefined
     return tail.memory?.subarray(0, sizeBytes)
@@ -120,7 +139,7 @@ export class PartStream {
 
   /** The upload has become an object, or was aborted: nothing is to be remembered of it. */
   async end(): Promise<void> {
-    this.#dropTail()
+    this.#dropMemory()
     await this.#forget?.()
   }
 
@@ -132,7 +151,7 @@ export class PartStream {
       await (await this.#upload)?.abort({ priority: 'background' })
       await this.end()
     } catch (error) {
-      this.#dropTail()
+      this.#dropMemory()
       this.#options.log.warn('an upload could not be aborted; it is tried again after --abort-after', {
         key: this.key,
         error,
@@ -161,23 +180,36 @@ export class PartStream {
     const { number, memory } = tail
     this.#tail = undefined
     if (memory === undefined) return
-    const sent = this.#send(number, memory).finally(() => {
+    const sent = this.#send(number, memory).then(isStored => {
       this.#underWay.delete(number)
-      this.#stale.delete(number)
-      this.#options.budget.giveBack(memory.length)
+      const isStale = this.#stale.delete(number)
+      if (isStored || isStale || this.#abort.signal.aborted) this.#options.budget.giveBack(memory.length)
+      else this.#failed.set(number, memory)
     })
     this.#underWay.set(number, sent)
   }
 
-  async #send(number: number, memory: Buffer): Promise<void> {
+  async #send(number: number, memory: Buffer): Promise<boolean> {
     try {
       const upload = await this.upload()
       const part = await upload.part(number, memory, { priority: 'background', signal: this.#abort.signal })
       if (!this.#stale.has(number)) this.stored.set(number, part)
+      return true
     } catch (error) {
       if (!this.#abort.signal.aborted)
         this.#options.log.warn('a part was not stored; the commit tries it again', { key: this.key, number, error })
+      return false
     }
+  }
+
+  #dropMemory(): void {
+    this.#dropTail()
+    for (const number of this.#failed.keys()) this.#dropFailed(number)
+  }
+
+  #dropFailed(number: number): void {
+    this.#options.budget.giveBack(this.#failed.get(number)?.length ?? 0)
+    this.#failed.delete(number)
   }
 
   #dropTail(): void {

@@ -21,8 +21,10 @@ export class Names {
     const { node } = await this.#tree.lookup(parent, name)
     if (node === undefined) throw new FsError('ENOENT', parent.prefix + name)
     if (node.isDirectory) throw new FsError('EISDIR', node.path)
-    await this.#alone(node, async () => {
-      if (node.version !== undefined) await this.#delete(node.version.key)
+    await this.#alone([node], async () => {
+      if (node.isUnlinked) throw new FsError('ENOENT', node.path)
+      const stored = node.version ?? node.replaced
+      if (stored !== undefined) await this.#delete(stored.key)
       this.#gone(node)
     })
     this.#tree.metadata.removed(parent.prefix + name)
@@ -44,7 +46,10 @@ export class Names {
     if (target === node) return
     if (target !== undefined && flags.noReplace) throw new FsError('EEXIST', to)
     if (target?.isDirectory === true) throw new FsError('EISDIR', to)
-    await this.#alone(target, () => this.#alone(node, () => this.#move(node, newParent, newName, target, flags)))
+    await this.#alone(target === undefined ? [node] : [node, target], async () => {
+      if (node.isDetached || target?.isDetached) throw new FsError('ESTALE', 'a name leads elsewhere by now')
+      await this.#move(node, newParent, newName, target, flags)
+    })
     this.#directories.remember(parent)
     this.#tree.touchDirectory(parent)
     this.#tree.touchDirectory(newParent)
@@ -61,7 +66,8 @@ export class Names {
       // Both names hold the data until this is done; if it fails the file is still where it was.
       metadata.forget(to)
       await this.#deleteSource(version)
-    }
+    } else if (node.replaced !== undefined) await this.#deleteSource(node.replaced)
+    node.replaced = version === undefined ? (target?.version ?? target?.replaced) : undefined
     metadata.removed(from)
     if (target !== undefined) this.#gone(target)
     inodes.move(node, parent, name)
@@ -82,10 +88,11 @@ export class Names {
     this.#tree.inodes.detach(node)
   }
 
-  /** While nothing of the file is written or stored. */
-  #alone<T>(node: Node | undefined, task: () => Promise<T>): Promise<T> {
-    if (node === undefined) return task()
-    return this.#tree.inodes.using(node, () => node.writer?.exclusively(task) ?? task())
+  /** While nothing of these files is written or stored. */
+  #alone<T>(nodes: readonly Node[], task: () => Promise<T>): Promise<T> {
+    const [first, ...others] = nodes.toSorted((a, b) => a.id - b.id)
+    if (first === undefined) return task()
+    return this.#tree.inodes.using(first, () => first.lock.run(() => this.#alone(others, task)))
   }
 
   async #delete(key: string): Promise<void> {

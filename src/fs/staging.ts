@@ -26,8 +26,11 @@ export interface StagedFor {
 export interface KeptRecord extends StagedFor {
   /** Size that the file had for the program that wrote it. */
   readonly sizeBytes: number
-  /** The ranges that the kept file holds: `[start, end]` pairs; other bytes are the base's, or zero. */
-  readonly ranges: readonly (readonly [number, number])[]
+  /**
+   * The ranges that the kept file holds: `[start, end]` pairs; other bytes are the base's, or zero. Undefined where the
+   * driver died before it could say: then the holes of the file are the base's bytes.
+   */
+  readonly ranges: readonly (readonly [number, number])[] | undefined
   readonly reason: string
   readonly keptAtMs: number
 }
@@ -108,7 +111,14 @@ export class StagingArea {
       // A full state folder must not stop a sequential writer; the store's own lifecycle rules end such uploads.
       this.#options.log.warn('an upload could not be recorded', { key: record.key, error })
     }
-    return () => rm(path, { force: true })
+    return async () => {
+      try {
+        await rm(path, { force: true })
+      } catch (error) {
+        // A later driver finds no such upload and forgets it.
+        this.#options.log.warn('the record of an upload could not be removed', { key: record.key, error })
+      }
+    }
   }
 
   /** Uploads that earlier drivers recorded and did not end. */
@@ -130,21 +140,25 @@ export class StagingArea {
 
   async #keepLeftovers(): Promise<void> {
     const folder = join(this.#options.folder, 'staging')
-    for (const name of await readdir(folder)) {
+    const names = await readdir(folder)
+    for (const name of names) {
+      const id = name.slice(0, name.lastIndexOf('.'))
+      if (name.endsWith('.json') && !names.includes(`${id}.data`)) await this.#removeRecord(id)
       if (!name.endsWith('.data')) continue
       const path = join(folder, name)
-      const id = name.slice(0, -'.data'.length)
-      const owner = await readJson<StagedFor>(join(folder, `${id}.json`))
+      const recorded = await readJson<StagedFor>(join(folder, `${id}.json`))
+      // A record that the crash cut off must not cost the bytes.
+      const owner = recorded ?? { key: '', baseEtag: undefined }
       const { size } = await stat(path)
-      if (owner === undefined || size === 0) {
+      if (size === 0) {
         await rm(path, { force: true })
       } else {
         const keptAt = join(this.#options.folder, 'kept', name)
         const record: KeptRecord = {
           ...owner,
           sizeBytes: size,
-          ranges: [[0, size]],
-          reason: 'the driver ended before it was stored',
+          ranges: recorded === undefined || owner.baseEtag !== undefined ? undefined : [[0, size]],
+          reason: `the driver ended before it was stored${recorded === undefined ? ' and before it noted of which key' : ''}`,
           keptAtMs: Date.now(),
         }
         await writeFile(join(this.#options.folder, 'kept', `${id}.json`), JSON.stringify(record), { mode: 0o600 })
@@ -201,7 +215,13 @@ export class StagingFile {
     const buffer = Buffer.allocUnsafe(sizeBytes)
     for (let done = 0; done < sizeBytes; ) {
       const { bytesRead } = await this.#handle.read(buffer, done, sizeBytes - done, offset + done)
-      if (bytesRead === 0) throw new FsError('EIO', `the staging file ${this.path} is shorter than it should be`)
+      if (bytesRead === 0) {
+        if (this.held.covers(offset, offset + sizeBytes))
+          throw new FsError('EIO', `the staging file ${this.path} is shorter than it should be`)
+        // The file was truncated while it was being read.
+        buffer.fill(0, done)
+        return buffer
+      }
       done += bytesRead
     }
     return buffer

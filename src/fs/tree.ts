@@ -98,6 +98,7 @@ export class Tree {
     const { metadata = {}, headers = {} } = attachments
     const shownModifiedMs = node.modified === undefined ? undefined : toMs(node.modified)
     node.version = version
+    node.replaced = undefined
     node.known = { metadata, headers, shownModifiedMs }
     node.expiresMs = this.expiry()
     this.#known.wrote(version, node.known)

@@ -140,6 +140,24 @@ describe.skipIf(!canMount())('what a user may rely on', () => {
       expect([await kindOf(s3.store.head('from')), await stored('to')]).toEqual(['not-found', 'NEW'])
     })
 
+    test('what a file replaced before it was stored leaves the bucket with its name', async () => {
+      for (const [away, left] of [
+        ['rm replaced', []],
+        ['mv replaced moved', ['moved']],
+      ] as const) {
+        await s3.store.put('replaced', text('old'))
+        const handle = await open(here.path('replacing'), 'wx')
+        await handle.write('new')
+        await rename(here.path('replacing'), here.path('replaced'))
+        expect(await stored('replaced')).toBe('old')
+        await new PosixContext(here.mountPoint).sh(away)
+        expect(await kindOf(s3.store.head('replaced'))).toBe('not-found')
+        await handle.close()
+        const { names } = await listAll(s3.store, {})
+        expect(names.filter(name => /^(replac|moved)/.test(name))).toEqual(left)
+      }
+    })
+
     test('umount stores what closed files owe, and says so by the exit code', async () => {
       const driver = await s3.mount()
       await writeFile(driver.path('last'), 'words')

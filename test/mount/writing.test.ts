@@ -1,3 +1,4 @@
+import { constants } from 'node:fs'
 import { mkdir, open, readFile, stat, truncate, writeFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { PosixContext } from '../posix/posix-context.js'
@@ -146,6 +147,13 @@ os.close(a)`
     expect(await context.text('f')).toBe('one\ntwo\n')
     await program.finish()
     expect(await stored('f')).toBe('one\ntwo\nthree\n')
+  })
+
+  test('a file that is made for reading only is stored at its close', async () => {
+    const context = await fresh()
+    const make = async () => (await open(context.path('f'), constants.O_RDONLY | constants.O_CREAT)).close()
+    expect(await changes(make)).toEqual(ONE_PUT)
+    expect(await stored('f')).toBe('')
   })
 
   test('reading a file and closing it stores nothing', async () => {

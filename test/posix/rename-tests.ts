@@ -106,6 +106,23 @@ export const RENAME_TESTS = {
     await handle.close()
     expect(await t.text('f')).toBe('new')
   },
+  'what a file replaced before it was stored does not come back': async t => {
+    for (const away of ['rm f', 'mv f g']) {
+      await writeFile(t.path('f'), 'old')
+      const handle = await open(t.path('tmp'), 'wx')
+      await handle.write('new')
+      await rename(t.path('tmp'), t.path('f'))
+      expect(await t.text('f')).toBe('new')
+      await t.sh(away)
+      expect(await codeOf(stat(t.path('f')))).toBe('ENOENT')
+      expect(await t.sh('ls')).toBe(away === 'rm f' ? '' : 'g\n')
+      await handle.close()
+    }
+    expect(await t.names()).toEqual(['g'])
+    expect(await t.text('g')).toBe('new')
+    await writeFile(t.path('f'), 'another')
+    expect(await t.text('f')).toBe('another')
+  },
   'names are passed on as log files are': async t => {
     await t.sh('echo 1 > log; mv log log.1; echo 2 > log; mv log.1 log.2; mv log log.1; echo 3 > log')
     expect(await t.sh('cat log log.1 log.2')).toBe('3\n2\n1\n')

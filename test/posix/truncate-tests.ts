@@ -1,3 +1,4 @@
+import { constants } from 'node:fs'
 import { mkdir, open, readFile, stat, truncate, writeFile } from 'node:fs/promises'
 import { expect } from 'vitest'
 import { testBytes } from '../support/store-tools.js'
@@ -75,6 +76,19 @@ export const TRUNCATE_TESTS = {
     await second.close()
     await first.close()
     expect(await t.text('f')).toBe('new!')
+  },
+  'O_TRUNC empties a file for who only reads, too': async t => {
+    await writeFile(t.path('f'), 'hello world')
+    const writer = await open(t.path('f'), 'r+')
+    await writer.write('HELLO', 0)
+    const reader = await open(t.path('f'), constants.O_RDONLY | constants.O_TRUNC)
+    expect([(await reader.stat()).size, await t.text('f')]).toEqual([0, ''])
+    await reader.close()
+    await writer.write('x', 3)
+    await writer.close()
+    expect(await t.text('f')).toBe('\0\0\0x')
+    await (await open(t.path('f'), constants.O_RDONLY | constants.O_TRUNC)).close()
+    expect([(await stat(t.path('f'))).size, await t.text('f')]).toEqual([0, ''])
   },
   'truncate of what is no file fails': async t => {
     await mkdir(t.path('d'))

@@ -48,6 +48,18 @@ export const UNLINK_TESTS = {
       await handle.close()
     }
   },
+  'an unlinked file can be read on when its writer has closed it': async t => {
+    const writer = await open(t.path('f'), 'wx')
+    await writer.write('text')
+    const reader = await open(t.path('f'), 'r')
+    try {
+      await unlink(t.path('f'))
+      await writer.close()
+      expect(await reader.readFile('utf8')).toBe('text')
+    } finally {
+      await reader.close()
+    }
+  },
   'a new file under the name of an unlinked open one is another file': async t => {
     const old = await open(t.path('f'), 'w+')
     await old.write('old')

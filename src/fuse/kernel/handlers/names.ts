@@ -56,7 +56,8 @@ export const mknod: Handler = async (request, message, { filesystem, replies }) 
 export const create: Handler = async (request, message, { filesystem, replies }) => {
   const { mode, name, flags } = readCreate(message)
   const { entry, open } = await filesystem.create(request.node, name, mode, flags, request)
-  if (replies.create(request, entry, open, { noFlush: !flags.write })) return
+  // Also a file that was opened for reading only is new, and owed to the store at its close.
+  if (replies.create(request, entry, open, { noFlush: false })) return
   filesystem.forget(entry.node, 1)
   await filesystem.release(open.handle)
 }
