@@ -3,6 +3,7 @@ import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat, writ
 import { join } from 'node:path'
 import type { Log } from '../backend/log.js'
 import { punchHole } from '../system/fallocate.js'
+import { tryLockExclusive } from '../system/flock.js'
 import { Extents } from './extents.js'
 import { FsError } from './fs-error.js'
 
@@ -65,9 +66,14 @@ export class StagingArea {
     const id = this.#newId()
     const path = join(this.#options.folder, 'staging', `${id}.data`)
     try {
-      await writeFile(join(this.#options.folder, 'staging', `${id}.json`), JSON.stringify(owner), { mode: 0o600 })
-      const handle = await open(path, 'wx+', 0o600)
-      return new StagingFile(this, id, path, handle)
+      const file = new StagingFile(this, id, path, await open(path, 'wx+', 0o600))
+      try {
+        await writeFile(join(this.#options.folder, 'staging', `${id}.json`), JSON.stringify(owner), { mode: 0o600 })
+        return file
+      } catch (error) {
+        await this.remove(file)
+        throw error
+      }
     } catch (cause) {
       throw outOfSpace(`the state folder ${this.#options.folder} takes no more (--state-dir, --staging-size)`, cause)
     }
@@ -146,6 +152,7 @@ export class StagingArea {
       if (name.endsWith('.json') && !names.includes(`${id}.data`)) await this.#removeRecord(id)
       if (!name.endsWith('.data')) continue
       const path = join(folder, name)
+      if (await isLocked(path)) continue
       const recorded = await readJson<StagedFor>(join(folder, `${id}.json`))
       // A record that the crash cut off must not cost the bytes.
       const owner = recorded ?? { key: '', baseEtag: undefined }
@@ -188,6 +195,8 @@ export class StagingFile {
     this.id = id
     this.path = path
     this.#handle = handle
+    // Tells drivers that start with the same state folder that the file's writer lives.
+    tryLockExclusive(handle.fd)
   }
 
   /** ENOSPC where the bound of the area or the disk is reached; then nothing of it counts as held. */
@@ -261,6 +270,16 @@ export class StagingFile {
 
 function outOfSpace(message: string, cause?: unknown): FsError {
   return new FsError('ENOSPC', message, cause)
+}
+
+/** A driver that was detached from its mount point (`umount -l`) may still be storing the file. */
+async function isLocked(path: string): Promise<boolean> {
+  const handle = await open(path, 'r')
+  try {
+    return !tryLockExclusive(handle.fd)
+  } finally {
+    await handle.close()
+  }
 }
 
 async function readJson<T>(path: string): Promise<T | undefined> {

@@ -17,9 +17,9 @@ import type {
 } from '../../src/backend/object-store.js'
 
 /** Where a call waits: before it reaches the store, or with the store's answer in hand. */
-export type GatePlace = 'before' | 'after'
+type GatePlace = 'before' | 'after'
 
-export interface Gate {
+interface Gate {
   /** Resolves when a call stands at the gate. */
   readonly reached: Promise<void>
   open(): void

@@ -6,7 +6,7 @@ export const DATA_OPTIONS = {
     group: 'Caches and reading',
     value: { type: 'size', leastBytes: MIB, mostBytes: 64 * GIB },
     placeholder: 'SIZE',
-    default: '64M',
+    default: '48M',
     help: 'how much of what was read is held in memory',
   },
   readAhead: {
