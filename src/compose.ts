@@ -72,6 +72,7 @@ export async function mountBucket(configuration: MountConfiguration, hooks: Moun
       allowOther: mount.allowOther,
       allowRoot: mount.allowRoot,
       defaultPermissions: mount.defaultPermissions,
+      owner: { uid: owner.uid, gid: owner.gid },
       mountOptions: mount.kernelOptions,
       kernelReadAheadBytes: mount.kernelReadAheadBytes,
       log,

@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8'
 import type { Log } from '../backend/log.js'
 import type { MountConfiguration } from '../config/configuration.js'
 import type { RunningMount } from '../fuse/mount.js'
@@ -10,6 +11,7 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
  * keeps the mount from being made.
  */
 export async function serve(configuration: MountConfiguration, log: Log, onReady: () => void): Promise<ExitCode> {
+  boundGarbage()
   const stopper = new Stopper(log)
   const mount = await make(configuration, log, stopper.signal)
   stopper.take(mount)
@@ -27,6 +29,14 @@ async function make(configuration: MountConfiguration, log: Log, signal: AbortSi
     if (!signal.aborted) throw error
     throw new Error(`ended by ${signal.reason} before anything was mounted`, { cause: error })
   }
+}
+
+/**
+ * Lets the heap grow to twice what was in use before it is collected, instead of up to four times: what each request
+ * leaves behind would else make a driver that holds 100 MB take 300.
+ */
+function boundGarbage(): void {
+  setFlagsFromString('--heap-growing-percent=100')
 }
 
 /** Turns signals and errors that nobody caught into the end of the mount. */

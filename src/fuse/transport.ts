@@ -11,6 +11,8 @@ export interface TransportOptions {
   readonly allowOther: boolean
   readonly allowRoot: boolean
   readonly defaultPermissions: boolean
+  /** To whom what a caller makes belongs, where the transport is not told who calls. */
+  readonly owner: { readonly uid: number; readonly gid: number }
   /** Options of mount(8) to pass on to the kernel: `nosuid`, `nodev`, `noatime`, ... */
   readonly mountOptions: readonly string[]
   /** How far the kernel may read ahead, where it lets this user say so. */

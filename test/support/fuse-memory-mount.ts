@@ -31,6 +31,7 @@ const transport = await createTransport(kind as TransportKind, {
   allowRoot: mountOptions.includes('allow_root'),
   defaultPermissions: true,
   mountOptions: mountOptions.filter(word => word !== 'ro' && !word.startsWith('allow_')),
+  owner: { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 },
   kernelReadAheadBytes: 1 << 20,
   log,
 })

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { execa } from 'execa'
 import { canRun, installed } from './acceptance-needs.js'
@@ -102,14 +102,23 @@ export class PrivateMachine {
     return readFileSync(`/proc/${this.#holder.pid}/mountinfo`, 'utf8').includes(` ${mountPoint} `)
   }
 
-  /** Ends what is still mounted, and with it the drivers. */
+  /** Ends what is still mounted, and waits for the drivers, which write to their home folders until they have ended. */
   async stop(): Promise<void> {
     const table = readFileSync(`/proc/${this.#holder.pid}/mountinfo`, 'utf8').split('\n')
-    for (const line of table.filter(each => each.includes('fuse.mount-bucket') && each.includes(this.#folder)))
-      await this.run(0, ['umount', '-l', line.split(' ')[4] ?? ''])
+    const places = table
+      .filter(line => line.includes(' - fuse.mount-bucket '))
+      .map(line => line.split(' ')[4] ?? '')
+      .filter(place => place.startsWith(`${this.#folder}/homes/`))
+    await Promise.all(places.map(place => this.#unmount(place)))
     this.#holder.stdin?.end()
     if (this.#holder.exitCode === null) await once(this.#holder, 'close')
     rmSync(this.#folder, { recursive: true })
+  }
+
+  async #unmount(place: string): Promise<void> {
+    const uid = Number(basename(dirname(place)))
+    const { exitCode, stderr } = await this.mountBucket(uid, ['unmount', '--lazy', place])
+    if (exitCode !== 0) throw new Error(`${place} is left: ${stderr}`)
   }
 
   #words(uid: number, words: readonly string[]): readonly string[] {

@@ -63,6 +63,7 @@ describe('options of a mount', () => {
     allowRoot: false,
     defaultPermissions: true,
     mountOptions: [],
+    owner: { uid: 0, gid: 0 },
     kernelReadAheadBytes: 0,
     log: SILENT,
   }

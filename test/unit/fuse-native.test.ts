@@ -6,7 +6,7 @@ import { PathNodes } from '../../src/fuse/fuse-native/path-nodes.js'
 import { statFields, statfsFields } from '../../src/fuse/fuse-native/stat-fields.js'
 import { MemoryFilesystem } from '../support/fuse-memory-filesystem.js'
 
-const call = new AnonymousCall()
+const call = new AnonymousCall({ uid: 1, gid: 2 })
 
 async function tree() {
   const events: string[] = []

@@ -23,9 +23,6 @@ export const IN_CONTAINER: Step = { title: 'a container reads and writes /bucket
 async function work(site: Site): Promise<string> {
   const mountPoint = site.folder('mnt')
   const flags = ['--allow-other', '--uid', String(UID), '--gid', String(UID)]
-  // fuse-native does not tell who calls: what the container makes belongs to the driver's user.
-  const isAnonymous = site.settings.transport === 'fuse-native'
-  if (isAnonymous) flags.push('--no-default-permissions')
   const mount = await site.mountAt(mountPoint, site.folder('state'), flags)
   const container = await Container.make(site.folder('container'))
   site.onClose(() => container.removeNow())
@@ -33,7 +30,7 @@ async function work(site: Site): Promise<string> {
   const said = await container.run(mountPoint, UID, JOB)
   expectEqual('what the container says', said, [UID, 'hello, container', 14, 3_000_000].join('\n'))
   const owner = await run(['stat', '-c', '%u', mount.path('results/answer.txt')])
-  if (!isAnonymous) expectEqual('the owner of what it wrote', owner, String(UID))
+  expectEqual('the owner of what it wrote', owner, String(UID))
   expectEqual('what it wrote', await run(['cat', mount.path('results/answer.txt')]), 'one\ntwo\nthree')
   expectEqual('what it left', await run(['ls', mount.path('results')]), 'answer.txt\nnothing')
   expectEqual('the exit code of the driver', await mount.unmount(), 0)

@@ -1,13 +1,21 @@
 import type { CallContext } from '../../fs/operations.js'
 
-/** A call of nobody in particular: the package tells neither who calls nor that the caller is being killed. */
+/** The user and group that what the mount shows belongs to. */
+export type Owner = Pick<CallContext, 'uid' | 'gid'>
+
+/** A call of the mount's owner: the package tells neither who calls nor that the caller is being killed. */
 export class AnonymousCall implements CallContext {
-  readonly uid = process.getuid?.() ?? 0
-  readonly gid = process.getgid?.() ?? 0
+  readonly uid: number
+  readonly gid: number
   readonly pid = 0
   /** The kernel has applied it. */
   readonly umask = 0
   #controller: AbortController | undefined
+
+  constructor(owner: Owner) {
+    this.uid = owner.uid
+    this.gid = owner.gid
+  }
 
   get signal(): AbortSignal {
     this.#controller ??= new AbortController()

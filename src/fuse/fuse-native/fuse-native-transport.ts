@@ -6,6 +6,7 @@ import { setReadAhead } from '../kernel/read-ahead.js'
 import { unmountFuse } from '../kernel/unmount.js'
 import { mountAt, readMountTable } from '../mount-table.js'
 import type { Transport, TransportOptions } from '../transport.js'
+import { checkAllowOther } from './allow-other.js'
 import { type Fuse, loadFuseNative } from './package.js'
 import { PathNodes } from './path-nodes.js'
 import { PathOperations } from './path-operations.js'
@@ -59,13 +60,14 @@ export class FuseNativeTransport implements Transport {
 
   async start(filesystem: Filesystem): Promise<void> {
     const Fuse = loadFuseNative()
+    await checkAllowOther(this.#options)
     // Unmounting is done here, by the system call or without a shell, before the package gives its resources back.
     Fuse.unmount = (_mountPoint, done) => done(null)
     this.#mountPoint = await realpath(this.#options.mountPoint)
     const nodes = new PathNodes(filesystem)
     this.#nodes = nodes
     const { allowOther, allowRoot, defaultPermissions, log } = this.#options
-    const fuse = new Fuse(this.#mountPoint, new PathOperations(filesystem, nodes, log), {
+    const fuse = new Fuse(this.#mountPoint, new PathOperations(filesystem, nodes, this.#options), {
       timeout: false,
       fsname: libfuseOptions(this.#options),
       subtype: 'mount-bucket',

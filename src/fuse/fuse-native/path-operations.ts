@@ -4,7 +4,7 @@ import { errnoOf, FsError } from '../../fs/fs-error.js'
 import type { CallContext, Filesystem, OpenFlags, SetAttributes, Timestamp, WriteOptions } from '../../fs/operations.js'
 import { errnoNumber } from '../errno.js'
 import { openFlags } from '../open-flags.js'
-import { AnonymousCall } from './anonymous-call.js'
+import { AnonymousCall, type Owner } from './anonymous-call.js'
 import { listAll, type NamedEntry } from './listing.js'
 import { OpenFiles } from './open-files.js'
 import type { Answer, Operations } from './package.js'
@@ -35,12 +35,14 @@ const WRITE: WriteOptions = { fromPageCache: false, killPrivileges: false }
 export class PathOperations implements Operations {
   readonly #filesystem: Filesystem
   readonly #nodes: PathNodes
+  readonly #owner: Owner
   readonly #log: Log
   readonly #files = new OpenFiles()
 
-  constructor(filesystem: Filesystem, nodes: PathNodes, log: Log) {
+  constructor(filesystem: Filesystem, nodes: PathNodes, { owner, log }: { readonly owner: Owner; readonly log: Log }) {
     this.#filesystem = filesystem
     this.#nodes = nodes
+    this.#owner = owner
     this.#log = log
   }
 
@@ -235,7 +237,7 @@ export class PathOperations implements Operations {
 
   async #settle(operation: string, answer: Answer, work: (call: CallContext) => Promise<void>): Promise<void> {
     try {
-      await work(new AnonymousCall())
+      await work(new AnonymousCall(this.#owner))
     } catch (error) {
       const errno = errnoOf(error)
       if (errno === 'EIO') this.#log.error('a call failed', { operation, error })
