@@ -21,6 +21,8 @@ export interface MountSettings {
   readonly mountPoint?: string
   /** Default: a new folder. */
   readonly stateDir?: string
+  /** Default: the Node.js that runs the tests. */
+  readonly node?: string
 }
 
 /** Whether this machine lets a test mount; says so once where it doesn't, and fails where all is required. */
@@ -96,13 +98,13 @@ export class Driver {
   #log = ''
 
   constructor(settings: MountSettings & { readonly mountPoint: string; readonly stateDir: string }) {
-    const { url, mountPoint, stateDir, flags = [], environment = {} } = settings
+    const { url, mountPoint, stateDir, flags = [], environment = {}, node = process.execPath } = settings
     this.mountPoint = mountPoint
     this.stateDir = stateDir
     const words = [PROGRAM, url, mountPoint, '--foreground', '--state-dir', stateDir, ...flags]
     const { PATH = '' } = process.env
     const env = { PATH, HOME: stateDir, XDG_CACHE_HOME: join(stateDir, 'cache'), ...environment }
-    this.#child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'pipe'], env })
+    this.#child = spawn(node, words, { stdio: ['ignore', 'pipe', 'pipe'], env })
     this.#child.stderr?.on('data', chunk => {
       this.#log += chunk
     })

@@ -1,0 +1,48 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { execa } from 'execa'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { canMount, mountsOfThisFile } from '../support/mount-driver.js'
+
+/** The oldest that is supported, and the later ones. */
+const VERSIONS = ['20.19', '22', '24']
+
+/** The kernel transport reads through a handle of Node's that is not documented: each supported major has to show it. */
+describe.skipIf(!canMount()).each(VERSIONS)('on Node.js %s', version => {
+  const mounts = mountsOfThisFile()
+  let node = ''
+
+  beforeAll(async () => {
+    const folder = await mounts.folder('node')
+    await writeFile(join(folder, 'package.json'), '{"private":true}')
+    const flags = ['--prefer-offline', '--no-audit', '--no-fund']
+    // The package brings its program by an install script.
+    const { failed, stderr } = await execa('npm', ['install', ...flags, `node@${version}`], {
+      cwd: folder,
+      reject: false,
+    })
+    if (failed && process.env.REQUIRE_ALL === '1') throw new Error(`node@${version}: ${stderr}`)
+    if (failed) process.stderr.write(`SKIPPED: tests on Node.js ${version}: ${stderr}\n`)
+    else node = join(folder, 'node_modules/node/bin/node')
+  }, 300_000)
+
+  test.for(['kernel', 'fuse-native'])(
+    'the %s transport mounts, writes, reads and unmounts',
+    async (transport, context) => {
+      if (node === '') return context.skip()
+      expect((await execa(node, ['--version'])).stdout).toMatch(new RegExp(`^v${version.replace('.', '\\.')}\\.`))
+      const store = await mounts.folder('store')
+      const driver = await mounts.start({ url: `file://${store}`, node, flags: ['--transport', transport] })
+      const bytes = Buffer.alloc(20 * 1024 * 1024 + 3, 'node')
+      await Promise.all([
+        writeFile(driver.path('large'), bytes),
+        ...Array.from({ length: 50 }, (_, i) => writeFile(driver.path(`small-${i}`), `small ${i}`)),
+      ])
+      expect((await readFile(driver.path('large'))).equals(bytes)).toBe(true)
+      expect(await readFile(driver.path('small-7'), 'utf8')).toBe('small 7')
+      expect((await readdir(driver.mountPoint)).length).toBe(51)
+      expect(await driver.unmount()).toBe(0)
+      expect((await readFile(join(store, 'large'))).equals(bytes)).toBe(true)
+    },
+  )
+})
