@@ -7,6 +7,7 @@ import type {
   WriteConditions,
   WriteResult,
 } from '../backend/object-store.js'
+import { abandonable } from './mutex.js'
 import type { PartSizes } from './part-sizes.js'
 import type { PartStream } from './part-stream.js'
 import { bodyOf, fetchBase, type WrittenFile } from './pieces.js'
@@ -27,6 +28,8 @@ export interface CommitRequest {
   readonly stream: PartStream | undefined
   readonly conditions: WriteConditions
   readonly attachments: Attachments
+  /** Ends the commit while it only sends parts; what publishes the object is waited for all the same. */
+  readonly signal: AbortSignal
 }
 
 /** Makes the object of what was written: one PUT up to the size of a part, a multipart upload beyond. */
@@ -42,12 +45,12 @@ export class Committer {
    * there is one.
    */
   async commit(request: CommitRequest): Promise<WriteResult> {
-    const { file, stream, key, conditions, attachments } = request
+    const { file, stream, key, conditions, attachments, signal } = request
     const { store, sizes } = this.#options
     if (stream === undefined && file.sizeBytes <= sizes.firstBytes)
       return store.put(key, await this.#body(request, 0, file.sizeBytes), { ...conditions, ...attachments })
     if (stream === undefined) return this.#commitUpload(request)
-    await stream.settle()
+    await abandonable(stream.settle(), signal)
     const result = await this.#complete(await stream.upload(), stream.stored, request)
     await stream.end()
     return result
@@ -83,11 +86,12 @@ export class Committer {
     request: CommitRequest,
   ): Promise<WriteResult> {
     const { sizes, concurrency } = this.#options
+    const { signal } = request
     const count = sizes.at(Math.max(0, request.file.sizeBytes - 1))
     const parts: CompletedPart[] = []
     let next = 1
     const work = async () => {
-      while (next <= count) {
+      while (next <= count && !signal.aborted) {
         const number = next++
         const start = sizes.startOf(number)
         const end = Math.min(start + sizes.sizeOf(number), request.file.sizeBytes)
@@ -95,11 +99,12 @@ export class Committer {
         parts[number - 1] =
           known?.sizeBytes === end - start
             ? known
-            : await upload.part(number, await this.#body(request, start, end, number))
+            : await upload.part(number, await this.#body(request, start, end, number), { signal })
       }
     }
     const workers = await Promise.allSettled(Array.from({ length: Math.min(concurrency, count) }, work))
     for (const worker of workers) if (worker.status === 'rejected') throw worker.reason
+    signal.throwIfAborted()
     return upload.complete(parts, request.conditions)
   }
 

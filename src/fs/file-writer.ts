@@ -65,6 +65,8 @@ export class FileWriter {
   #changes = 0
   #failure: { readonly error: unknown; readonly changes: number } | undefined
   #closed: Promise<string | undefined> | undefined
+  /** Of the commit under way. */
+  #stepAside = new AbortController()
 
   /** `base` is the version that is edited; undefined for a new file. */
   constructor(target: WriterTarget, base: ObjectVersion | undefined, services: WriterServices) {
@@ -130,23 +132,16 @@ export class FileWriter {
   }
 
   /** Publishes what is dirty. A failure leaves it dirty, and staged on this disk. */
-  commit(): Promise<void> {
-    return this.#target.lock.run(async () => {
-      if (!this.#isDirty || this.#target.isUnlinked) return
-      const use = this.#content.use()
-      try {
-        await this.#publish()
-      } catch (error) {
-        this.#failure = { error, changes: this.#changes }
-        if (isStoreError(error, 'precondition-failed', 'not-found')) this.#target.refused()
-        if (this.#isContentDirty) await this.#secure()
-        throw this.#absence === 'exclusive' && isStoreError(error, 'precondition-failed')
-          ? new FsError('EEXIST', `${this.#target.path} was made by another writer first`, error)
-          : error
-      } finally {
-        await use.done()
-      }
-    })
+  async commit(): Promise<void> {
+    while ((await this.#target.lock.run(() => this.#tryCommit())) === 'stepped aside');
+  }
+
+  /**
+   * The name is to go or to change, by somebody who takes the lock next: a commit that only sends parts so far does not
+   * hold him up, and begins anew behind him. What publishes the object is waited for, or it would come after him.
+   */
+  stepAside(): void {
+    this.#stepAside.abort()
   }
 
   /** Ends the writer. What is not stored is kept under the state folder, for this reason; says where. */
@@ -186,20 +181,45 @@ export class FileWriter {
     if (this.#base !== undefined) this.#base = version
   }
 
-  async #publish(): Promise<void> {
+  async #tryCommit(): Promise<'done' | 'stepped aside'> {
+    if (!this.#isDirty || this.#target.isUnlinked) return 'done'
+    this.#stepAside = new AbortController()
+    const { signal } = this.#stepAside
+    const use = this.#content.use()
+    try {
+      await this.#publish(signal)
+      return 'done'
+    } catch (error) {
+      if (signal.aborted) return 'stepped aside'
+      await this.#failed(error)
+      throw this.#absence === 'exclusive' && isStoreError(error, 'precondition-failed')
+        ? new FsError('EEXIST', `${this.#target.path} was made by another writer first`, error)
+        : error
+    } finally {
+      await use.done()
+    }
+  }
+
+  async #failed(error: unknown): Promise<void> {
+    this.#failure = { error, changes: this.#changes }
+    if (isStoreError(error, 'precondition-failed', 'not-found')) this.#target.refused()
+    if (this.#isContentDirty) await this.#secure()
+  }
+
+  async #publish(signal: AbortSignal): Promise<void> {
     const changes = this.#changes
     const attachments = await this.#target.attachments()
     const base = this.#base
     const { committer } = this.#services
-    if (base === undefined || this.#isContentDirty) await this.#publishContent(attachments)
+    if (base === undefined || this.#isContentDirty) await this.#publishContent(attachments, signal)
     else this.#committed(await committer.replaceAttachments(base, attachments), attachments)
     // Attributes do not wait for the lock: those that came meanwhile are the next commit's.
     this.#isDirty = this.#changes !== changes
     this.#failure = undefined
   }
 
-  async #publishContent(attachments: Attachments): Promise<void> {
-    const { result, kept } = await this.#commitContent(attachments)
+  async #publishContent(attachments: Attachments, signal: AbortSignal): Promise<void> {
+    const { result, kept } = await this.#commitContent(attachments, signal)
     const sent = this.#content
     this.#stream = undefined
     this.#baseLimit = this.#sizeBytes
@@ -215,9 +235,12 @@ export class FileWriter {
   }
 
   /** `kept` is what is kept beside the bytes now. */
-  async #commitContent(attachments: Attachments): Promise<{ result: WriteResult; kept: Attachments }> {
+  async #commitContent(
+    attachments: Attachments,
+    signal: AbortSignal,
+  ): Promise<{ result: WriteResult; kept: Attachments }> {
     const { committer } = this.#services
-    const request = { key: this.#target.path, file: this.file, conditions: this.#conditions(), attachments }
+    const request = { key: this.#target.path, file: this.file, conditions: this.#conditions(), attachments, signal }
     const stream = this.#stream
     if (stream !== undefined) {
       try {

@@ -92,6 +92,7 @@ export class Names {
   #alone<T>(nodes: readonly Node[], task: () => Promise<T>): Promise<T> {
     const [first, ...others] = nodes.toSorted((a, b) => a.id - b.id)
     if (first === undefined) return task()
+    first.writer?.stepAside()
     return this.#tree.inodes.using(first, () => first.lock.run(() => this.#alone(others, task)))
   }
 

@@ -277,3 +277,29 @@ describe('failures', () => {
     expect(await h.stored('f')).toBe('x')
   })
 })
+
+describe('removing and renaming while parts are being sent', () => {
+  async function storing(name: string) {
+    const rules = new FaultRules([{ operations: ['part'], nth: 1, fault: { delayMs: Number.POSITIVE_INFINITY } }])
+    const h = await harness({ store: new FaultLayer(openMemoryStore(name), rules) })
+    const bytes = pattern(7 * MIB)
+    const { handle } = await h.create('a')
+    for (let at = 0; at < bytes.length; at += MIB) await h.write(handle, at, bytes.subarray(at, at + MIB))
+    return { h, bytes, handle, closed: h.closeFile(handle) }
+  }
+
+  it('removes without waiting for them', async () => {
+    const { h, closed } = await storing('unlink-while-sending')
+    await h.unlink('a')
+    await closed
+    expect(await h.stored('a')).toBeUndefined()
+  })
+
+  it('renames without waiting for them, and the close stores the file under its new name', async () => {
+    const { h, bytes, closed } = await storing('rename-while-sending')
+    await h.rename('a', 'b')
+    await closed
+    expect(await h.stored('a')).toBeUndefined()
+    expect(Buffer.from((await h.stored('b')) ?? '', 'latin1').equals(bytes)).toBe(true)
+  })
+})
