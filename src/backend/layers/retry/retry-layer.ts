@@ -77,7 +77,7 @@ export class RetryLayer extends StoreLayer {
     return value
   }
 
-  /** A repetition may leave an empty upload behind, which is aborted as any other that is left over. */
+  /** A lost answer may leave an empty upload behind, whose id nobody knows: the bucket's lifecycle rules end it. */
   override async createUpload(
     key: string,
     options: NonNullable<Parameters<ObjectStore['createUpload']>[1]> = {},
