@@ -46,6 +46,9 @@ export type Metadata = Readonly<Record<string, string>>
 export interface ObjectInfo extends ObjectVersion {
   readonly metadata: Metadata
   readonly headers: ObjectHeaders
+  readonly encryption?: { readonly algorithm: string; readonly keyId?: string | undefined } | undefined
+  /** Base64 by algorithm in lower case (`crc32`, `sha256`), where the store was asked for them (HEAD) and has them. */
+  readonly checksums?: Readonly<Record<string, string>> | undefined
 }
 
 /** Half-open in spirit: `lengthBytes` bytes from `offset`. A GET that reaches over the end is cut there. */
@@ -93,10 +96,34 @@ export interface WriteConditions {
   readonly ifNoneMatch?: '*' | undefined
 }
 
-/** What is kept beside the bytes. */
+/**
+ * What a store keeps of an object beside bytes, headers and user metadata, and what would be lost if the object were
+ * written anew without it. Empty where there is nothing but the bucket's defaults.
+ */
+export interface ObjectTraits {
+  /** Undefined: the bucket's default. */
+  readonly storageClass?: string | undefined
+  /** As in x-amz-server-side-encryption and -aws-kms-key-id. */
+  readonly encryption?: { readonly algorithm: string; readonly keyId?: string | undefined } | undefined
+  readonly tags?: Readonly<Record<string, string>> | undefined
+  /** Who may do what, besides the owner: grantees in the form of the headers x-amz-grant-*, `uri="..."`, `id="..."`. */
+  readonly grants?: Readonly<Partial<Record<GrantKind, readonly string[]>>> | undefined
+}
+
+export type GrantKind = 'read' | 'readAcp' | 'writeAcp' | 'fullControl'
+
+export interface TraitsOptions extends CallOptions {
+  /** What a listing or HEAD told: what stands in it is not asked for again. */
+  readonly listed?: ObjectVersion | undefined
+  /** At most one request, so without what only HEAD tells (the encryption) and tags, which copies keep by themselves. */
+  readonly brief?: boolean | undefined
+}
+
+/** What is kept beside the bytes. `traits` that are not given are the bucket's defaults; copies keep tags by themselves. */
 export interface Attachments {
   readonly metadata?: Metadata | undefined
   readonly headers?: ObjectHeaders | undefined
+  readonly traits?: ObjectTraits | undefined
 }
 
 export interface PutOptions extends CallOptions, WriteConditions, Attachments {}
@@ -237,6 +264,8 @@ export interface ObjectStore {
   listUploads(options?: CallOptions & { readonly prefix?: string }): Promise<readonly PendingUpload[]>
   listParts(key: string, uploadId: string, options?: CallOptions): Promise<readonly CompletedPart[]>
   copy(from: string, to: string, options?: CopyOptions): Promise<WriteResult>
+  /** What must be handed on to whatever replaces the object. What the store does not tell or know is left out. */
+  traits(key: string, options?: TraitsOptions): Promise<ObjectTraits>
   /** Any number of keys; one result for each, in order. Rejects only when nothing could be asked. */
   delete(entries: readonly DeleteEntry[], options?: CallOptions): Promise<readonly DeleteResult[]>
   close(): Promise<void>

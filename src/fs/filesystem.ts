@@ -168,6 +168,46 @@ export class BucketFilesystem implements Filesystem {
     return this.#tree.entry(node)
   }
 
+  async mknod(): Promise<Entry> {
+    throw new FsError('EPERM', 'not yet')
+  }
+
+  async symlink(): Promise<Entry> {
+    throw new FsError('EPERM', 'not yet')
+  }
+
+  async readlink(): Promise<Uint8Array> {
+    throw new FsError('EINVAL', 'not yet')
+  }
+
+  async getxattr(): Promise<Uint8Array> {
+    throw new FsError('ENOSYS', 'not yet')
+  }
+
+  async setxattr(): Promise<void> {
+    throw new FsError('ENOSYS', 'not yet')
+  }
+
+  async removexattr(): Promise<void> {
+    throw new FsError('ENOSYS', 'not yet')
+  }
+
+  async listxattr(): Promise<readonly Uint8Array[]> {
+    throw new FsError('ENOSYS', 'not yet')
+  }
+
+  async allocate(): Promise<void> {
+    throw new FsError('ENOSYS', 'not yet')
+  }
+
+  async seek(): Promise<number> {
+    throw new FsError('ENOSYS', 'not yet')
+  }
+
+  async copyFileRange(): Promise<number> {
+    throw new FsError('ENOSYS', 'not yet')
+  }
+
   unlink(parent: number, name: Uint8Array, context: CallContext): Promise<void> {
     const component = componentOf(name)
     const directory = this.#inodes.directory(parent)

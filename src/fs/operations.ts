@@ -82,6 +82,15 @@ export interface OpenFlags {
   readonly killPrivileges: boolean
 }
 
+/** What setxattr(2) demands of the name: XATTR_CREATE or XATTR_REPLACE. */
+export type XattrDemand = 'absent' | 'present' | undefined
+
+/** fallocate(2). `zero` reads as zeros afterwards and grows the file unless `keepSize`; `punch` never grows it. */
+export interface AllocateOptions {
+  readonly kind: 'allocate' | 'punch' | 'zero'
+  readonly keepSize: boolean
+}
+
 export interface OpenReply {
   readonly handle: number
   /** The pages that the kernel holds of this node are still those of this version. */
@@ -138,6 +147,17 @@ export interface Filesystem {
   ): Promise<AttributesReply>
   /** `mode` has the umask of the caller applied where `context.umask` is 0. */
   mkdir(parent: number, name: Uint8Array, mode: number, context: CallContext): Promise<Entry>
+  /** A fifo, socket, device or empty regular file. `mode` holds the type bits; `rdev` is 0 but for devices. */
+  mknod(parent: number, name: Uint8Array, mode: number, rdev: number, context: CallContext): Promise<Entry>
+  /** `target` is kept as it is, without a look at what it leads to. */
+  symlink(parent: number, name: Uint8Array, target: Uint8Array, context: CallContext): Promise<Entry>
+  readlink(node: number, context: CallContext): Promise<Uint8Array>
+  /** `name` in full, with its namespace (`user.`). ENODATA without it, EOPNOTSUPP outside of `user.`. */
+  getxattr(node: number, name: Uint8Array, context: CallContext): Promise<Uint8Array>
+  setxattr(node: number, name: Uint8Array, value: Uint8Array, demand: XattrDemand, context: CallContext): Promise<void>
+  removexattr(node: number, name: Uint8Array, context: CallContext): Promise<void>
+  /** Full names. Costs no request with `--attributes listing`. */
+  listxattr(node: number, context: CallContext): Promise<readonly Uint8Array[]>
   unlink(parent: number, name: Uint8Array, context: CallContext): Promise<void>
   rmdir(parent: number, name: Uint8Array, context: CallContext): Promise<void>
   rename(
@@ -160,6 +180,24 @@ export interface Filesystem {
   read(handle: number, offset: number, sizeBytes: number, reply: ReadReply, context: CallContext): Promise<void>
   /** `data` stays valid until the promise settles. Resolves with the bytes taken: all of them. */
   write(handle: number, offset: number, data: Uint8Array, options: WriteOptions, context: CallContext): Promise<number>
+  allocate(
+    handle: number,
+    offset: number,
+    sizeBytes: number,
+    options: AllocateOptions,
+    context: CallContext,
+  ): Promise<void>
+  /** lseek(2) with SEEK_DATA or SEEK_HOLE. ENXIO at and behind the end of the file, and where no data follows. */
+  seek(handle: number, offset: number, what: 'data' | 'hole', context: CallContext): Promise<number>
+  /** copy_file_range(2): resolves with the bytes copied, less than asked for only at the end of the source. */
+  copyFileRange(
+    from: number,
+    fromOffset: number,
+    to: number,
+    toOffset: number,
+    sizeBytes: number,
+    context: CallContext,
+  ): Promise<number>
   /** A descriptor was closed: stores what the handle owes unless another process still holds the file. */
   flush(handle: number, context: CallContext): Promise<void>
   fsync(handle: number, context: CallContext): Promise<void>
@@ -192,8 +230,16 @@ export interface KernelCache {
   invalidateEntry(parent: number, name: Uint8Array): void
 }
 
-/** Tells whether a file of this mount is still held open for writing by any of these processes. */
+/** What the system tells of the processes that use the mount. */
 export interface HolderProbe {
-  /** `pids` are the threads seen on the handle; undefined: can't be told, so nobody counts as holding. */
+  /**
+   * Whether a file of this mount is still held open for writing by any of these processes. `pids` are the threads seen
+   * on the handle; what can't be looked at does not hold.
+   */
   isHeld(pids: readonly number[], ino: number): Promise<boolean>
+  /**
+   * The signal that is ending this thread's process at this moment; undefined while it lives, when it exits by itself,
+   * and where that can't be told (facts of Linux: /proc/TID/stat, fields 9 and 52).
+   */
+  killedBy(tid: number): number | undefined
 }

@@ -45,6 +45,46 @@ export class MountGate implements Filesystem {
     return this.#behind.mkdir(...given)
   }
 
+  mknod(...given: Arguments<'mknod'>): ReturnType<Filesystem['mknod']> {
+    return this.#behind.mknod(...given)
+  }
+
+  symlink(...given: Arguments<'symlink'>): ReturnType<Filesystem['symlink']> {
+    return this.#behind.symlink(...given)
+  }
+
+  readlink(...given: Arguments<'readlink'>): ReturnType<Filesystem['readlink']> {
+    return this.#behind.readlink(...given)
+  }
+
+  getxattr(...given: Arguments<'getxattr'>): ReturnType<Filesystem['getxattr']> {
+    return this.#behind.getxattr(...given)
+  }
+
+  setxattr(...given: Arguments<'setxattr'>): ReturnType<Filesystem['setxattr']> {
+    return this.#behind.setxattr(...given)
+  }
+
+  removexattr(...given: Arguments<'removexattr'>): ReturnType<Filesystem['removexattr']> {
+    return this.#behind.removexattr(...given)
+  }
+
+  listxattr(...given: Arguments<'listxattr'>): ReturnType<Filesystem['listxattr']> {
+    return this.#behind.listxattr(...given)
+  }
+
+  allocate(...given: Arguments<'allocate'>): ReturnType<Filesystem['allocate']> {
+    return this.#behind.allocate(...given)
+  }
+
+  seek(...given: Arguments<'seek'>): ReturnType<Filesystem['seek']> {
+    return this.#behind.seek(...given)
+  }
+
+  copyFileRange(...given: Arguments<'copyFileRange'>): ReturnType<Filesystem['copyFileRange']> {
+    return this.#behind.copyFileRange(...given)
+  }
+
   unlink(...given: Arguments<'unlink'>): ReturnType<Filesystem['unlink']> {
     return this.#behind.unlink(...given)
   }
@@ -105,6 +145,16 @@ const CLOSED: Omit<Filesystem, 'shutdown'> = {
   getattr: refuse,
   setattr: refuse,
   mkdir: refuse,
+  mknod: refuse,
+  symlink: refuse,
+  readlink: refuse,
+  getxattr: refuse,
+  setxattr: refuse,
+  removexattr: refuse,
+  listxattr: refuse,
+  allocate: refuse,
+  seek: refuse,
+  copyFileRange: refuse,
   unlink: refuse,
   rmdir: refuse,
   rename: refuse,

@@ -31,6 +31,8 @@ export class Harness {
   nowMs: number
   /** pids that the holder probe says hold the file. */
   readonly holders = new Set<number>()
+  /** Signals that are ending threads, by thread. */
+  readonly killed = new Map<number, number>()
   readonly invalidated: string[] = []
   readonly #counted = new Map<string, number>()
 
@@ -52,7 +54,10 @@ export class Harness {
         invalidateNode: node => this.invalidated.push(`node ${node}`),
         invalidateEntry: (parent, name) => this.invalidated.push(`entry ${parent} ${Buffer.from(name)}`),
       },
-      holders: { isHeld: async pids => pids.some(pid => this.holders.has(pid)) },
+      holders: {
+        isHeld: async pids => pids.some(pid => this.holders.has(pid)),
+        killedBy: tid => this.killed.get(tid),
+      },
       log: options.log ?? SILENT,
       clock,
       defaults: { uid: 1000, gid: 1000, fileMode: 0o644, directoryMode: 0o755 },

@@ -71,6 +71,50 @@ export class MemoryFilesystem implements Filesystem {
     return { ...half, blockSizeBytes: 4096, maxNameBytes: 255 }
   }
 
+  mknod(): Promise<never> {
+    return this.#refuse()
+  }
+
+  symlink(): Promise<never> {
+    return this.#refuse()
+  }
+
+  readlink(): Promise<never> {
+    return this.#refuse()
+  }
+
+  getxattr(): Promise<never> {
+    return this.#refuse()
+  }
+
+  setxattr(): Promise<never> {
+    return this.#refuse()
+  }
+
+  removexattr(): Promise<never> {
+    return this.#refuse()
+  }
+
+  listxattr(): Promise<never> {
+    return this.#refuse()
+  }
+
+  allocate(): Promise<never> {
+    return this.#refuse()
+  }
+
+  seek(): Promise<never> {
+    return this.#refuse()
+  }
+
+  copyFileRange(): Promise<never> {
+    return this.#refuse()
+  }
+
+  async #refuse(): Promise<never> {
+    throw new this.#options.FsError('ENOSYS', 'this filesystem is as small as the contract allows')
+  }
+
   async lookup(parent: number, name: Uint8Array): Promise<Entry | NegativeEntry> {
     const node = this.#folder(parent).get(text(name))
     return node === undefined ? { node: 0, entryTtlMs: this.#options.ttlMs } : this.#entry(node)

@@ -36,7 +36,7 @@ class SlowFilesystem extends MemoryFilesystem {
 /** The kernel's side without a kernel: in use or not, as the test says. */
 class DirectTransport implements Transport {
   readonly kernelCache = { invalidateNode: () => {}, invalidateEntry: () => {} }
-  readonly holders = { isHeld: async () => false }
+  readonly holders = { isHeld: async () => false, killedBy: () => undefined }
   readonly #events: string[]
   isBusy = false
   filesystem: Filesystem | undefined

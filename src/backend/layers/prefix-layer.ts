@@ -14,10 +14,12 @@ import type {
   ListPage,
   ObjectInfo,
   ObjectStore,
+  ObjectTraits,
   PendingUpload,
   PrepareReadOptions,
   PutOptions,
   ReadPlan,
+  TraitsOptions,
   Upload,
   WriteResult,
 } from '../object-store.js'
@@ -87,6 +89,10 @@ export class PrefixLayer extends StoreLayer {
 
   override async listParts(key: string, uploadId: string, options?: CallOptions): Promise<readonly CompletedPart[]> {
     return this.inner.listParts(this.#full(key, 'listParts'), uploadId, options)
+  }
+
+  override async traits(key: string, options?: TraitsOptions): Promise<ObjectTraits> {
+    return this.inner.traits(this.#full(key, 'traits'), options)
   }
 
   override async copy(from: string, to: string, options?: CopyOptions): Promise<WriteResult> {

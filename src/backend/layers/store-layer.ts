@@ -13,10 +13,12 @@ import type {
   ListPage,
   ObjectInfo,
   ObjectStore,
+  ObjectTraits,
   PendingUpload,
   PrepareReadOptions,
   PutOptions,
   ReadPlan,
+  TraitsOptions,
   Upload,
   WriteResult,
 } from '../object-store.js'
@@ -75,6 +77,10 @@ export abstract class StoreLayer implements ObjectStore {
 
   copy(from: string, to: string, options?: CopyOptions): Promise<WriteResult> {
     return this.inner.copy(from, to, options)
+  }
+
+  traits(key: string, options?: TraitsOptions): Promise<ObjectTraits> {
+    return this.inner.traits(key, options)
   }
 
   delete(entries: readonly DeleteEntry[], options?: CallOptions): Promise<readonly DeleteResult[]> {

@@ -23,6 +23,7 @@ import type {
   ListPage,
   ObjectInfo,
   ObjectStore,
+  ObjectTraits,
   PendingUpload,
   PrepareReadOptions,
   PutOptions,
@@ -200,6 +201,10 @@ export class LocalStore implements ObjectStore {
   }
 
   /** A copy of an object onto itself changes what is kept with it in place; no byte is written anew. */
+  async traits(): Promise<ObjectTraits> {
+    return {}
+  }
+
   async copy(from: string, to: string, options: CopyOptions = {}): Promise<WriteResult> {
     const { signal, ifMatch, ifNoneMatch, sourceIfMatch } = options
     return this.#call('copy', to, options, async () => {

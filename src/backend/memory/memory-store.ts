@@ -21,6 +21,7 @@ import type {
   ListPage,
   ObjectInfo,
   ObjectStore,
+  ObjectTraits,
   PendingUpload,
   PrepareReadOptions,
   PutOptions,
@@ -142,6 +143,10 @@ export class MemoryStore implements ObjectStore {
   async listParts(key: string, uploadId: string, options: CallOptions = {}): Promise<readonly CompletedPart[]> {
     throwIfAborted(options.signal, 'listParts', key)
     return completedPartsOf(uploadOf(this.#bucket, key, uploadId, 'listParts'))
+  }
+
+  async traits(): Promise<ObjectTraits> {
+    return {}
   }
 
   async copy(from: string, to: string, options: CopyOptions = {}): Promise<WriteResult> {

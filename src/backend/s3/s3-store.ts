@@ -18,6 +18,7 @@ import type {
   ListPage,
   ObjectInfo,
   ObjectStore,
+  ObjectTraits,
   PendingUpload,
   PrepareReadOptions,
   PutOptions,
@@ -141,6 +142,10 @@ class S3Store implements ObjectStore {
 
   listParts(key: string, uploadId: string, options: CallOptions = {}): Promise<readonly CompletedPart[]> {
     return this.#services.multipart.listParts({ key, uploadId }, options.signal)
+  }
+
+  async traits(): Promise<ObjectTraits> {
+    return {}
   }
 
   async copy(from: string, to: string, options: CopyOptions = {}): Promise<WriteResult> {

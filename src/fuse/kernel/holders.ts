@@ -43,6 +43,15 @@ export class FdinfoProbe implements HolderProbe {
     return false
   }
 
+  killedBy(tid: number): number | undefined {
+    try {
+      return parseDeath(readFileSync(`/proc/${tid}/stat`, 'latin1'))
+    } catch {
+      // Gone, or not ours to look at: who can't be asked has finished.
+      return undefined
+    }
+  }
+
   /** A bind mount, as containers have it, is a mount of its own with the same device. */
   async #isOurs(tid: number, mountId: number): Promise<boolean> {
     try {
@@ -53,6 +62,21 @@ export class FdinfoProbe implements HolderProbe {
       return false
     }
   }
+}
+
+/** PF_EXITING of `flags`, field 9 of /proc/TID/stat (proc_pid_stat(5)); the signal is in the low 7 bits of field 52. */
+const PF_EXITING = 0x4
+
+/** The signal that ends the process of this /proc/TID/stat; undefined while it lives or when it exits by itself. */
+export function parseDeath(stat: string): number | undefined {
+  // The command's name (field 2) may hold anything, also parentheses.
+  const fields = stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .trim()
+    .split(' ')
+  if ((Number(fields[9 - 3]) & PF_EXITING) === 0) return undefined
+  const signal = Number(fields[52 - 3]) & 0x7f
+  return signal === 0 ? undefined : signal
 }
 
 function listDescriptors(tid: number): readonly string[] {
