@@ -156,6 +156,7 @@ describe('components', () => {
       '␛o': '␛␛o',
       '␛kx': '␛kx',
       '␛bx': '␛bx',
+      '␛+x': '␛+x',
       '␛␛bcaf%E9': '␛bcaf%E9',
     }
     for (const [one, path] of Object.entries(examples)) expect([one, utf8Path(one)]).toEqual([one, path])
