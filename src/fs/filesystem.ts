@@ -5,9 +5,11 @@ import type { Clock } from '../cache/clock.js'
 import { KnownVersions } from '../cache/known-versions.js'
 import type { ReadReply } from '../cache/lanes/read-reply.js'
 import type { MetadataCache } from '../cache/metadata-cache.js'
+import { AttributeChanges } from './attribute-changes.js'
 import type { AttributeDefaults } from './attributes.js'
 import { Committer } from './commit.js'
 import { Directories } from './directories.js'
+import type { WriterServices } from './file-writer.js'
 import { Files } from './files.js'
 import { FsError } from './fs-error.js'
 import { DirectoryHandle, Handles } from './handles.js'
@@ -16,6 +18,7 @@ import { MemoryBudget } from './memory-budget.js'
 import { abandonable } from './mutex.js'
 import { componentOf, MAX_NAME_BYTES } from './names.js'
 import type { Node } from './node.js'
+import { OpenWriters } from './open-writers.js'
 import type {
   AttributesReply,
   CallContext,
@@ -73,6 +76,8 @@ export class BucketFilesystem implements Filesystem {
   readonly #directories: Directories
   readonly #names: Names
   readonly #files: Files
+  readonly #writers: OpenWriters
+  readonly #changes: AttributeChanges
   readonly #sizeBytes: number
   #isEnding = false
 
@@ -88,23 +93,21 @@ export class BucketFilesystem implements Filesystem {
     const sizes = new PartSizes(options.partSizeBytes)
     const concurrency = options.uploadConcurrency
     const budget = new MemoryBudget(options.writeMemoryBytes)
-    this.#files = new Files({
-      tree: this.#tree,
-      reader: new Reader(options.blocks, options.maxReadAheadBytes),
-      services: {
-        committer: new Committer({ store, area, sizes, concurrency, nowMs }),
-        newStream: (key, attachments) =>
-          new PartStream({ store, key, attachments, sizes, concurrency, budget, area, log, nowMs }),
-        area,
-        budget,
-        sizes,
-        clock,
-        log,
-      },
-      holders: options.holders,
-      kernelCache: options.kernelCache,
+    const services: WriterServices = {
+      committer: new Committer({ store, area, sizes, concurrency, nowMs }),
+      newStream: (key, attachments) =>
+        new PartStream({ store, key, attachments, sizes, concurrency, budget, area, log, nowMs }),
+      area,
+      budget,
+      sizes,
+      clock,
       log,
-    })
+    }
+    const { holders, kernelCache } = options
+    this.#writers = new OpenWriters({ tree: this.#tree, services, holders, kernelCache, log })
+    this.#changes = new AttributeChanges(this.#tree, this.#writers, services)
+    const reader = new Reader(options.blocks, options.maxReadAheadBytes)
+    this.#files = new Files({ tree: this.#tree, reader, writers: this.#writers, changes: this.#changes })
   }
 
   async statfs(): Promise<FilesystemStatistics> {
@@ -150,9 +153,9 @@ export class BucketFilesystem implements Filesystem {
   ): Promise<AttributesReply> {
     const node = this.#inodes.get(id)
     await this.#in(node, context, async () => {
-      if (!node.isDirectory) return this.#files.change(node, changes)
+      if (!node.isDirectory) return this.#changes.change(node, changes)
       if (changes.sizeBytes !== undefined) throw new FsError('EISDIR', node.path)
-      this.#files.applyAttributes(node, changes)
+      this.#changes.apply(node, changes)
       return this.#directories.storeAttributes(node)
     })
     return this.#tree.attributesReply(node)
@@ -293,7 +296,7 @@ export class BucketFilesystem implements Filesystem {
   }
 
   fsync(handle: number, context: CallContext): Promise<void> {
-    return this.#files.commit(this.#handles.file(handle).node, context.signal)
+    return this.#writers.commit(this.#handles.file(handle).node, context.signal)
   }
 
   release(handle: number): Promise<void> {
@@ -330,7 +333,7 @@ export class BucketFilesystem implements Filesystem {
 
   shutdown(): Promise<ShutdownReport> {
     this.#isEnding = true
-    return this.#files.storeAll()
+    return this.#writers.storeAll()
   }
 
   #checkOpen(): void {

@@ -1,0 +1,160 @@
+import type { Log } from '../backend/log.js'
+import { FileWriter, type WriterServices, type WriterTarget } from './file-writer.js'
+import { errnoOf } from './fs-error.js'
+import type { FileHandle } from './handles.js'
+import { abandonable } from './mutex.js'
+import type { Node } from './node.js'
+import type { CallContext, HolderProbe, KernelCache } from './operations.js'
+import type { Tree } from './tree.js'
+
+export interface OpenWritersOptions {
+  readonly tree: Tree
+  readonly services: WriterServices
+  readonly holders: HolderProbe
+  readonly kernelCache: KernelCache
+  readonly log: Log
+}
+
+/** The writers of files that are open for writing: who needs them, when they store what is dirty, and how they end. */
+export class OpenWriters {
+  readonly #tree: Tree
+  readonly #services: WriterServices
+  readonly #holders: HolderProbe
+  readonly #kernelCache: KernelCache
+  readonly #log: Log
+  /** How many handles of a node are open for writing: its writer ends with the last. */
+  readonly #writeHandles = new Map<Node, number>()
+
+  constructor(options: OpenWritersOptions) {
+    this.#tree = options.tree
+    this.#services = options.services
+    this.#holders = options.holders
+    this.#kernelCache = options.kernelCache
+    this.#log = options.log
+  }
+
+  /** The node's writer lives until as many `letGo` as `hold`. */
+  hold(node: Node): FileWriter {
+    this.#writeHandles.set(node, (this.#writeHandles.get(node) ?? 0) + 1)
+    return this.of(node)
+  }
+
+  /** How many hold the writer still. */
+  letGo(node: Node): number {
+    const left = (this.#writeHandles.get(node) ?? 1) - 1
+    if (left > 0) this.#writeHandles.set(node, left)
+    else this.#writeHandles.delete(node)
+    return left
+  }
+
+  of(node: Node): FileWriter {
+    node.writer ??= new FileWriter(this.#target(node), node.version, this.#services)
+    return node.writer
+  }
+
+  #target(node: Node): WriterTarget {
+    const tree = this.#tree
+    return {
+      get path() {
+        return node.path
+      },
+      get isUnlinked() {
+        return node.isUnlinked
+      },
+      lock: node.lock,
+      attachments: () => tree.attachments(node),
+      committed: (version, attachments) => tree.stored(node, version, attachments),
+      refused: () => tree.metadata.forget(node.path),
+    }
+  }
+
+  /** Nobody but the caller holds the node's writer. */
+  isAlone(node: Node): boolean {
+    return this.#writeHandles.get(node) === 1
+  }
+
+  /** A descriptor was closed: stores what the file owes, unless another process still holds it for writing. */
+  async flush(handle: FileHandle, context: CallContext): Promise<void> {
+    const { node } = handle
+    if (!handle.flags.write || node.writer?.isDirty !== true) return
+    if (context.pid !== 0 && (await this.#holders.isHeld(handle.pids, node.ino))) return
+    await this.commit(node, context.signal)
+  }
+
+  /** Resolves when everything written so far is stored. What is being stored goes on when `signal` fires. */
+  async commit(node: Node, signal?: AbortSignal): Promise<void> {
+    const { writer } = node
+    if (writer === undefined) return
+    const committed = writer.commit()
+    await (signal === undefined ? committed : abandonable(committed, signal))
+  }
+
+  /** Stores everything that is dirty; what can't be stored is kept. */
+  async storeAll(): Promise<{ readonly stored: number; readonly kept: { path: string; keptAt: string }[] }> {
+    const kept: { path: string; keptAt: string }[] = []
+    let stored = 0
+    const store = async (node: Node) => {
+      const { writer } = node
+      if (writer?.isDirty !== true || node.isUnlinked) return
+      const keptAt = await this.#end(node, writer, { isMountEnding: true })
+      if (keptAt === undefined) stored += 1
+      else kept.push({ path: node.path, keptAt })
+    }
+    await Promise.all([...this.#tree.inodes.all()].map(store))
+    return { stored, kept }
+  }
+
+  /** A handle that was open for writing is gone. */
+  async release(node: Node): Promise<void> {
+    const left = this.letGo(node)
+    const { writer } = node
+    if (writer === undefined) return
+    if (left > 0) {
+      // The other handles' commits publish it too; this one's error has nobody to hear it.
+      await writer.commit().catch((error: unknown) => this.#log.warn('not stored yet', { path: node.path, error }))
+      return
+    }
+    await this.endLast(node, writer)
+  }
+
+  async endLast(node: Node, writer: FileWriter): Promise<void> {
+    const keptAt = await this.#end(node, writer)
+    if (keptAt !== undefined) this.#dropFromKernel(node)
+  }
+
+  /**
+   * Stores what a writer owes and ends it; says where the bytes are kept if that failed. Who has opened the file for
+   * writing meanwhile goes on with the writer and owes what is not stored.
+   */
+  async #end(node: Node, writer: FileWriter, { isMountEnding = false } = {}): Promise<string | undefined> {
+    let failure = writer.failure
+    // A failure that the program has heard of is not tried again.
+    while (failure === undefined && writer.isDirty && !node.isUnlinked)
+      await writer.commit().catch((error: unknown) => {
+        failure = error
+      })
+    if (this.#writeHandles.has(node) && (failure === undefined || !isMountEnding)) return undefined
+    if (node.writer === writer) node.writer = undefined
+    const { path } = node
+    try {
+      const keptAt = await writer.close(failure === undefined ? 'closed' : `${errnoOf(failure)}: ${String(failure)}`)
+      if (keptAt === undefined) {
+        if (failure !== undefined) this.#log.error('attributes were not stored', { path, error: failure })
+        return undefined
+      }
+      this.#log.error('a file was not stored; its bytes are kept', { path, keptAt, error: failure })
+      return keptAt
+    } catch (error) {
+      this.#log.error('a file was neither stored nor kept', { path, reason: failure, error })
+      return 'nowhere: the state folder failed too'
+    }
+  }
+
+  /** The kernel still holds bytes that the bucket will never have. */
+  #dropFromKernel(node: Node): void {
+    this.#kernelCache.invalidateNode(node.id)
+    if (node.version !== undefined) return
+    if (node.parent !== undefined) this.#kernelCache.invalidateEntry(node.parent.id, Buffer.from(node.name))
+    this.#tree.inodes.detach(node)
+  }
+}
