@@ -15,6 +15,7 @@ import type { KnowledgeKeeper, S3Options } from './backend/s3/options.js'
 import { verifyAccess } from './backend/verify-access.js'
 import { BlockCache } from './cache/block-cache.js'
 import { SYSTEM_CLOCK } from './cache/clock.js'
+import { KnownVersions } from './cache/known-versions.js'
 import { MainLane } from './cache/lanes/main-lane.js'
 import { MetadataCache } from './cache/metadata-cache.js'
 import type { MountConfiguration } from './config/configuration.js'
@@ -77,11 +78,13 @@ export async function mountBucket(configuration: MountConfiguration, hooks: Moun
       kernelReadAheadBytes: mount.kernelReadAheadBytes,
       log,
     })
+    const known = new KnownVersions(data.metadataEntries)
     const filesystem = new BucketFilesystem({
       store,
+      known,
       metadata: new MetadataCache({ store, clock, ttlMs: data.metadataTtlMs, maxEntries: data.metadataEntries }),
       blocks: new BlockCache({
-        lane: new MainLane(store),
+        lane: new MainLane(store, info => known.seen(info)),
         maxBytes: data.memoryCacheBytes,
         blockSizeBytes: data.blockSizeBytes,
       }),
@@ -92,7 +95,7 @@ export async function mountBucket(configuration: MountConfiguration, hooks: Moun
       clock,
       defaults: { uid: owner.uid, gid: owner.gid, fileMode: owner.fileMode, directoryMode: owner.dirMode },
       metadataTtlMs: data.metadataTtlMs,
-      maxKnownVersions: data.metadataEntries,
+      asksAllAttributes: data.attributes === 'full',
       maxReadAheadBytes: data.readAheadBytes,
       partSizeBytes: data.partSizeBytes,
       uploadConcurrency: data.uploadConcurrency,

@@ -18,6 +18,8 @@ interface Span {
   readonly controller: AbortController
   /** Whose read-ahead it is; undefined when a program waits for it. */
   readonly owner: object | undefined
+  /** Never rejects. */
+  ended: Promise<void>
 }
 
 /**
@@ -102,6 +104,19 @@ export class BlockCache {
     return bytes
   }
 
+  /** Resolves when the request that brings the block at `offset` has ended, with its headers told to whoever listens. */
+  async fetch(source: BlockSource, offset: number): Promise<void> {
+    const [block] = this.#blocksOf(source, offset, Math.min(offset + 1, source.sizeBytes), undefined)
+    if (block === undefined || block.isComplete) return
+    block.pin()
+    try {
+      await block.whenFilled(block.memory.length)
+      await Promise.all([...this.#spans].filter(span => span.blocks.includes(block)).map(span => span.ended))
+    } finally {
+      block.unpin()
+    }
+  }
+
   /**
    * Begins to fetch a range for `owner` without waiting, unless read-ahead already holds its share of memory.
    * Returns the end of what is there or on its way.
@@ -148,7 +163,7 @@ export class BlockCache {
   }
 
   #start(source: BlockSource, blocks: readonly Block[], owner: object | undefined): void {
-    const span: Span = { blocks, controller: new AbortController(), owner }
+    const span: Span = { blocks, controller: new AbortController(), owner, ended: Promise.resolve() }
     const spanBytes = blocks.reduce((sum, block) => sum + block.memory.length, 0)
     const priority: Priority = owner === undefined ? 'demand' : 'read-ahead'
     this.#spans.add(span)
@@ -164,7 +179,8 @@ export class BlockCache {
       }
     }
     // A failure reaches whoever waits for the blocks; read-ahead that nobody waits for may fail unheard.
-    this.#lane.fill(source, blocks, { priority, signal: span.controller.signal }).then(finish, finish)
+    const filled = this.#lane.fill(source, blocks, { priority, signal: span.controller.signal })
+    span.ended = filled.then(finish, finish)
   }
 
   #allocate(length: number): Buffer {

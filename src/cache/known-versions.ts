@@ -1,10 +1,12 @@
 import { LRUCache } from 'lru-cache'
-import type { Metadata, ObjectHeaders, ObjectInfo, ObjectVersion } from '../backend/object-store.js'
+import type { Metadata, ObjectHeaders, ObjectInfo, ObjectTraits, ObjectVersion } from '../backend/object-store.js'
 
 /** What is kept beside the bytes of a version, and the time that this mount shows for it. */
 export interface KnownVersion {
   readonly metadata: Metadata
   readonly headers: ObjectHeaders
+  /** What else the store keeps; undefined: not known. */
+  readonly traits?: ObjectTraits | undefined
   /** Milliseconds since 1970; what the writer's clock said where this mount wrote the version. */
   readonly shownModifiedMs: number | undefined
 }

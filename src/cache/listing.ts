@@ -1,7 +1,7 @@
 import { compareKeys } from '../backend/keys.js'
 import type { ObjectStore, ObjectVersion } from '../backend/object-store.js'
 
-/** One name in a directory. `directory` wins where a key and keys below it share the name. */
+/** One component of the keys below a prefix. Both are there where a key and keys below it share it. */
 export interface ListedEntry {
   readonly name: string
   readonly version: ObjectVersion | undefined
@@ -19,6 +19,8 @@ export class Listing {
   readonly #store: ObjectStore
   /** Names that this mount changed since the listing began: what the pages say of them is no longer true. */
   readonly #changed = new Set<string>()
+  #marker: ObjectVersion | undefined
+  #directories = 0
   #cursor: string | undefined
   #lastKey = ''
   #isComplete = false
@@ -35,6 +37,16 @@ export class Listing {
 
   get isComplete(): boolean {
     return this.#isComplete
+  }
+
+  /** How many of the entries are directories. */
+  get directories(): number {
+    return this.#directories
+  }
+
+  /** The directory's own object, `prefix`, where the first page has brought it. */
+  get marker(): ObjectVersion | undefined {
+    return this.#marker
   }
 
   /** The entry, or undefined when it isn't among those that have come. */
@@ -77,13 +89,20 @@ export class Listing {
 
   #add(key: string, version: ObjectVersion | undefined, isDirectory: boolean): void {
     const name = key.slice(this.prefix.length)
-    if (name === '' || this.#changed.has(name)) return
+    // With bytes of its own it is a file in the directory.
+    if (name === '' && version?.sizeBytes === 0) {
+      this.#marker = version
+      return
+    }
+    if (this.#changed.has(name)) return
     const known = this.find(name)
     this.#put({ name, version: version ?? known?.version, isDirectory: isDirectory || known?.isDirectory === true })
   }
 
   #put(entry: ListedEntry): void {
     const position = this.#positions.get(entry.name)
+    const wasDirectory = position !== undefined && this.entries[position]?.isDirectory === true
+    this.#directories += Number(entry.isDirectory) - Number(wasDirectory)
     if (position !== undefined) this.entries[position] = entry
     else if (entry.version !== undefined || entry.isDirectory) {
       this.#positions.set(entry.name, this.entries.length)

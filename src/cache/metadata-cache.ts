@@ -14,11 +14,13 @@ export interface MetadataCacheOptions {
   readonly maxEntries: number
 }
 
-/** What stands at a path, and until when that counts. */
+/** What stands at a path, and until when that counts. Both a file and a directory may. */
 export interface Found {
   readonly version: ObjectVersion | undefined
   /** There are keys below it, or its marker. */
   readonly isDirectory: boolean
+  /** The directory's marker, where it is known that there is one. */
+  readonly marker?: ObjectVersion | undefined
   /** Everything of the version, where a HEAD told it. */
   readonly info: ObjectInfo | undefined
   readonly expiresMs: number
@@ -93,6 +95,12 @@ export class MetadataCache {
     return found !== undefined && found.expiresMs > nowMs ? found : undefined
   }
 
+  /** All names of a directory, where they are known and count. */
+  complete(prefix: string): Listing | undefined {
+    const held = this.#listings.peek(prefix)
+    return held !== undefined && held.expiresMs > this.#clock.nowMs() ? held.listing : undefined
+  }
+
   /**
    * The directory's listing: a complete one while it counts, else one that begins now or that others began within
    * the TTL. Whoever takes it gives it back by `keep`.
@@ -125,17 +133,23 @@ export class MetadataCache {
 
   /** The mount stored an object. */
   stored(info: ObjectInfo): void {
-    this.#change(info.key, { version: info, isDirectory: false, info })
+    this.#change(info.key, { version: info, info })
   }
 
-  /** The mount removed an object, or the last of a directory. `path` has no trailing slash. */
+  /** The mount removed an object. */
   removed(path: string): void {
-    this.#change(path, { version: undefined, isDirectory: false, info: undefined })
+    this.#change(path, { version: undefined, info: undefined })
   }
 
+  /** The mount made a directory. `path` has no trailing slash. */
   madeDirectory(path: string): void {
-    this.#change(path, { version: undefined, isDirectory: true, info: undefined })
+    this.#change(path, { isDirectory: true, marker: undefined })
     this.#coldLookups.delete(`${path}/`)
+  }
+
+  /** The mount removed the last of a directory. */
+  removedDirectory(path: string): void {
+    this.#change(path, { isDirectory: false, marker: undefined })
   }
 
   /** Drops what is known of a path, so that the next lookup asks. */
@@ -148,13 +162,22 @@ export class MetadataCache {
     if (asked !== undefined) asked.isStale = true
   }
 
-  #change(path: string, what: Omit<Found, 'expiresMs'>): void {
+  /** A file and a directory may share a path: the half that is not told of stays as it is known. */
+  #change(path: string, what: Partial<Omit<Found, 'expiresMs'>>): void {
     const { prefix, name } = split(path)
-    this.#listings.peek(prefix)?.listing.change(name, what)
-    for (const listing of this.#live.get(prefix)?.keys() ?? []) listing.change(name, what)
+    const listing = this.#listings.peek(prefix)?.listing
+    const before = listing?.find(name) ?? this.#names.peek(path)
+    const found = {
+      version: before?.version,
+      isDirectory: before?.isDirectory ?? false,
+      info: this.#names.peek(path)?.info,
+      ...what,
+    }
+    listing?.change(name, found)
+    for (const live of this.#live.get(prefix)?.keys() ?? []) live.change(name, found)
     const asked = this.#asking.get(path)
     if (asked !== undefined) asked.isStale = true
-    if (this.#ttlMs > 0) this.#names.set(path, { ...what, expiresMs: this.#clock.nowMs() + this.#ttlMs })
+    if (this.#ttlMs > 0) this.#names.set(path, { ...found, expiresMs: this.#clock.nowMs() + this.#ttlMs })
   }
 
   #isListingDue(prefix: string): boolean {
@@ -222,12 +245,18 @@ export class MetadataCache {
   async #askStore(path: string): Promise<Found> {
     const nowMs = this.#clock.nowMs()
     const [head, below] = await Promise.all([this.#head(path), keysBelow(this.#store, `${path}/`, 1)])
-    return { version: head, info: head, isDirectory: below.length > 0, expiresMs: nowMs + this.#ttlMs }
+    const [first] = below
+    const marker = first?.key === `${path}/` && first.sizeBytes === 0 ? first : undefined
+    return { version: head, info: head, isDirectory: below.length > 0, marker, expiresMs: nowMs + this.#ttlMs }
   }
 
   async #head(path: string): Promise<ObjectInfo | undefined> {
+    // Nothing can have the key that the root would have as an object.
+    if (path === '') return undefined
     try {
-      return await this.#store.head(path)
+      const info = await this.#store.head(path)
+      // A directory's marker is no file in it.
+      return path.endsWith('/') && info.sizeBytes === 0 ? undefined : info
     } catch (error) {
       if (isStoreError(error, 'not-found')) return undefined
       throw error instanceof StoreError ? error : new StoreError('unavailable', 'HEAD failed', { cause: error })

@@ -103,6 +103,7 @@ function dataOf(values: OptionValues): DataSettings {
     readAheadBytes: values.readAhead,
     metadataTtlMs: values.metadataTtl,
     metadataEntries: values.metadataEntries,
+    attributes: values.attributes,
     requests: values.requests,
     timeoutMs: values.timeout,
     attempts: values.attempts,

@@ -44,6 +44,7 @@ export interface DataSettings {
   readonly readAheadBytes: number
   readonly metadataTtlMs: number
   readonly metadataEntries: number
+  readonly attributes: 'listing' | 'full'
   /** Requests on the wire at once. */
   readonly requests: number
   /** Time without progress. */

@@ -1,8 +1,14 @@
 import type { Metadata } from '../backend/object-store.js'
 import type { Timestamp } from './operations.js'
 
+export const S_IFMT = 0o170000
 export const S_IFDIR = 0o040000
 export const S_IFREG = 0o100000
+export const S_IFLNK = 0o120000
+export const S_IFCHR = 0o020000
+export const S_IFBLK = 0o060000
+export const S_IFIFO = 0o010000
+export const S_IFSOCK = 0o140000
 export const S_ISUID = 0o4000
 export const S_ISGID = 0o2000
 const S_IXGRP = 0o010
@@ -16,6 +22,8 @@ export interface OwnAttributes {
   readonly mtime: Timestamp | undefined
   readonly atime: Timestamp | undefined
   readonly ctime: Timestamp | undefined
+  /** Of devices. */
+  readonly rdev: number | undefined
 }
 
 export const NO_ATTRIBUTES: OwnAttributes = {
@@ -25,6 +33,7 @@ export const NO_ATTRIBUTES: OwnAttributes = {
   mtime: undefined,
   atime: undefined,
   ctime: undefined,
+  rdev: undefined,
 }
 
 /** What the mount shows where an object says nothing. */
@@ -36,7 +45,14 @@ export interface AttributeDefaults {
   readonly directoryMode: number
 }
 
-const NAMES = ['mode', 'uid', 'gid', 'mtime', 'atime', 'ctime'] as const
+/** The user metadata that attributes take; `rdev` (st_rdev in decimal) is this project's own. */
+const NAMES = ['mode', 'uid', 'gid', 'mtime', 'atime', 'ctime', 'rdev'] as const
+
+/** Permission bits of a link, pipe or device that says nothing of them. */
+export const SPECIAL_MODE = 0o777
+
+/** The types of files that an object can be; a folder is one by its key. */
+const OBJECT_TYPES: ReadonlySet<number> = new Set([S_IFREG, S_IFLNK, S_IFCHR, S_IFBLK, S_IFIFO, S_IFSOCK])
 
 /**
  * Reads the attributes from user metadata in the form of s3fs-fuse (its wiki, "Keys of object metadata"): `mode` is
@@ -52,21 +68,35 @@ export function attributesFrom(metadata: Metadata): OwnAttributes {
     mtime: parseTimestamp(metadata.mtime),
     atime: parseTimestamp(metadata.atime),
     ctime: parseTimestamp(metadata.ctime),
+    rdev: parseDecimal(metadata.rdev),
   }
 }
 
-/** The user metadata with these attributes in place of those that it holds. `type` is S_IFREG or S_IFDIR. */
+/** st_mode's type bits of an object with this metadata. */
+export function typeFrom(metadata: Metadata): number {
+  const type = (parseDecimal(metadata.mode) ?? 0) & S_IFMT
+  return OBJECT_TYPES.has(type) ? type : S_IFREG
+}
+
+/** User metadata without what attributes take. */
+export function withoutAttributes(metadata: Metadata): Metadata {
+  return Object.fromEntries(Object.entries(metadata).filter(([name]) => !NAMES.some(reserved => reserved === name)))
+}
+
+/** The user metadata with these attributes in place of those that it holds. `mode` is what tells the type. */
 export function withAttributes(metadata: Metadata, own: OwnAttributes, type: number): Metadata {
-  const rest = Object.entries(metadata).filter(([name]) => !NAMES.some(reserved => reserved === name))
+  const isPlain = type === S_IFREG || type === S_IFDIR
+  const mode = own.mode ?? (isPlain ? undefined : SPECIAL_MODE)
   const attributes = Object.entries({
-    mode: own.mode === undefined ? undefined : String(type | own.mode),
+    mode: mode === undefined ? undefined : String(type | mode),
     uid: own.uid?.toString(),
     gid: own.gid?.toString(),
     mtime: own.mtime && formatTimestamp(own.mtime),
     atime: own.atime && formatTimestamp(own.atime),
     ctime: own.ctime && formatTimestamp(own.ctime),
+    rdev: own.rdev?.toString(),
   }).filter((entry): entry is [string, string] => entry[1] !== undefined)
-  return Object.fromEntries([...rest, ...attributes])
+  return { ...withoutAttributes(metadata), ...Object.fromEntries(attributes) }
 }
 
 /** Permission bits after a write or a change of owner: setuid goes, setgid too where the group may execute. */

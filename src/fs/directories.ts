@@ -1,10 +1,11 @@
+import type { ObjectVersion } from '../backend/object-store.js'
 import { isStoreError } from '../backend/store-error.js'
 import { keysBelow } from '../cache/keys-below.js'
-import type { ListedEntry } from '../cache/listing.js'
-import { S_IFDIR, S_IFREG, withAttributes } from './attributes.js'
+import type { ListedEntry, Listing } from '../cache/listing.js'
+import { S_IFDIR, withAttributes } from './attributes.js'
 import { FsError } from './fs-error.js'
-import type { DirectoryHandle } from './handles.js'
-import { childKey, nameOf } from './names.js'
+import { DirectoryHandle } from './handles.js'
+import { childKey, entryOf, isPartial, nameOfSlot, partialText, SELF_SLOT } from './names.js'
 import type { Node } from './node.js'
 import type { CallContext, DirectorySink, Entry } from './operations.js'
 import type { Tree } from './tree.js'
@@ -15,8 +16,17 @@ export const MARKER_HEADERS = { contentType: 'application/x-directory' } as cons
 /** `.` and `..` take the first offsets of a folder's entries. */
 const DOTS = 2
 
-/** `isExtra`: this mount alone knows of it. */
-type ShownEntry = ListedEntry & { readonly isExtra?: boolean }
+/** How many objects of unknown type are asked for at the same time, `--attributes full`. */
+const ASKED_AT_ONCE = 64
+
+/** What stands in a folder at one place of its listing. `isExtra`: the listing does not tell of it. */
+interface ShownEntry {
+  readonly slot: string
+  readonly name: Buffer
+  readonly version: ObjectVersion | undefined
+  readonly isDirectory: boolean
+  readonly isExtra: boolean
+}
 
 /** Folders: reading, making and removing them. */
 export class Directories {
@@ -33,7 +43,8 @@ export class Directories {
   async read(handle: DirectoryHandle, offset: number, withAttributes: boolean, sink: DirectorySink): Promise<void> {
     const { node } = handle
     if (offset === 0) {
-      this.close(handle)
+      if (handle.hasBegun) this.close(handle)
+      handle.hasBegun = true
       if (!sink.add({ name: Buffer.from('.'), ino: node.ino, mode: S_IFDIR, nextOffset: 1, entry: undefined })) return
     }
     if (offset <= 1) {
@@ -42,9 +53,29 @@ export class Directories {
     }
     handle.listed ??= this.#tree.metadata.listing(node.prefix)
     for (let index = Math.max(0, offset - DOTS); ; index++) {
-      const entry = await this.#entryAt(handle, index)
-      if (entry === undefined) return
+      const listed = await this.#entryAt(handle, index)
+      if (listed === undefined) return
+      const entry = this.#shown(handle, listed, index)
+      if (entry === undefined) continue
+      if (withAttributes) await this.#ask(handle, entry, index)
       if (!this.#emit(handle, entry, index + DOTS + 1, withAttributes, sink)) return
+    }
+  }
+
+  /** Begins to read. ESTALE where the folder's own attributes are others than what was shown. */
+  async open(node: Node): Promise<DirectoryHandle> {
+    const handle = new DirectoryHandle(node)
+    if (node.known !== undefined || node.parent === undefined || isPartial(node.slot)) return handle
+    handle.listed = this.#tree.metadata.listing(node.prefix)
+    try {
+      const { listing } = handle.listed
+      // A marker is the first key of all.
+      if (listing.entries.length === 0) await listing.more()
+      await this.#tree.learnDirectory(node, listing.marker)
+      return handle
+    } catch (error) {
+      this.close(handle)
+      throw error
     }
   }
 
@@ -53,47 +84,43 @@ export class Directories {
     if (handle.listed !== undefined) this.#tree.metadata.keep(handle.listed)
     handle.listed = undefined
     handle.extras = undefined
+    handle.partials.clear()
   }
 
   /** Stores the marker. EEXIST when another mount has stored it already. */
-  async make(parent: Node, name: string, mode: number, context: CallContext): Promise<Node> {
-    const key = `${childKey(parent.prefix, name)}/`
-    const { inodes, store, metadata } = this.#tree
-    if (parent.children.has(name) && parent.children.get(name)?.isLocal === true)
-      throw new FsError('EEXIST', parent.prefix + name)
-    const node = inodes.make(parent, name, true)
-    try {
-      this.#tree.own(node, mode, context.uid, context.gid)
-      const markerMetadata = withAttributes({}, node.own, S_IFDIR)
-      await store.put(key, new Uint8Array(0), { ifNoneMatch: '*', headers: MARKER_HEADERS, metadata: markerMetadata })
-      node.known = { metadata: markerMetadata, headers: MARKER_HEADERS, shownModifiedMs: undefined }
-    } catch (error) {
-      inodes.detach(node)
-      metadata.forget(node.path)
-      throw isStoreError(error, 'precondition-failed') ? new FsError('EEXIST', node.path, error) : error
-    }
+  async make(parent: Node, slot: string, mode: number, context: CallContext): Promise<Node> {
+    if (slot === SELF_SLOT) throw new FsError('EPERM', 'the name stands for an object, not for a folder')
+    const { inodes } = this.#tree
+    if (parent.children.get(slot)?.isLocal === true) throw new FsError('EEXIST', parent.pathOf(slot))
+    if (!isPartial(slot)) childKey(parent.prefix, slot)
+    const node = inodes.make(parent, slot, S_IFDIR)
+    this.#tree.shown.give(node, mode, context.uid, context.gid)
+    // The beginning of longer keys is nothing that could be stored.
+    if (isPartial(slot)) parent.rememberedDirectories.add(slot)
+    else await this.#storeNew(node)
     node.modified = this.#tree.now()
     node.changed = node.modified
     node.expiresMs = this.#tree.expiry()
-    metadata.madeDirectory(node.path)
     this.#tree.touchDirectory(parent)
     return node
   }
 
   /** Removes the marker of an empty folder. ENOTEMPTY when the bucket or this mount has anything below it. */
-  async remove(parent: Node, name: string): Promise<void> {
-    const { node } = await this.#tree.lookup(parent, name)
-    if (node === undefined) throw new FsError('ENOENT', parent.prefix + name)
+  async remove(parent: Node, slot: string): Promise<void> {
+    const { node } = await this.#tree.lookup(parent, slot)
+    if (node === undefined) throw new FsError('ENOENT', parent.pathOf(slot))
     if (!node.isDirectory) throw new FsError('ENOTDIR', node.path)
     const hasLocal = [...node.children.values()].some(child => child.isLocal)
-    const below = await keysBelow(this.#tree.store, node.prefix, 2)
+    const prefix = isPartial(slot) ? parent.prefix + partialText(slot) : node.prefix
+    const below = await keysBelow(this.#tree.store, prefix, 2)
     // Where the folder's own key holds bytes, it is more than a marker.
     const hasKeys = below.some(object => object.key !== node.prefix || object.sizeBytes > 0)
-    if (hasLocal || hasKeys || node.rememberedDirectories.size > 0) throw new FsError('ENOTEMPTY', node.path)
+    if (hasLocal || hasKeys || node.beside !== undefined || node.rememberedDirectories.size > 0)
+      throw new FsError('ENOTEMPTY', node.path)
     if (below.length > 0) await this.#delete(node.prefix)
-    this.#tree.metadata.removed(node.path)
+    if (!isPartial(slot)) this.#tree.metadata.removedDirectory(node.path)
     this.remember(parent)
-    parent.rememberedDirectories.delete(name)
+    parent.rememberedDirectories.delete(slot)
     this.#tree.inodes.detach(node)
     this.#tree.touchDirectory(parent)
   }
@@ -101,24 +128,61 @@ export class Directories {
   /** A folder that this mount may have emptied stays visible to it, with all folders above. */
   remember(directory: Node): void {
     for (let node = directory; node.parent !== undefined; node = node.parent)
-      node.parent.rememberedDirectories.add(node.name)
+      node.parent.rememberedDirectories.add(node.slot)
   }
 
-  /** Stores changed attributes with the marker, which is made where there is none. The root keeps them in memory. */
-  async storeAttributes(node: Node): Promise<void> {
-    if (node.parent === undefined) return
-    if (node.known === undefined) await this.#checkMarker(node)
-    const metadata = withAttributes(node.known?.metadata ?? {}, node.own, S_IFDIR)
-    await this.#tree.store.put(node.prefix, new Uint8Array(0), { headers: MARKER_HEADERS, metadata })
-    node.known = { metadata, headers: MARKER_HEADERS, shownModifiedMs: undefined }
-    this.#tree.metadata.madeDirectory(node.path)
+  /**
+   * Carries out `edit`, which changes in memory what is kept of a folder and tells whether there is something to store,
+   * and stores it with the marker, which is made where there is none. The root keeps it in memory.
+   */
+  async change(node: Node, edit: () => boolean): Promise<void> {
+    await this.learn(node)
+    const { own, edited } = node
+    const { mtime } = this.#tree.shown.of(node)
+    if (!edit() || node.parent === undefined || isPartial(node.slot)) return
+    // Storing the marker gives it a new time, which is not the folder's.
+    node.modified ??= mtime
+    try {
+      await this.#storeMarker(node)
+    } catch (error) {
+      node.own = own
+      node.edited = edited
+      throw error
+    }
   }
 
-  /** EPERM where the folder's own key holds bytes: it must not become a marker. */
-  async #checkMarker(node: Node): Promise<void> {
+  /**
+   * Knows what is kept with the marker, if there is one. EPERM where the folder's own key holds bytes: it must not become
+   * a marker. ESTALE as `open`.
+   */
+  async learn(node: Node): Promise<void> {
+    if (node.known !== undefined || node.parent === undefined || isPartial(node.slot)) return
     const [first] = await keysBelow(this.#tree.store, node.prefix, 1)
-    if (first?.key === node.prefix && first.sizeBytes > 0)
-      throw new FsError('EPERM', `${node.prefix} is an object with bytes of its own`)
+    if (first?.key !== node.prefix) return
+    if (first.sizeBytes > 0) throw new FsError('EPERM', `${node.prefix} is an object with bytes of its own`)
+    await this.#tree.learnDirectory(node, first)
+  }
+
+  async #storeMarker(node: Node): Promise<void> {
+    const { metadata = {}, headers, traits } = await this.#tree.attachments(node)
+    const marker = { metadata, headers: { ...headers, ...MARKER_HEADERS }, traits }
+    await this.#tree.store.put(node.prefix, new Uint8Array(0), marker)
+    this.#tree.metadata.madeDirectory(node.path)
+    node.known = { ...marker, shownModifiedMs: undefined }
+  }
+
+  async #storeNew(node: Node): Promise<void> {
+    const { store, metadata, inodes } = this.#tree
+    const attachments = { headers: MARKER_HEADERS, metadata: withAttributes({}, node.own, S_IFDIR) }
+    try {
+      await store.put(node.prefix, new Uint8Array(0), { ifNoneMatch: '*', ...attachments })
+    } catch (error) {
+      inodes.detach(node)
+      metadata.forget(node.path)
+      throw isStoreError(error, 'precondition-failed') ? new FsError('EEXIST', node.path, error) : error
+    }
+    node.known = { ...attachments, traits: {}, shownModifiedMs: undefined }
+    metadata.madeDirectory(node.path)
   }
 
   async #delete(key: string): Promise<void> {
@@ -126,60 +190,99 @@ export class Directories {
     if (result?.error !== undefined) throw result.error
   }
 
-  async #entryAt(handle: DirectoryHandle, index: number): Promise<ShownEntry | undefined> {
+  async #entryAt(handle: DirectoryHandle, index: number): Promise<(ListedEntry & { isExtra: boolean }) | undefined> {
     const listing = handle.listed?.listing
     if (listing === undefined) return undefined
     while (handle.extras === undefined && index >= listing.entries.length && !listing.isComplete) await listing.more()
-    if (handle.extras === undefined && index < listing.entries.length) return listing.entries[index]
-    handle.extras ??= { from: listing.entries.length, names: this.#namesBeside(handle.node, listing) }
-    if (index < handle.extras.from) return listing.entries[index]
-    const name = handle.extras.names[index - handle.extras.from]
-    if (name === undefined) return undefined
-    const isDirectory = handle.node.rememberedDirectories.has(name) || handle.node.children.get(name)?.isDirectory
-    return { name, version: undefined, isDirectory: isDirectory === true, isExtra: true }
+    if (handle.extras === undefined && index >= listing.entries.length)
+      handle.extras = { from: listing.entries.length, slots: this.#slotsBeside(handle.node, listing) }
+    const listed = index < (handle.extras?.from ?? listing.entries.length) ? listing.entries[index] : undefined
+    if (listed !== undefined) return { ...listed, isExtra: false }
+    const slot = handle.extras?.slots[index - handle.extras.from]
+    if (slot === undefined) return undefined
+    const isDirectory = handle.node.rememberedDirectories.has(slot) || handle.node.children.get(slot)?.isDirectory
+    return { name: slot, version: undefined, isDirectory: isDirectory === true, isExtra: true }
   }
 
-  #namesBeside(node: Node, listing: { find(name: string): ListedEntry | undefined }): string[] {
-    const local = [...node.children.values()].filter(child => child.isLocal).map(child => child.name)
-    const names = new Set([...local, ...node.rememberedDirectories])
-    return [...names].filter(name => listing.find(name) === undefined)
+  /** What the listing does not tell of: the mount's own files and folders, and the object that shares the folder's key. */
+  #slotsBeside(node: Node, listing: Listing): string[] {
+    const local = [...node.children.values()].filter(child => child.isLocal).map(child => child.slot)
+    const slots = new Set([...local, ...node.rememberedDirectories])
+    if (node.beside !== undefined) slots.add(SELF_SLOT)
+    return [...slots].filter(slot => listing.find(slot) === undefined)
+  }
+
+  /** As what an entry of the listing shows in this folder; undefined where it does not, or has done so already. */
+  #shown(handle: DirectoryHandle, listed: ListedEntry & { isExtra: boolean }, index: number): ShownEntry | undefined {
+    const { partial } = handle.node
+    const { name: slot, version, isDirectory, isExtra } = listed
+    if (slot === SELF_SLOT || isPartial(slot))
+      return { slot, name: nameOfSlot(slot, partial), version, isDirectory, isExtra }
+    const entry = entryOf(slot, partial)
+    if (entry === undefined) return undefined
+    if (entry.slot === slot) return { ...entry, version, isDirectory, isExtra }
+    // Many components may begin alike: the first of them shows where they are.
+    const first = handle.partials.get(entry.slot) ?? index
+    handle.partials.set(entry.slot, first)
+    const isThere = isDirectory || version !== undefined
+    return first === index && isThere ? { ...entry, version: undefined, isDirectory: true, isExtra } : undefined
+  }
+
+  /** Asks for what is kept of this entry and the next ones, where attributes are wanted in full. */
+  async #ask(handle: DirectoryHandle, entry: ShownEntry, index: number): Promise<void> {
+    const { version } = entry
+    if (!this.#tree.asksAll || version === undefined || !this.#tree.isTypeOpen(version)) return
+    const next = handle.listed?.listing.entries.slice(index, index + ASKED_AT_ONCE) ?? []
+    const versions = next.flatMap(one => (one.isDirectory || one.version === undefined ? [] : [one.version]))
+    await this.#tree.ask(versions.filter(one => this.#tree.isTypeOpen(one)))
   }
 
   /** What the listing does not tell of (any more) is told of once, among the extras. */
-  #isThere(parent: Node, { name, version, isDirectory, isExtra }: ShownEntry): boolean {
+  #isThere(parent: Node, { slot, version, isDirectory, isExtra }: ShownEntry): boolean {
     if (isDirectory || version !== undefined) return true
-    return isExtra === true && (parent.children.has(name) || this.#tree.existing(parent, name) !== undefined)
+    if (slot === SELF_SLOT) return parent.beside !== undefined || parent.children.has(slot)
+    return isExtra && (parent.children.has(slot) || this.#tree.existing(parent, slot) !== undefined)
   }
 
   /** False when the sink is full. */
   #emit(
     handle: DirectoryHandle,
-    listed: ShownEntry,
+    shown: ShownEntry,
     nextOffset: number,
     withAttributes: boolean,
     sink: DirectorySink,
   ): boolean {
-    const name = nameOf(listed.name)
-    if (name === undefined) return true
     const parent = handle.node
-    const child = parent.children.get(listed.name)
-    if (!this.#isThere(parent, listed)) return true
-    const node = withAttributes ? this.#nodeOf(handle, listed, child) : undefined
+    const { slot, name } = shown
+    if (!this.#isThere(parent, shown)) return true
+    const child = parent.children.get(slot)
+    const node = withAttributes ? this.#nodeOf(handle, shown, child) : undefined
     const entry: Entry | undefined = node === undefined ? undefined : this.#tree.entry(node)
-    const mode = (child?.isDirectory ?? listed.isDirectory) ? S_IFDIR : S_IFREG
-    const ino = node?.ino ?? child?.ino ?? this.#tree.inodes.inoOf(parent.prefix + listed.name)
+    const mode = node?.type ?? this.#typeOf(shown, child)
+    const ino = node?.ino ?? child?.ino ?? this.#tree.inodes.inoOf(parent.pathOf(slot))
     if (sink.add({ name, ino, mode, nextOffset, entry })) return true
     if (entry !== undefined) this.#tree.inodes.forget(entry.node, 1)
     return false
   }
 
-  /** The node to show with its attributes; undefined where what is listed may be older than what is known. */
-  #nodeOf(handle: DirectoryHandle, listed: ListedEntry, child: Node | undefined): Node | undefined {
-    const { name, version, isDirectory } = listed
+  /** The type bits; 0 where only a look at the object tells. */
+  #typeOf({ version, isDirectory }: ShownEntry, child: Node | undefined): number {
+    if (isDirectory) return S_IFDIR
+    if (version === undefined) return child?.type ?? 0
+    return this.#tree.typeOf(version) ?? 0
+  }
+
+  /**
+   * The node to show with its attributes; undefined where what is listed may be older than what is known, or does not
+   * tell the type.
+   */
+  #nodeOf(handle: DirectoryHandle, shown: ShownEntry, child: Node | undefined): Node | undefined {
+    const { slot, version, isDirectory } = shown
     // A name of this mount alone: nothing to learn from the listing.
     if (version === undefined && !isDirectory) return child
     const expiresMs = handle.listed?.expiresMs ?? 0
     if (child !== undefined && this.#tree.remainingMs(expiresMs) === 0) return undefined
-    return this.#tree.adopt(handle.node, name, { version, isDirectory, info: undefined, expiresMs })
+    if (!isDirectory && version !== undefined && this.#tree.isTypeOpen(version)) return undefined
+    return this.#tree.adopt(handle.node, slot, { version, isDirectory, info: undefined, expiresMs })
   }
 }

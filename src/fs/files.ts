@@ -1,12 +1,12 @@
 import { isStoreError } from '../backend/store-error.js'
 import type { ReadReply } from '../cache/lanes/read-reply.js'
 import type { AttributeChanges } from './attribute-changes.js'
+import { S_IFREG } from './attributes.js'
 import { FsError } from './fs-error.js'
 import { FileHandle } from './handles.js'
-import { childKey } from './names.js'
 import type { Node } from './node.js'
 import type { OpenWriters } from './open-writers.js'
-import type { CallContext, OpenFlags, WriteOptions } from './operations.js'
+import type { CallContext, OpenFlags, Timestamp, WriteOptions } from './operations.js'
 import type { Reader } from './reader.js'
 import type { Tree } from './tree.js'
 
@@ -16,6 +16,8 @@ export interface FilesOptions {
   readonly writers: OpenWriters
   readonly changes: AttributeChanges
 }
+
+const DAY_SECONDS = 86_400
 
 /** Files: opening, reading, writing and closing them. */
 export class Files {
@@ -31,17 +33,17 @@ export class Files {
     this.#changes = options.changes
   }
 
-  /** ESTALE for a node whose name shows a newer version: the kernel looks up again. */
+  /** ESTALE for a node whose name shows a newer version, or other attributes: the kernel looks up again. */
   async open(node: Node, flags: OpenFlags, context: CallContext): Promise<FileHandle> {
     if (node.isDirectory) throw new FsError('EISDIR', node.path)
-    // What is kept beside the bytes must be known before it is stored anew.
-    if (flags.write || flags.truncate) await this.#tree.attachments(node)
+    await this.#learn(node, flags)
     if (context.signal.aborted) throw new FsError('EINTR', 'the calling program is being killed')
     // What this mount unlinked can still be opened by who holds it, through /proc/self/fd.
     if (node.isDetached && !node.isUnlinked) throw new FsError('ESTALE', `${node.path} is another file by now`)
     // Linux truncates for who only reads, too.
     if (flags.truncate && !flags.write) await this.#changes.truncate(node, 0)
     const handle = this.#handle(node, flags, context)
+    if (flags.read) this.#accessed(node)
     if (!flags.truncate || !flags.write) return handle
     try {
       await this.#writers.of(node).truncate(0, context.signal)
@@ -53,16 +55,36 @@ export class Files {
     }
   }
 
-  create(parent: Node, name: string, mode: number, flags: OpenFlags, context: CallContext): FileHandle {
-    childKey(parent.prefix, name)
-    const node = this.#tree.inodes.make(parent, name, false)
-    this.#tree.own(node, mode, context.uid, context.gid)
+  create(parent: Node, slot: string, mode: number, flags: OpenFlags, context: CallContext): FileHandle {
+    this.#tree.newKey(parent, slot)
+    const node = this.#tree.inodes.make(parent, slot, S_IFREG)
+    this.#tree.shown.give(node, mode, context.uid, context.gid)
     const absence = flags.exclusive ? 'exclusive' : flags.truncate ? 'replaced' : 'believed'
     this.#writers.of(node).create(absence)
     node.modified = this.#tree.now()
     node.changed = node.modified
     this.#tree.touchDirectory(parent)
     return this.#handle(node, { ...flags, write: true }, context)
+  }
+
+  /**
+   * Permissions hold at open, so what is kept beside the bytes must be known: from the first bytes where they are to be
+   * read, else from HEAD; and all of it before it is stored anew.
+   */
+  async #learn(node: Node, flags: OpenFlags): Promise<void> {
+    const { version } = node
+    if (flags.write || flags.truncate) await this.#tree.attachments(node)
+    else if (version !== undefined && version.sizeBytes > 0)
+      await this.#tree.learn(node, () => this.#reader.peek(version))
+    else await this.#tree.learn(node)
+  }
+
+  /** Once a day, and once after a change, as `relatime` has it. Reads from the kernel's pages are not seen. */
+  #accessed(node: Node): void {
+    const { atime, mtime, ctime } = this.#tree.shown.of(node)
+    const now = this.#tree.now()
+    const isBehind = !isBefore(mtime, atime) || !isBefore(ctime, atime) || atime.seconds + DAY_SECONDS <= now.seconds
+    if (isBehind) node.accessed = now
   }
 
   async read(handle: FileHandle, offset: number, sizeBytes: number, reply: ReadReply, context: CallContext) {
@@ -125,4 +147,8 @@ export class Files {
     if (flags.write) this.#writers.hold(node)
     return handle
   }
+}
+
+function isBefore(a: Timestamp, b: Timestamp): boolean {
+  return a.seconds < b.seconds || (a.seconds === b.seconds && a.nanoseconds < b.nanoseconds)
 }

@@ -2,7 +2,7 @@ import type { Log } from '../backend/log.js'
 import type { ObjectStore } from '../backend/object-store.js'
 import type { BlockCache } from '../cache/block-cache.js'
 import type { Clock } from '../cache/clock.js'
-import { KnownVersions } from '../cache/known-versions.js'
+import type { KnownVersions } from '../cache/known-versions.js'
 import type { ReadReply } from '../cache/lanes/read-reply.js'
 import type { MetadataCache } from '../cache/metadata-cache.js'
 import { AttributeChanges } from './attribute-changes.js'
@@ -12,12 +12,13 @@ import { Directories } from './directories.js'
 import type { WriterServices } from './file-writer.js'
 import { Files } from './files.js'
 import { FsError } from './fs-error.js'
-import { DirectoryHandle, Handles } from './handles.js'
+import { Handles } from './handles.js'
 import { Inodes } from './inodes.js'
 import { MemoryBudget } from './memory-budget.js'
 import { abandonable } from './mutex.js'
-import { componentOf, MAX_NAME_BYTES } from './names.js'
+import { MAX_NAME_BYTES, slotOf } from './names.js'
 import type { Node } from './node.js'
+import { ObjectFacts } from './object-facts.js'
 import { OpenWriters } from './open-writers.js'
 import type {
   AttributesReply,
@@ -35,17 +36,21 @@ import type {
   SetAttributes,
   ShutdownReport,
   WriteOptions,
+  XattrDemand,
 } from './operations.js'
 import { PartSizes } from './part-sizes.js'
 import { PartStream } from './part-stream.js'
 import { Reader } from './reader.js'
 import { Names } from './rename.js'
+import { SpecialFiles } from './special-files.js'
 import type { StagingArea } from './staging.js'
 import { Tree } from './tree.js'
+import { Xattrs } from './xattrs.js'
 
 export interface FilesystemOptions {
   readonly store: ObjectStore
   readonly metadata: MetadataCache
+  readonly known: KnownVersions
   readonly blocks: BlockCache
   readonly area: StagingArea
   readonly kernelCache: KernelCache
@@ -54,8 +59,8 @@ export interface FilesystemOptions {
   readonly clock: Clock
   readonly defaults: AttributeDefaults
   readonly metadataTtlMs: number
-  /** Bound of versions whose metadata is remembered. */
-  readonly maxKnownVersions: number
+  /** `--attributes full`: a listing asks for the attributes of every object that it has not seen yet. */
+  readonly asksAllAttributes: boolean
   readonly maxReadAheadBytes: number
   readonly partSizeBytes: number
   /** Parts of one file under way at the same time. */
@@ -78,16 +83,27 @@ export class BucketFilesystem implements Filesystem {
   readonly #files: Files
   readonly #writers: OpenWriters
   readonly #changes: AttributeChanges
+  readonly #special: SpecialFiles
+  readonly #xattrs: Xattrs
   readonly #sizeBytes: number
   #isEnding = false
 
   constructor(options: FilesystemOptions) {
     const { store, metadata, clock, area, log, defaults } = options
-    const known = new KnownVersions(options.maxKnownVersions)
+    const { known } = options
     const ttlMs = options.metadataTtlMs
     const nowMs = () => clock.nowMs()
     this.#sizeBytes = options.sizeBytes
-    this.#tree = new Tree({ store, metadata, known, inodes: this.#inodes, defaults, ttlMs, clock })
+    this.#tree = new Tree({
+      store,
+      metadata,
+      known,
+      inodes: this.#inodes,
+      defaults,
+      ttlMs,
+      clock,
+      asksAll: options.asksAllAttributes,
+    })
     this.#directories = new Directories(this.#tree)
     this.#names = new Names(this.#tree, this.#directories)
     const sizes = new PartSizes(options.partSizeBytes)
@@ -106,6 +122,8 @@ export class BucketFilesystem implements Filesystem {
     const { holders, kernelCache } = options
     this.#writers = new OpenWriters({ tree: this.#tree, services, holders, kernelCache, log })
     this.#changes = new AttributeChanges(this.#tree, this.#writers, services)
+    this.#special = new SpecialFiles(this.#tree, options.blocks)
+    this.#xattrs = new Xattrs(this.#tree, this.#changes, this.#directories, new ObjectFacts(this.#tree))
     const reader = new Reader(options.blocks, options.maxReadAheadBytes)
     this.#files = new Files({ tree: this.#tree, reader, writers: this.#writers, changes: this.#changes })
   }
@@ -125,10 +143,10 @@ export class BucketFilesystem implements Filesystem {
   }
 
   async lookup(parent: number, name: Uint8Array, context: CallContext): Promise<Entry | NegativeEntry> {
-    const component = componentOf(name)
     const directory = this.#inodes.directory(parent)
+    const slot = slotOf(name, directory.partial)
     const { node, expiresMs } = await this.#in(directory, context, async () => {
-      const found = await this.#tree.lookup(directory, component)
+      const found = await this.#tree.lookup(directory, slot)
       // Nobody will forget what is found after the program was killed.
       if (found.node !== undefined && context.signal.aborted) this.#inodes.tidy(found.node)
       return found
@@ -155,48 +173,63 @@ export class BucketFilesystem implements Filesystem {
     await this.#in(node, context, async () => {
       if (!node.isDirectory) return this.#changes.change(node, changes)
       if (changes.sizeBytes !== undefined) throw new FsError('EISDIR', node.path)
-      this.#changes.apply(node, changes)
-      return this.#directories.storeAttributes(node)
+      return this.#directories.change(node, () => this.#changes.apply(node, changes))
     })
     return this.#tree.attributesReply(node)
   }
 
   async mkdir(parent: number, name: Uint8Array, mode: number, context: CallContext): Promise<Entry> {
-    const component = componentOf(name)
     const directory = this.#inodes.directory(parent)
+    const slot = slotOf(name, directory.partial)
     const permissions = mode & ~context.umask
-    const node = await this.#in(directory, context, () =>
-      this.#directories.make(directory, component, permissions, context),
-    )
+    const node = await this.#in(directory, context, () => this.#directories.make(directory, slot, permissions, context))
     return this.#tree.entry(node)
   }
 
-  async mknod(): Promise<Entry> {
-    throw new FsError('EPERM', 'not yet')
+  async mknod(parent: number, name: Uint8Array, mode: number, rdev: number, context: CallContext): Promise<Entry> {
+    const directory = this.#inodes.directory(parent)
+    const slot = slotOf(name, directory.partial)
+    const given = mode & ~context.umask
+    return this.#tree.entry(
+      await this.#in(directory, context, () => this.#special.make(directory, slot, given, rdev, context)),
+    )
   }
 
-  async symlink(): Promise<Entry> {
-    throw new FsError('EPERM', 'not yet')
+  async symlink(parent: number, name: Uint8Array, target: Uint8Array, context: CallContext): Promise<Entry> {
+    const directory = this.#inodes.directory(parent)
+    const slot = slotOf(name, directory.partial)
+    const body = Uint8Array.from(target)
+    return this.#tree.entry(
+      await this.#in(directory, context, () => this.#special.link(directory, slot, body, context)),
+    )
   }
 
-  async readlink(): Promise<Uint8Array> {
-    throw new FsError('EINVAL', 'not yet')
+  readlink(id: number, context: CallContext): Promise<Uint8Array> {
+    const node = this.#inodes.get(id)
+    return this.#in(node, context, () => this.#special.target(node, context.signal))
   }
 
-  async getxattr(): Promise<Uint8Array> {
-    throw new FsError('ENOSYS', 'not yet')
+  getxattr(id: number, name: Uint8Array, context: CallContext): Promise<Uint8Array> {
+    const node = this.#inodes.get(id)
+    const kept = Uint8Array.from(name)
+    return this.#in(node, context, () => this.#xattrs.get(node, kept))
   }
 
-  async setxattr(): Promise<void> {
-    throw new FsError('ENOSYS', 'not yet')
+  setxattr(id: number, name: Uint8Array, value: Uint8Array, demand: XattrDemand, context: CallContext): Promise<void> {
+    const node = this.#inodes.get(id)
+    const kept = Uint8Array.from(name)
+    const bytes = Uint8Array.from(value)
+    return this.#in(node, context, () => this.#xattrs.set(node, kept, bytes, demand))
   }
 
-  async removexattr(): Promise<void> {
-    throw new FsError('ENOSYS', 'not yet')
+  removexattr(id: number, name: Uint8Array, context: CallContext): Promise<void> {
+    const node = this.#inodes.get(id)
+    const kept = Uint8Array.from(name)
+    return this.#in(node, context, () => this.#xattrs.remove(node, kept))
   }
 
-  async listxattr(): Promise<readonly Uint8Array[]> {
-    throw new FsError('ENOSYS', 'not yet')
+  async listxattr(id: number): Promise<readonly Uint8Array[]> {
+    return this.#xattrs.list(this.#inodes.get(id))
   }
 
   async allocate(): Promise<void> {
@@ -212,15 +245,15 @@ export class BucketFilesystem implements Filesystem {
   }
 
   unlink(parent: number, name: Uint8Array, context: CallContext): Promise<void> {
-    const component = componentOf(name)
     const directory = this.#inodes.directory(parent)
-    return this.#in(directory, context, () => this.#names.unlink(directory, component))
+    const slot = slotOf(name, directory.partial)
+    return this.#in(directory, context, () => this.#names.unlink(directory, slot))
   }
 
   rmdir(parent: number, name: Uint8Array, context: CallContext): Promise<void> {
-    const component = componentOf(name)
     const directory = this.#inodes.directory(parent)
-    return this.#in(directory, context, () => this.#directories.remove(directory, component))
+    const slot = slotOf(name, directory.partial)
+    return this.#in(directory, context, () => this.#directories.remove(directory, slot))
   }
 
   rename(
@@ -231,10 +264,10 @@ export class BucketFilesystem implements Filesystem {
     flags: RenameFlags,
     context: CallContext,
   ): Promise<void> {
-    const from = componentOf(name)
-    const to = componentOf(newName)
     const directory = this.#inodes.directory(parent)
     const newDirectory = this.#inodes.directory(newParent)
+    const from = slotOf(name, directory.partial)
+    const to = slotOf(newName, newDirectory.partial)
     return this.#in(directory, context, () =>
       this.#inodes.using(newDirectory, () => this.#names.rename(directory, from, newDirectory, to, flags)),
     )
@@ -264,15 +297,15 @@ export class BucketFilesystem implements Filesystem {
     context: CallContext,
   ): Promise<{ readonly entry: Entry; readonly open: OpenReply }> {
     this.#checkOpen()
-    const component = componentOf(name)
     const directory = this.#inodes.directory(parent)
-    const existing = this.#tree.existing(directory, component)
+    const slot = slotOf(name, directory.partial)
+    const existing = this.#tree.existing(directory, slot)
     if (existing !== undefined) {
       if (flags.exclusive) throw new FsError('EEXIST', existing.path)
       const open = await this.open(existing.id, flags, context)
       return { entry: this.#tree.entry(existing), open }
     }
-    const handle = this.#files.create(directory, component, mode & ~context.umask, flags, context)
+    const handle = this.#files.create(directory, slot, mode & ~context.umask, flags, context)
     const open = { handle: this.#handles.add(handle), keepCache: true }
     return { entry: this.#tree.entry(handle.node), open }
   }
@@ -305,10 +338,11 @@ export class BucketFilesystem implements Filesystem {
     return this.#files.release(file)
   }
 
-  async opendir(id: number): Promise<OpenReply> {
+  async opendir(id: number, context: CallContext): Promise<OpenReply> {
     const node = this.#inodes.directory(id)
+    const opened = await this.#in(node, context, () => this.#directories.open(node))
     node.uses += 1
-    return { handle: this.#handles.add(new DirectoryHandle(node)), keepCache: false }
+    return { handle: this.#handles.add(opened), keepCache: false }
   }
 
   readdir(

@@ -36,8 +36,11 @@ export class DirectoryHandle {
   readonly node: Node
   /** What the pages of the listing bring; a new one whenever reading begins anew. */
   listed: ListingInUse | undefined
-  /** Names that only this mount knows, once the listing has ended, and where they begin. */
-  extras: { readonly from: number; readonly names: readonly string[] } | undefined
+  /** What only this mount knows, once the listing has ended, and where they begin. */
+  extras: { readonly from: number; readonly slots: readonly string[] } | undefined
+  /** At which place of the listing each partial folder is told of (names.ts). */
+  readonly partials = new Map<string, number>()
+  hasBegun = false
 
   constructor(node: Node) {
     this.node = node

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { S_IFDIR } from './attributes.js'
 import { FsError } from './fs-error.js'
 import { Node } from './node.js'
 import { ROOT_NODE } from './operations.js'
@@ -8,7 +9,7 @@ import { ROOT_NODE } from './operations.js'
  * left below it.
  */
 export class Inodes {
-  readonly root = new Node(ROOT_NODE, ROOT_NODE, true, undefined, '')
+  readonly root = new Node(ROOT_NODE, ROOT_NODE, S_IFDIR, undefined, '')
   readonly #nodes = new Map<number, Node>([[ROOT_NODE, this.root]])
   /** How many nodes show an ino (versions of one file share theirs), and the path that it belongs to. */
   readonly #inos = new Map<number, { count: number; path: string | undefined }>()
@@ -36,14 +37,14 @@ export class Inodes {
     return node
   }
 
-  /** A new node for a name; one that stood there before is detached. */
-  make(parent: Node, name: string, isDirectory: boolean): Node {
-    const before = parent.children.get(name)
-    const ino = before?.isDirectory === isDirectory ? before.ino : this.inoOf(parent.prefix + name)
+  /** A new node for a slot; one that stood there before is detached. */
+  make(parent: Node, slot: string, type: number): Node {
+    const before = parent.children.get(slot)
+    const ino = before?.isDirectory === (type === S_IFDIR) ? before.ino : this.inoOf(parent.pathOf(slot))
     if (before !== undefined) this.detach(before)
     this.#lastId += 1
-    const node = new Node(this.#lastId, ino, isDirectory, parent, name)
-    parent.children.set(name, node)
+    const node = new Node(this.#lastId, ino, type, parent, slot)
+    parent.children.set(slot, node)
     this.#add(node)
     return node
   }
@@ -64,7 +65,7 @@ export class Inodes {
     node.lookups += 1
     if (this.#nodes.has(node.id)) return
     this.#add(node)
-    if (node.parent?.children.has(node.name) === false) node.parent.children.set(node.name, node)
+    if (node.parent?.children.has(node.slot) === false) node.parent.children.set(node.slot, node)
   }
 
   forget(id: number, lookups: number): void {
@@ -94,21 +95,21 @@ export class Inodes {
     if (node.isDetached) return
     node.isDetached = true
     this.#disown(node)
-    if (node.parent?.children.get(node.name) === node) node.parent.children.delete(node.name)
+    if (node.parent?.children.get(node.slot) === node) node.parent.children.delete(node.slot)
     const parent = node.parent
     this.tidy(node)
     if (parent !== undefined) this.tidy(parent)
   }
 
-  move(node: Node, parent: Node, name: string): void {
-    const target = parent.children.get(name)
+  move(node: Node, parent: Node, slot: string): void {
+    const target = parent.children.get(slot)
     if (target !== undefined && target !== node) this.detach(target)
     this.#disown(node)
     const before = node.parent
-    if (before?.children.get(node.name) === node) before.children.delete(node.name)
+    if (before?.children.get(node.slot) === node) before.children.delete(node.slot)
     node.parent = parent
-    node.name = name
-    parent.children.set(name, node)
+    node.slot = slot
+    parent.children.set(slot, node)
     if (before !== undefined) this.tidy(before)
   }
 
@@ -122,7 +123,7 @@ export class Inodes {
       shown.count -= 1
       if (shown.count === 0) this.#inos.delete(node.ino)
     }
-    if (node.parent.children.get(node.name) === node) node.parent.children.delete(node.name)
+    if (node.parent.children.get(node.slot) === node) node.parent.children.delete(node.slot)
     this.tidy(node.parent)
   }
 

@@ -37,8 +37,6 @@ const DOTS = new Map([
 ])
 const ESCAPED_DOTS = new Map([...DOTS].map(([dots, escaped]) => [escaped, dots]))
 
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-
 /**
  * The slot that a name stands for in a directory; `partial` is the beginning that all components in it share, '' in
  * ordinary directories. ENAMETOOLONG over 255 bytes; ENOENT where the name means nothing, which only happens in
@@ -190,24 +188,4 @@ function piece(component: string, pieces: readonly string[], index: number): { s
   if (index === pieces.length - 1) return { slot: component, name: Buffer.from(COMPONENT_MARK + text) }
   const beginning = pieces.slice(0, index + 1).join('')
   return { slot: PARTIAL_SLOT + (unescapeText(beginning) ?? ''), name: Buffer.from(PARTIAL_MARK + text) }
-}
-
-/**
- * The component of a key that a file name stands for: its text. ENAMETOOLONG over 255 bytes, EILSEQ for bytes that
- * are no UTF-8.
- */
-export function componentOf(name: Uint8Array): string {
-  if (name.length > MAX_NAME_BYTES) throw new FsError('ENAMETOOLONG', `a name of ${name.length} bytes`)
-  try {
-    return utf8.decode(name)
-  } catch (cause) {
-    throw new FsError('EILSEQ', `the name ${JSON.stringify(Buffer.from(name).toString('latin1'))} is no UTF-8`, cause)
-  }
-}
-
-/** The file name that shows a component of a key; undefined where no name can. */
-export function nameOf(component: string): Buffer | undefined {
-  if (component === '' || component === '.' || component === '..' || component.includes('\0')) return undefined
-  const name = Buffer.from(component)
-  return name.length > MAX_NAME_BYTES ? undefined : name
 }

@@ -1,9 +1,27 @@
-import type { ObjectVersion } from '../backend/object-store.js'
+import type { Metadata, ObjectHeaders, ObjectVersion } from '../backend/object-store.js'
 import type { KnownVersion } from '../cache/known-versions.js'
-import { NO_ATTRIBUTES, type OwnAttributes, S_IFDIR, S_IFREG } from './attributes.js'
+import { NO_ATTRIBUTES, type OwnAttributes, S_IFDIR } from './attributes.js'
 import type { FileWriter } from './file-writer.js'
 import { Mutex } from './mutex.js'
+import { isPartial, partialText, SELF_SLOT } from './names.js'
 import type { Timestamp } from './operations.js'
+
+/** Nodes by slot. */
+class Children extends Map<string, Node> {
+  /** How many of them are folders. */
+  directories = 0
+
+  override set(slot: string, node: Node): this {
+    this.delete(slot)
+    if (node.isDirectory) this.directories += 1
+    return super.set(slot, node)
+  }
+
+  override delete(slot: string): boolean {
+    if (this.get(slot)?.isDirectory === true) this.directories -= 1
+    return super.delete(slot)
+  }
+}
 
 /**
  * A file or folder that the kernel or an open handle knows. A node shows one version made by others for all its life;
@@ -11,7 +29,8 @@ import type { Timestamp } from './operations.js'
  */
 export class Node {
   readonly id: number
-  readonly isDirectory: boolean
+  /** st_mode's type bits. */
+  readonly type: number
   /**
    * Held by whatever changes a file's bytes, its stored object or its name: writes, commits, changes of attributes,
    * removing and renaming. Who needs two takes the one of the lower id first.
@@ -21,7 +40,8 @@ export class Node {
   readonly ino: number
   /** Undefined for the root. */
   parent: Node | undefined
-  name: string
+  /** What its folder names it by (names.ts): the component of its key, but for what no component is. */
+  slot: string
   /** How often the kernel was given this node and has not forgotten it. */
   lookups = 0
   /** Open handles and calls under way that need it. */
@@ -34,10 +54,17 @@ export class Node {
   known: KnownVersion | undefined
   /** What programs set; follows `known` until something is changed here. */
   own: OwnAttributes = NO_ATTRIBUTES
+  /** Metadata (without attributes) and headers as programs changed them; undefined: those of `known`. */
+  edited: { readonly metadata: Metadata; readonly headers: ObjectHeaders } | undefined
+  /** The object whose key is the folder's own without the slash, and the folder's marker; only of folders. */
+  beside: ObjectVersion | undefined
+  marker: ObjectVersion | undefined
   /** When this mount last changed the content, the attributes, or read it; else the store's times hold. */
   modified: Timestamp | undefined
   changed: Timestamp | undefined
   accessed: Timestamp | undefined
+  /** Changed attributes are on their way to the store, so what is known of the version is not what is shown. */
+  isChanging = false
   /** Until when what is shown counts as what the bucket holds. */
   expiresMs = 0
   /** There while a handle is open for writing or something is not stored yet. */
@@ -47,31 +74,41 @@ export class Node {
   /** This mount has removed the name: nothing of the node is to be stored any more. */
   isUnlinked = false
   /** Nodes by name; only of folders. */
-  readonly children = new Map<string, Node>()
+  readonly children = new Children()
   /** Folders below that stay visible although the bucket may hold no key of them; only of folders. */
   readonly rememberedDirectories = new Set<string>()
 
-  constructor(id: number, ino: number, isDirectory: boolean, parent: Node | undefined, name: string) {
+  constructor(id: number, ino: number, type: number, parent: Node | undefined, slot: string) {
     this.id = id
     this.ino = ino
-    this.isDirectory = isDirectory
+    this.type = type
     this.parent = parent
-    this.name = name
+    this.slot = slot
   }
 
-  /** st_mode's type bits. */
-  get type(): number {
-    return this.isDirectory ? S_IFDIR : S_IFREG
+  get isDirectory(): boolean {
+    return this.type === S_IFDIR
+  }
+
+  /** The beginning that all components below share where they are too long for one name (names.ts); else empty. */
+  get partial(): string {
+    return isPartial(this.slot) ? partialText(this.slot) : ''
   }
 
   /** The key without a trailing slash; empty for the root. */
   get path(): string {
-    return this.parent === undefined ? '' : this.parent.prefix + this.name
+    return this.parent === undefined ? '' : this.parent.pathOf(this.slot)
   }
 
   /** What the keys below a folder begin with. */
   get prefix(): string {
-    return this.parent === undefined ? '' : `${this.path}/`
+    if (this.parent === undefined) return ''
+    return isPartial(this.slot) ? this.parent.prefix : `${this.path}/`
+  }
+
+  /** The path of what stands at a slot of this folder. */
+  pathOf(slot: string): string {
+    return slot === SELF_SLOT ? this.path : this.prefix + slot
   }
 
   /** The bucket does not hold what this node shows: it is the mount's own truth. */

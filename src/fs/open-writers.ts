@@ -3,6 +3,7 @@ import { FileWriter, type WriterServices, type WriterTarget } from './file-write
 import { errnoOf } from './fs-error.js'
 import type { FileHandle } from './handles.js'
 import { abandonable } from './mutex.js'
+import { nameOfSlot } from './names.js'
 import type { Node } from './node.js'
 import type { CallContext, HolderProbe, KernelCache } from './operations.js'
 import type { Tree } from './tree.js'
@@ -154,7 +155,8 @@ export class OpenWriters {
   #dropFromKernel(node: Node): void {
     this.#kernelCache.invalidateNode(node.id)
     if (node.version !== undefined) return
-    if (node.parent !== undefined) this.#kernelCache.invalidateEntry(node.parent.id, Buffer.from(node.name))
+    if (node.parent !== undefined)
+      this.#kernelCache.invalidateEntry(node.parent.id, nameOfSlot(node.slot, node.parent.partial))
     this.#tree.inodes.detach(node)
   }
 }

@@ -48,6 +48,11 @@ export class Reader {
     return answered
   }
 
+  /** Fetches the beginning of a version, which the cache then holds; with it comes what is kept beside the bytes. */
+  async peek(source: BlockSource): Promise<void> {
+    await this.#blocks.fetch(source, 0)
+  }
+
   /** A read of a file that is being written: local bytes over its base. */
   async readWritten(
     writer: FileWriter,

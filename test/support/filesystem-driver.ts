@@ -81,7 +81,7 @@ export class Driver {
 
   list(path: string, withAttributes: boolean): Promise<Outcome<string[]>> {
     return this.#at(path, async ({ node }) => {
-      const { handle } = await this.#fs.opendir(node)
+      const { handle } = await this.#fs.opendir(node, this.#h.context())
       const taken: { name: string; node: number | undefined; nextOffset: number }[] = []
       for (let before = -1; before < taken.length; ) {
         before = taken.length
@@ -110,25 +110,31 @@ export class Driver {
     }
   }
 
+  /** The kernel looks a stale name up once more. */
   #at<T>(path: string, call: (entry: Entry) => Promise<T>): Promise<Outcome<T>> {
-    const walked: Entry[] = []
     return this.on(
-      (async () => {
-        try {
-          let node = ROOT_NODE
-          for (const name of path === '' ? [] : path.split('/')) {
-            const found = await this.#fs.lookup(node, Buffer.from(name), this.#h.context())
-            if (!('attributes' in found)) throw Object.assign(new Error(path), { errno: 'ENOENT' })
-            walked.push(found)
-            node = found.node
-          }
-          const reply = await this.#fs.getattr(node)
-          return await call(walked.at(-1) ?? { ...reply, node, entryTtlMs: 0 })
-        } finally {
-          for (const { node } of walked) this.#fs.forget(node, 1)
-        }
-      })(),
+      this.#walk(path, call).catch((error: unknown) => {
+        if (errnoOf(error) === 'ESTALE') return this.#walk(path, call)
+        throw error
+      }),
     )
+  }
+
+  async #walk<T>(path: string, call: (entry: Entry) => Promise<T>): Promise<T> {
+    const walked: Entry[] = []
+    try {
+      let node = ROOT_NODE
+      for (const name of path === '' ? [] : path.split('/')) {
+        const found = await this.#fs.lookup(node, Buffer.from(name), this.#h.context())
+        if (!('attributes' in found)) throw Object.assign(new Error(path), { errno: 'ENOENT' })
+        walked.push(found)
+        node = found.node
+      }
+      const reply = await this.#fs.getattr(node)
+      return await call(walked.at(-1) ?? { ...reply, node, entryTtlMs: 0 })
+    } finally {
+      for (const { node } of walked) this.#fs.forget(node, 1)
+    }
   }
 
   #in<T>(path: string, call: (parent: number, name: Buffer) => Promise<T>): Promise<Outcome<T>> {

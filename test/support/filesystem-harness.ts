@@ -7,9 +7,11 @@ import { type Log, SILENT } from '../../src/backend/log.js'
 import { openMemoryStore } from '../../src/backend/memory/memory-store.js'
 import type { ObjectStore } from '../../src/backend/object-store.js'
 import { BlockCache } from '../../src/cache/block-cache.js'
+import { KnownVersions } from '../../src/cache/known-versions.js'
 import { MainLane } from '../../src/cache/lanes/main-lane.js'
 import { MetadataCache } from '../../src/cache/metadata-cache.js'
 import { BucketFilesystem, type FilesystemOptions } from '../../src/fs/filesystem.js'
+import { errnoOf } from '../../src/fs/fs-error.js'
 import { type CallContext, type Entry, type OpenFlags, ROOT_NODE, type SetAttributes } from '../../src/fs/operations.js'
 import { StagingArea } from '../../src/fs/staging.js'
 
@@ -45,8 +47,10 @@ export class Harness {
     this.meter = new Meter()
     const store = new MeteringLayer(this.store, this.meter)
     const metadataTtlMs = options.metadataTtlMs ?? 10_000
-    const lane = new MainLane(store)
+    const known = options.known ?? new KnownVersions(1000)
+    const lane = new MainLane(store, info => known.seen(info))
     this.filesystem = new BucketFilesystem({
+      known,
       metadata: new MetadataCache({ store, clock, ttlMs: metadataTtlMs, maxEntries: 10_000 }),
       blocks: new BlockCache({ lane, maxBytes: 8 * MIB, blockSizeBytes: 64 * 1024 }),
       area,
@@ -61,7 +65,7 @@ export class Harness {
       log: options.log ?? SILENT,
       clock,
       defaults: { uid: 1000, gid: 1000, fileMode: 0o644, directoryMode: 0o755 },
-      maxKnownVersions: 1000,
+      asksAllAttributes: false,
       maxReadAheadBytes: 2 * MIB,
       partSizeBytes: 5 * MIB,
       uploadConcurrency: 3,
@@ -123,8 +127,20 @@ export class Harness {
   }
 
   async open(path: string, flags: Partial<OpenFlags> = {}, more: Partial<CallContext> = {}): Promise<number> {
-    const { node } = await this.walk(path)
-    return (await this.filesystem.open(node, openFlags(flags), this.context(more))).handle
+    return this.#fresh(path, async ({ node }) => {
+      const { handle } = await this.filesystem.open(node, openFlags(flags), this.context(more))
+      return handle
+    })
+  }
+
+  /** The kernel looks a stale name up once more. */
+  async #fresh<T>(path: string, call: (entry: Entry) => Promise<T>): Promise<T> {
+    try {
+      return await call(await this.walk(path))
+    } catch (error) {
+      if (errnoOf(error) === 'ESTALE') return call(await this.walk(path))
+      throw error
+    }
   }
 
   async create(path: string, flags: Partial<OpenFlags> = {}, mode = 0o644, more: Partial<CallContext> = {}) {
@@ -179,7 +195,7 @@ export class Harness {
   }
 
   async setattr(path: string, changes: SetAttributes): Promise<void> {
-    await this.filesystem.setattr((await this.walk(path)).node, changes, undefined, this.context())
+    await this.#fresh(path, ({ node }) => this.filesystem.setattr(node, changes, undefined, this.context()))
   }
 
   async mkdir(path: string, mode = 0o755): Promise<void> {
@@ -206,7 +222,11 @@ export class Harness {
   /** Names in a folder without the dots; `perCall` entries at the most are taken by one readdir. */
   async list(path: string, perCall = 7, withAttributes = false): Promise<string[]> {
     const node = path === '' ? ROOT_NODE : (await this.walk(path)).node
-    const { handle } = await this.filesystem.opendir(node)
+    const opened = await this.filesystem.opendir(node, this.context()).catch(async (error: unknown) => {
+      if (errnoOf(error) === 'ESTALE') return this.filesystem.opendir((await this.walk(path)).node, this.context())
+      throw error
+    })
+    const { handle } = opened
     const names: string[] = []
     let offset = 0
     for (;;) {

@@ -22,6 +22,7 @@ describe('precedence', () => {
       readAheadBytes: 32 * 1024 ** 2,
       metadataTtlMs: 10_000,
       metadataEntries: 200_000,
+      attributes: 'listing',
       requests: 32,
       timeoutMs: 60_000,
       attempts: 8,

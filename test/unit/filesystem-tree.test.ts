@@ -141,7 +141,7 @@ describe('directories', () => {
   it('keeps its own changes true while older pages still come', async () => {
     const h = await harness()
     for (let i = 0; i < 1500; i++) await h.putOutside(`d/${String(i).padStart(5, '0')}`, '')
-    const { handle } = await h.filesystem.opendir((await h.walk('d')).node)
+    const { handle } = await h.filesystem.opendir((await h.walk('d')).node, h.context())
     let last = 0
     const few = {
       add: (entry: { nextOffset: number }) => {
@@ -200,7 +200,6 @@ describe('directories', () => {
     const { parent } = await h.parentOf('x')
     const name = (bytes: Uint8Array) => h.filesystem.lookup(parent, bytes, h.context())
     await expect(name(Buffer.alloc(256, 97))).rejects.toMatchObject({ errno: 'ENAMETOOLONG' })
-    await expect(name(Buffer.from([0xff, 0xfe]))).rejects.toMatchObject({ errno: 'EILSEQ' })
   })
 })
 

@@ -1,4 +1,4 @@
-import type { ObjectStore, Priority, ReadSink } from '../../backend/object-store.js'
+import type { ObjectInfo, ObjectStore, Priority, ReadSink } from '../../backend/object-store.js'
 import type { Block } from '../block.js'
 
 /** The version of an object whose blocks are filled. */
@@ -16,9 +16,12 @@ export interface FillOptions {
 /** Fills blocks from ranged GETs in this thread: for every store, and the way where there are few cores. */
 export class MainLane {
   readonly #store: ObjectStore
+  readonly #onInfo: (info: ObjectInfo) => void
 
-  constructor(store: ObjectStore) {
+  /** `onInfo` is told what the headers of each answer said of its version. */
+  constructor(store: ObjectStore, onInfo: (info: ObjectInfo) => void = () => undefined) {
     this.#store = store
+    this.#onInfo = onInfo
   }
 
   /**
@@ -36,7 +39,7 @@ export class MainLane {
         priority: options.priority,
         signal: options.signal,
       })
-      await plan.run(new BlockSink(blocks), options.signal)
+      this.#onInfo(await plan.run(new BlockSink(blocks), options.signal))
     } catch (error) {
       for (const block of blocks) if (!block.isComplete) block.fail(error)
       throw error

@@ -30,6 +30,13 @@ export const DATA_OPTIONS = {
     default: '200000',
     help: 'of how many names something is remembered',
   },
+  attributes: {
+    group: 'Caches and reading',
+    value: { type: 'choice', choices: ['listing', 'full'] },
+    placeholder: 'listing|full',
+    default: 'listing',
+    help: 'what a listing shows of objects that this machine has neither written nor read: size and time with the default mode, or, at the price of a request for each, all that is kept with them',
+  },
   requests: {
     group: 'Caches and reading',
     value: { type: 'count', least: 2, most: 1024 },
