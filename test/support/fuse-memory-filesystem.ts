@@ -1,6 +1,7 @@
 import type { ReadReply } from '../../src/cache/lanes/read-reply.js'
 import type { FsError } from '../../src/fs/fs-error.js'
 import type {
+  AllocateOptions,
   Attributes,
   AttributesReply,
   CallContext,
@@ -14,22 +15,10 @@ import type {
   RenameFlags,
   SetAttributes,
   ShutdownReport,
-  Timestamp,
   WriteOptions,
+  XattrDemand,
 } from '../../src/fs/operations.js'
-
-interface Node {
-  readonly id: number
-  readonly children: Map<string, Node> | undefined
-  data: Buffer
-  sizeBytes: number
-  mode: number
-  uid: number
-  gid: number
-  atime: Timestamp
-  mtime: Timestamp
-  lookups: number
-}
+import { makeNode, type Node, now, resize } from './fuse-memory-node.js'
 
 interface Handle {
   readonly node: Node
@@ -44,11 +33,13 @@ export interface MemoryFilesystemOptions {
   readonly ttlMs: number
   /** Told of what tests want to see. */
   readonly trace: (event: string) => void
+  /** What the transport tells of a thread. */
+  readonly killedBy?: (tid: number) => number | undefined
 }
 
 const S_IFDIR = 0o040000
 const S_IFREG = 0o100000
-const CHUNK = 1 << 20
+const S_IFLNK = 0o120000
 
 /**
  * A filesystem in memory, as small as the contract allows, to try transports with. Names with a meaning: reading `slow*`
@@ -71,50 +62,6 @@ export class MemoryFilesystem implements Filesystem {
     return { ...half, blockSizeBytes: 4096, maxNameBytes: 255 }
   }
 
-  mknod(): Promise<never> {
-    return this.#refuse()
-  }
-
-  symlink(): Promise<never> {
-    return this.#refuse()
-  }
-
-  readlink(): Promise<never> {
-    return this.#refuse()
-  }
-
-  getxattr(): Promise<never> {
-    return this.#refuse()
-  }
-
-  setxattr(): Promise<never> {
-    return this.#refuse()
-  }
-
-  removexattr(): Promise<never> {
-    return this.#refuse()
-  }
-
-  listxattr(): Promise<never> {
-    return this.#refuse()
-  }
-
-  allocate(): Promise<never> {
-    return this.#refuse()
-  }
-
-  seek(): Promise<never> {
-    return this.#refuse()
-  }
-
-  copyFileRange(): Promise<never> {
-    return this.#refuse()
-  }
-
-  async #refuse(): Promise<never> {
-    throw new this.#options.FsError('ENOSYS', 'this filesystem is as small as the contract allows')
-  }
-
   async lookup(parent: number, name: Uint8Array): Promise<Entry | NegativeEntry> {
     const node = this.#folder(parent).get(text(name))
     return node === undefined ? { node: 0, entryTtlMs: this.#options.ttlMs } : this.#entry(node)
@@ -132,7 +79,8 @@ export class MemoryFilesystem implements Filesystem {
 
   async setattr(id: number, changes: SetAttributes): Promise<AttributesReply> {
     const node = this.#node(id)
-    if (changes.sizeBytes !== undefined) this.#resize(node, changes.sizeBytes)
+    this.#options.trace(`setattr ${JSON.stringify(changes)}`)
+    if (changes.sizeBytes !== undefined) resize(node, changes.sizeBytes)
     if (changes.mode !== undefined) node.mode = (node.mode & ~0o7777) | changes.mode
     if (changes.uid !== undefined) node.uid = changes.uid
     if (changes.gid !== undefined) node.gid = changes.gid
@@ -144,6 +92,74 @@ export class MemoryFilesystem implements Filesystem {
   async mkdir(parent: number, name: Uint8Array, mode: number, context: CallContext): Promise<Entry> {
     if (text(name).startsWith('stuck')) await this.#untilGo()
     return this.#entry(this.#add(parent, text(name), S_IFDIR | mode, context))
+  }
+
+  async mknod(parent: number, name: Uint8Array, mode: number, rdev: number, context: CallContext): Promise<Entry> {
+    const node = this.#add(parent, text(name), mode, context)
+    node.rdev = rdev
+    return this.#entry(node)
+  }
+
+  async symlink(parent: number, name: Uint8Array, target: Uint8Array, context: CallContext): Promise<Entry> {
+    const node = this.#add(parent, text(name), S_IFLNK | 0o777, context)
+    node.data = Buffer.from(target)
+    node.sizeBytes = target.length
+    return this.#entry(node)
+  }
+
+  async readlink(id: number): Promise<Uint8Array> {
+    return this.#node(id).data
+  }
+
+  async getxattr(id: number, name: Uint8Array): Promise<Uint8Array> {
+    this.#options.trace(`getxattr ${text(name)}`)
+    const value = this.#node(id).xattrs.get(text(name))
+    if (value === undefined) throw new this.#options.FsError('ENODATA', 'no such attribute')
+    return value
+  }
+
+  async setxattr(id: number, name: Uint8Array, value: Uint8Array, demand: XattrDemand): Promise<void> {
+    const { xattrs } = this.#node(id)
+    const { FsError } = this.#options
+    if (demand === 'absent' && xattrs.has(text(name))) throw new FsError('EEXIST', 'the attribute exists')
+    if (demand === 'present' && !xattrs.has(text(name))) throw new FsError('ENODATA', 'no such attribute')
+    xattrs.set(text(name), Buffer.from(value))
+  }
+
+  async removexattr(id: number, name: Uint8Array): Promise<void> {
+    if (!this.#node(id).xattrs.delete(text(name))) throw new this.#options.FsError('ENODATA', 'no such attribute')
+  }
+
+  async listxattr(id: number): Promise<readonly Uint8Array[]> {
+    return [...this.#node(id).xattrs.keys()].map(name => Buffer.from(name, 'latin1'))
+  }
+
+  async allocate(id: number, offset: number, sizeBytes: number, options: AllocateOptions): Promise<void> {
+    const { node } = this.#handle(id)
+    const { kind, keepSize } = options
+    this.#options.trace(`allocate ${kind} ${keepSize}`)
+    const end = offset + sizeBytes
+    if (kind !== 'allocate') node.data.fill(0, Math.min(offset, node.sizeBytes), Math.min(end, node.sizeBytes))
+    if (!keepSize && end > node.sizeBytes) resize(node, end)
+  }
+
+  /** Everything is data but for what the file ends with: its last 4,096 bytes. */
+  async seek(id: number, offset: number, what: 'data' | 'hole'): Promise<number> {
+    const { sizeBytes } = this.#handle(id).node
+    const holeAt = Math.max(sizeBytes - 4096, 0)
+    if (offset >= sizeBytes || (what === 'data' && offset >= holeAt))
+      throw new this.#options.FsError('ENXIO', 'nothing follows')
+    return what === 'data' ? offset : Math.max(offset, holeAt)
+  }
+
+  async copyFileRange(from: number, fromOffset: number, to: number, toOffset: number, sizeBytes: number) {
+    const source = this.#handle(from).node
+    const data = Buffer.from(source.data.subarray(fromOffset, Math.min(fromOffset + sizeBytes, source.sizeBytes)))
+    const target = this.#handle(to).node
+    if (toOffset + data.length > target.sizeBytes) resize(target, toOffset + data.length)
+    target.data.set(data, toOffset)
+    this.#options.trace(`copied ${data.length} of ${sizeBytes}`)
+    return data.length
   }
 
   async unlink(parent: number, name: Uint8Array): Promise<void> {
@@ -179,7 +195,7 @@ export class MemoryFilesystem implements Filesystem {
 
   async open(id: number, flags: OpenFlags): Promise<OpenReply> {
     const node = this.#node(id)
-    if (flags.truncate) this.#resize(node, 0)
+    if (flags.truncate) resize(node, 0)
     return this.#open(node, flags.append)
   }
 
@@ -205,14 +221,16 @@ export class MemoryFilesystem implements Filesystem {
     const { node, append } = this.#handle(id)
     if (this.#nameOf(node).startsWith('stuck')) await this.#untilGo()
     const at = append ? node.sizeBytes : offset
-    if (at + data.length > node.sizeBytes) this.#resize(node, at + data.length)
+    if (at + data.length > node.sizeBytes) resize(node, at + data.length)
     node.data.set(data, at)
     node.mtime = now()
     return data.length
   }
 
   async flush(id: number, context: CallContext): Promise<void> {
-    this.#options.trace(`flush ${this.#nameOf(this.#handle(id).node)} ${context.pid > 0}`)
+    const { trace, killedBy } = this.#options
+    trace(`flush ${this.#nameOf(this.#handle(id).node)} by ${context.pid > 0 ? 'a thread' : 'nobody'}`)
+    trace(`killed by ${killedBy?.(context.pid)}`)
   }
 
   async fsync(id: number): Promise<void> {
@@ -266,21 +284,8 @@ export class MemoryFilesystem implements Filesystem {
   }
 
   #make(mode: number, uid: number, gid: number): Node {
-    const id = ++this.#lastId
-    const children = (mode & S_IFDIR) !== 0 ? new Map<string, Node>() : undefined
-    const node: Node = {
-      id,
-      children,
-      data: Buffer.alloc(0),
-      sizeBytes: 0,
-      mode,
-      uid,
-      gid,
-      atime: now(),
-      mtime: now(),
-      lookups: 0,
-    }
-    this.#nodes.set(id, node)
+    const node = makeNode(++this.#lastId, mode, uid, gid)
+    this.#nodes.set(node.id, node)
     return node
   }
 
@@ -322,18 +327,9 @@ export class MemoryFilesystem implements Filesystem {
   }
 
   #attributes(node: Node): AttributesReply {
-    const { id: ino, sizeBytes, mode, uid, gid, atime, mtime } = node
-    const attributes: Attributes = { ino, sizeBytes, mode, nlink: 1, uid, gid, rdev: 0, atime, mtime, ctime: mtime }
+    const { id: ino, sizeBytes, mode, uid, gid, rdev, atime, mtime } = node
+    const attributes: Attributes = { ino, sizeBytes, mode, nlink: 1, uid, gid, rdev, atime, mtime, ctime: mtime }
     return { attributes, ttlMs: this.#options.ttlMs }
-  }
-
-  #resize(node: Node, sizeBytes: number): void {
-    if (sizeBytes > node.data.length) {
-      const grown = Buffer.alloc(Math.max(sizeBytes, node.data.length * 2, CHUNK))
-      node.data.copy(grown, 0, 0, node.sizeBytes)
-      node.data = grown
-    } else if (sizeBytes < node.sizeBytes) node.data.fill(0, sizeBytes, node.sizeBytes)
-    node.sizeBytes = sizeBytes
   }
 
   #nameOf(node: Node): string {
@@ -362,9 +358,4 @@ export class MemoryFilesystem implements Filesystem {
 
 function text(name: Uint8Array): string {
   return Buffer.from(name).toString('latin1')
-}
-
-function now(): Timestamp {
-  const ms = Date.now()
-  return { seconds: Math.floor(ms / 1000), nanoseconds: (ms % 1000) * 1e6 }
 }

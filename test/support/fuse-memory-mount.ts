@@ -22,7 +22,6 @@ const write = (level: string) => (message: string, fields?: Readonly<Record<stri
   tell(`log ${level} ${message} ${fields?.error ?? ''}`)
 const log: Log = { error: write('error'), warn: write('warn'), info: write('info'), debug: write('debug') }
 
-const filesystem = new MemoryFilesystem({ FsError, ttlMs: Number(ttlMs), trace: tell })
 const transport = await createTransport(kind as TransportKind, {
   mountPoint,
   source: 'mem://test,with\\comma',
@@ -34,6 +33,13 @@ const transport = await createTransport(kind as TransportKind, {
   owner: { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 },
   kernelReadAheadBytes: 1 << 20,
   log,
+})
+
+const filesystem = new MemoryFilesystem({
+  FsError,
+  ttlMs: Number(ttlMs),
+  trace: tell,
+  killedBy: tid => transport.holders.killedBy(tid),
 })
 
 process.on('message', (message: readonly string[]) => {

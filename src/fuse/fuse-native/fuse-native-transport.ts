@@ -7,7 +7,7 @@ import { unmountFuse } from '../kernel/unmount.js'
 import { mountAt, readMountTable } from '../mount-table.js'
 import type { Transport, TransportOptions } from '../transport.js'
 import { checkAllowOther } from './allow-other.js'
-import { type Fuse, loadFuseNative } from './package.js'
+import { createFuse, type Fuse, loadFuseNative } from './package.js'
 import { PathNodes } from './path-nodes.js'
 import { PathOperations } from './path-operations.js'
 
@@ -67,7 +67,7 @@ export class FuseNativeTransport implements Transport {
     const nodes = new PathNodes(filesystem)
     this.#nodes = nodes
     const { allowOther, allowRoot, defaultPermissions, log } = this.#options
-    const fuse = new Fuse(this.#mountPoint, new PathOperations(filesystem, nodes, this.#options), {
+    const fuse = createFuse(Fuse, this.#mountPoint, new PathOperations(filesystem, nodes, this.#options), {
       timeout: false,
       fsname: libfuseOptions(this.#options),
       subtype: 'mount-bucket',

@@ -17,6 +17,13 @@ export interface Operations {
   mknod(path: string, mode: number, device: number, answer: Answer): void
   link(from: string, to: string, answer: Answer): void
   symlink(target: string, path: string, answer: Answer): void
+  readlink(path: string, answer: Answer): void
+  setxattr(path: string, name: string, value: Buffer, position: number, flags: number, answer: Answer): void
+  /** As `createFuse` makes the package call it: the value goes into `room`, which is empty to ask for its size. */
+  getxattr(path: string, name: string, room: Buffer, answer: Answer): void
+  /** As `getxattr`, of all names, each with a NUL behind it. */
+  listxattr(path: string, room: Buffer, answer: Answer): void
+  removexattr(path: string, name: string, answer: Answer): void
   open(path: string, flags: number, answer: Answer): void
   create(path: string, mode: number, answer: Answer): void
   read(path: string, handle: number, buffer: Buffer, sizeBytes: number, offset: number, answer: Answer): void
@@ -43,14 +50,29 @@ export interface FuseOptions {
 }
 
 export interface Fuse {
+  /** The package's own two do not look at how much room there is: what is longer would be read from beyond it. */
+  _op_getxattr(signal: XattrSignal, path: string, name: string, room: Buffer): void
+  _op_listxattr(signal: XattrSignal, path: string, room: Buffer): void
   mount(done: (error?: Error | null) => void): void
   unmount(done: (error?: Error | null) => void): void
 }
+
+/** Ends a call about extended attributes; the memory that libfuse lent for it is given back with the result. */
+type XattrSignal = (result: number, memory: ArrayBufferLike) => void
 
 export interface FuseClass {
   new (mountPoint: string, operations: Operations, options: FuseOptions): Fuse
   /** What `unmount` of every mount begins with: by default a shell that runs `fusermount -uz`. */
   unmount(mountPoint: string, done: (error?: Error | null) => void): void
+}
+
+/** A mount of the package that tells `operations` how much room there is for extended attributes. */
+export function createFuse(Fuse: FuseClass, mountPoint: string, operations: Operations, options: FuseOptions): Fuse {
+  const fuse = new Fuse(mountPoint, operations, options)
+  fuse._op_getxattr = (signal, path, name, room) =>
+    operations.getxattr(path, name, room, result => signal(result, room.buffer))
+  fuse._op_listxattr = (signal, path, room) => operations.listxattr(path, room, result => signal(result, room.buffer))
+  return fuse
 }
 
 /** Loads the package, an optional dependency whose binaries are for x64 only. */

@@ -1,9 +1,19 @@
+import { isUtf8 } from 'node:buffer'
 import type { Log } from '../../backend/log.js'
 import type { ReadReply } from '../../cache/lanes/read-reply.js'
 import { errnoOf, FsError } from '../../fs/fs-error.js'
-import type { CallContext, Filesystem, OpenFlags, SetAttributes, Timestamp, WriteOptions } from '../../fs/operations.js'
+import type {
+  CallContext,
+  Entry,
+  Filesystem,
+  OpenFlags,
+  SetAttributes,
+  Timestamp,
+  WriteOptions,
+} from '../../fs/operations.js'
 import { errnoNumber } from '../errno.js'
 import { openFlags } from '../open-flags.js'
+import { checkXattrName, joinXattrNames, xattrDemand } from '../xattrs.js'
 import { AnonymousCall, type Owner } from './anonymous-call.js'
 import { listAll, type NamedEntry } from './listing.js'
 import { OpenFiles } from './open-files.js'
@@ -12,11 +22,15 @@ import type { PathNodes } from './path-nodes.js'
 import { statFields, statfsFields } from './stat-fields.js'
 
 const PERMISSIONS = 0o7777
-const S_IFMT = 0o170000
-const S_IFREG = 0o100000
 
 /** chown(2) of one of the two leaves the other at -1. */
 const UNCHANGED = 0xffff_ffff
+
+/** Times before 1970 arrive as milliseconds of 64 bits without a sign. */
+const NEGATIVE_MS = 2 ** 63
+
+/** What bytes that are no UTF-8 arrive as: what they were can't be told. */
+const REPLACEMENT = '\ufffd'
 
 /** libfuse 2 does not tell the flags of a create. */
 const CREATE: OpenFlags = {
@@ -82,7 +96,8 @@ export class PathOperations implements Operations {
   }
 
   utimens(path: string, atimeMs: number, mtimeMs: number, answer: Answer): void {
-    this.#set('utimens', path, { atime: timestamp(atimeMs), mtime: timestamp(mtimeMs) }, answer)
+    if (Math.max(atimeMs, mtimeMs) >= NEGATIVE_MS) answer(-errnoNumber('EINVAL'))
+    else this.#set('utimens', path, { atime: timestamp(atimeMs), mtime: timestamp(mtimeMs) }, answer)
   }
 
   chown(path: string, uid: number, gid: number, answer: Answer): void {
@@ -94,24 +109,58 @@ export class PathOperations implements Operations {
     this.#set('chmod', path, { mode: mode & PERMISSIONS }, answer)
   }
 
-  mknod(path: string, mode: number, _device: number, answer: Answer): void {
-    this.#plain('mknod', answer, async call => {
-      if ((mode & S_IFMT) !== S_IFREG) throw new FsError('EPERM', 'a bucket holds no devices, sockets or pipes')
-      const number = await this.#create(path, mode, { ...CREATE, exclusive: true }, call)
-      try {
-        await this.#filesystem.flush(this.#files.get(number).handle, call)
-      } finally {
-        await this.#filesystem.release(this.#files.remove(number))
-      }
-    })
+  mknod(path: string, mode: number, device: number, answer: Answer): void {
+    this.#plain('mknod', answer, call =>
+      this.#make(path, call, (parent, name) => this.#filesystem.mknod(parent, name, mode, device, call)),
+    )
   }
 
   link(_from: string, _to: string, answer: Answer): void {
     answer(-errnoNumber('EPERM'))
   }
 
-  symlink(_target: string, _path: string, answer: Answer): void {
-    answer(-errnoNumber('EPERM'))
+  symlink(target: string, path: string, answer: Answer): void {
+    this.#plain('symlink', answer, call =>
+      this.#make(path, call, (parent, name) => this.#filesystem.symlink(parent, name, bytesOf(target), call)),
+    )
+  }
+
+  readlink(path: string, answer: Answer): void {
+    this.#value('readlink', answer, call =>
+      this.#nodes.at(path, call, async ({ node }) => textOf(await this.#filesystem.readlink(node, call))),
+    )
+  }
+
+  setxattr(path: string, name: string, value: Buffer, _position: number, flags: number, answer: Answer): void {
+    this.#plain('setxattr', answer, async call => {
+      const nameBytes = xattrName(name)
+      const demand = xattrDemand(flags)
+      await this.#nodes.at(path, call, ({ node }) => this.#filesystem.setxattr(node, nameBytes, value, demand, call))
+    })
+  }
+
+  getxattr(path: string, name: string, room: Buffer, answer: Answer): void {
+    this.#count('getxattr', answer, async call => {
+      const nameBytes = xattrName(name)
+      return fill(
+        room,
+        await this.#nodes.at(path, call, ({ node }) => this.#filesystem.getxattr(node, nameBytes, call)),
+      )
+    })
+  }
+
+  listxattr(path: string, room: Buffer, answer: Answer): void {
+    this.#count('listxattr', answer, async call => {
+      const names = await this.#nodes.at(path, call, ({ node }) => this.#filesystem.listxattr(node, call))
+      return fill(room, joinXattrNames(names))
+    })
+  }
+
+  removexattr(path: string, name: string, answer: Answer): void {
+    this.#plain('removexattr', answer, async call => {
+      const nameBytes = xattrName(name)
+      await this.#nodes.at(path, call, ({ node }) => this.#filesystem.removexattr(node, nameBytes, call))
+    })
   }
 
   open(path: string, flags: number, answer: Answer): void {
@@ -156,10 +205,7 @@ export class PathOperations implements Operations {
 
   mkdir(path: string, mode: number, answer: Answer): void {
     this.#plain('mkdir', answer, call =>
-      this.#nodes.parentOf(path, call, async (parent, name) => {
-        const { node, entryTtlMs } = await this.#filesystem.mkdir(parent, name, mode & PERMISSIONS, call)
-        this.#nodes.take(path, node, entryTtlMs).release()
-      }),
+      this.#make(path, call, (parent, name) => this.#filesystem.mkdir(parent, name, mode & PERMISSIONS, call)),
     )
   }
 
@@ -181,7 +227,7 @@ export class PathOperations implements Operations {
     const flags = { noReplace: false, exchange: false }
     this.#plain('rename', answer, async call => {
       await this.#nodes.parentOf(from, call, (parent, name) =>
-        this.#nodes.parentOf(to, call, (newParent, newName) =>
+        this.#newName(to, call, (newParent, newName) =>
           this.#filesystem.rename(parent, name, newParent, newName, flags, call),
         ),
       )
@@ -190,9 +236,27 @@ export class PathOperations implements Operations {
     })
   }
 
+  /** As `parentOf`, for a name that is to be: it must be what the program gave. */
+  async #newName<T>(
+    path: string,
+    call: CallContext,
+    use: (parent: number, name: Uint8Array) => Promise<T>,
+  ): Promise<T> {
+    if (path.includes(REPLACEMENT)) throw new FsError('EILSEQ', 'no UTF-8')
+    return this.#nodes.parentOf(path, call, use)
+  }
+
+  /** Makes what is not opened. */
+  #make(path: string, call: CallContext, make: (parent: number, name: Uint8Array) => Promise<Entry>): Promise<void> {
+    return this.#newName(path, call, async (parent, name) => {
+      const { node, entryTtlMs } = await make(parent, name)
+      this.#nodes.take(path, node, entryTtlMs).release()
+    })
+  }
+
   /** The number of the new open file. */
   #create(path: string, mode: number, flags: OpenFlags, call: CallContext): Promise<number> {
-    return this.#nodes.parentOf(path, call, async (parent, name) => {
+    return this.#newName(path, call, async (parent, name) => {
       const { entry, open } = await this.#filesystem.create(parent, name, mode & PERMISSIONS, flags, call)
       return this.#files.add(open.handle, this.#nodes.take(path, entry.node, entry.entryTtlMs))
     })
@@ -266,6 +330,30 @@ class CopyingReply implements ReadReply {
     }
     release()
   }
+}
+
+/** Answers with `data` in `room`; no room at all is the question how much is needed. */
+function fill(room: Buffer, data: Uint8Array): number {
+  if (room.length === 0) return data.length
+  if (data.length > room.length) throw new FsError('ERANGE', `${data.length} bytes, room for ${room.length}`)
+  room.set(data)
+  return data.length
+}
+
+function xattrName(text: string): Uint8Array {
+  const name = bytesOf(text)
+  checkXattrName(name)
+  return name
+}
+
+function bytesOf(text: string): Uint8Array {
+  if (text.includes(REPLACEMENT)) throw new FsError('EILSEQ', 'no UTF-8')
+  return Buffer.from(text)
+}
+
+function textOf(bytes: Uint8Array): string {
+  if (!isUtf8(bytes)) throw new FsError('EILSEQ', 'no UTF-8')
+  return Buffer.from(bytes).toString()
 }
 
 function timestamp(ms: number): Timestamp {

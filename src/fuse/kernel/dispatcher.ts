@@ -26,6 +26,10 @@ const READING: ReadonlySet<number> = new Set([
   Opcode.READDIR,
   Opcode.READDIRPLUS,
   Opcode.STATFS,
+  Opcode.READLINK,
+  Opcode.GETXATTR,
+  Opcode.LISTXATTR,
+  Opcode.LSEEK,
 ])
 
 /** What other users may still do under `allow_root`: the kernel itself sends these in anybody's name. */
@@ -38,6 +42,10 @@ const UNOWNED: ReadonlySet<number> = new Set([
   Opcode.READDIR,
   Opcode.READDIRPLUS,
   Opcode.RELEASEDIR,
+  Opcode.FALLOCATE,
+  Opcode.LSEEK,
+  Opcode.COPY_FILE_RANGE,
+  Opcode.COPY_FILE_RANGE_64,
 ])
 
 /** Requests without an answer. */

@@ -54,15 +54,22 @@ export class Replies {
     return this.#send(request.unique, ENTRY_OUT_BYTES + OPEN_OUT_BYTES, 0)
   }
 
-  /** fuse_write_out */
-  written(request: Request, sizeBytes: number): boolean {
-    writeInt64(this.#scratch, sizeBytes, OUT_HEADER_BYTES)
+  /** A number in eight bytes: fuse_write_out, fuse_getxattr_out, fuse_lseek_out, fuse_copy_file_range_out. */
+  number(request: Request, value: number): boolean {
+    writeInt64(this.#scratch, value, OUT_HEADER_BYTES)
     return this.#send(request.unique, 8, 0)
   }
 
   statistics(request: Request, statistics: FilesystemStatistics): boolean {
     writeStatfsOut(this.#scratch, OUT_HEADER_BYTES, statistics)
     return this.#send(request.unique, STATFS_OUT_BYTES, 0)
+  }
+
+  /** Bytes as they are: the target of a link, the value or the names of extended attributes. */
+  bytes(request: Request, data: Uint8Array): boolean {
+    const header = Buffer.allocUnsafe(OUT_HEADER_BYTES)
+    writeHeader(header, OUT_HEADER_BYTES + data.length, 0, request.unique)
+    return this.#device.answerPieces([header, data])
   }
 
   /** A message with room for the header in front. */

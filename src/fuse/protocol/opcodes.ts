@@ -4,6 +4,7 @@ export const Opcode = {
   FORGET: 2,
   GETATTR: 3,
   SETATTR: 4,
+  READLINK: 5,
   SYMLINK: 6,
   MKNOD: 8,
   MKDIR: 9,
@@ -17,6 +18,10 @@ export const Opcode = {
   STATFS: 17,
   RELEASE: 18,
   FSYNC: 20,
+  SETXATTR: 21,
+  GETXATTR: 22,
+  LISTXATTR: 23,
+  REMOVEXATTR: 24,
   FLUSH: 25,
   INIT: 26,
   OPENDIR: 27,
@@ -26,8 +31,13 @@ export const Opcode = {
   INTERRUPT: 36,
   DESTROY: 38,
   BATCH_FORGET: 42,
+  FALLOCATE: 43,
   READDIRPLUS: 44,
   RENAME2: 45,
+  LSEEK: 46,
+  COPY_FILE_RANGE: 47,
+  /** From 7.45 on (Linux 6.18): the answer counts in 64 bits. */
+  COPY_FILE_RANGE_64: 53,
 } as const
 
 const NAMES = new Map<number, string>(Object.entries(Opcode).map(([name, number]) => [number, name]))

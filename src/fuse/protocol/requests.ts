@@ -1,5 +1,12 @@
 /** Reads the bodies of requests. `message` begins with the header; names are views, valid as long as the message is. */
-import type { OpenFlags, RenameFlags, SetAttributes, Timestamp, WriteOptions } from '../../fs/operations.js'
+import type {
+  AllocateOptions,
+  OpenFlags,
+  RenameFlags,
+  SetAttributes,
+  Timestamp,
+  WriteOptions,
+} from '../../fs/operations.js'
 import { openFlags } from '../open-flags.js'
 import { IN_HEADER_BYTES, WRITE_IN_BYTES } from './layout.js'
 import { readInt64, readUint64 } from './uint64.js'
@@ -17,8 +24,11 @@ const SETATTR = {
   HANDLE: 1 << 6,
   ATIME_NOW: 1 << 7,
   MTIME_NOW: 1 << 8,
+  LOCKOWNER: 1 << 9,
   KILL_SUIDGID: 1 << 11,
 } as const
+/** These say how, not what. */
+const NO_CHANGE = SETATTR.HANDLE | SETATTR.LOCKOWNER
 
 const GETATTR_HANDLE = 1 << 0
 const OPEN_KILL_SUIDGID = 1 << 0
@@ -26,6 +36,11 @@ const WRITE_CACHE = 1 << 0
 const WRITE_KILL_SUIDGID = 1 << 2
 const RENAME_NOREPLACE = 1 << 0
 const RENAME_EXCHANGE = 1 << 1
+/** fallocate(2); collapsing, inserting and unsharing ranges are not for a bucket. */
+const FALLOCATE = { KEEP_SIZE: 0x01, PUNCH_HOLE: 0x02, ZERO_RANGE: 0x10 } as const
+/** lseek(2). The kernel carries out the others itself. */
+const SEEK_DATA = 3
+const SEEK_HOLE = 4
 
 /** Permission bits; the type bits are told by the operation. */
 const PERMISSIONS = 0o7777
@@ -60,7 +75,11 @@ export interface SetattrRequest {
   readonly handle: number | undefined
 }
 
-/** SETATTR: fuse_setattr_in. A change of ctime comes with the writeback cache only, which is not negotiated. */
+/**
+ * SETATTR: fuse_setattr_in. A change of ctime comes with the writeback cache only, which is not negotiated. One that sets
+ * nothing is what is left of chown(path, -1, -1) and of a fallocate(2) or copy_file_range(2) that takes privileges away:
+ * the kernel has dropped the very bits that it meant, since HANDLE_KILLPRIV_V2 leaves clearing them to the filesystem.
+ */
 export function readSetattr(message: Buffer): SetattrRequest {
   const valid = message.readUInt32LE(BODY)
   const has = (bit: number): boolean => (valid & bit) !== 0
@@ -73,7 +92,7 @@ export function readSetattr(message: Buffer): SetattrRequest {
       mode: has(SETATTR.MODE) ? message.readUInt32LE(BODY + 68) & PERMISSIONS : undefined,
       uid: has(SETATTR.UID) ? message.readUInt32LE(BODY + 76) : undefined,
       gid: has(SETATTR.GID) ? message.readUInt32LE(BODY + 80) : undefined,
-      killPrivileges: has(SETATTR.KILL_SUIDGID) ? true : undefined,
+      killPrivileges: has(SETATTR.KILL_SUIDGID) || (valid & ~NO_CHANGE) === 0 ? true : undefined,
     },
   }
 }
@@ -89,9 +108,19 @@ export interface MakeRequest {
   readonly name: Buffer
 }
 
-/** MKNOD: fuse_mknod_in. */
-export function readMknod(message: Buffer): MakeRequest {
-  return { mode: message.readUInt32LE(BODY), name: nameAt(message, BODY + 16) }
+/** MKNOD: fuse_mknod_in. `rdev` is a dev_t of 32 bits (`new_encode_dev`), as fuse_attr has it. */
+export function readMknod(message: Buffer): MakeRequest & { readonly rdev: number } {
+  return {
+    mode: message.readUInt32LE(BODY),
+    rdev: message.readUInt32LE(BODY + 4),
+    name: nameAt(message, BODY + 16),
+  }
+}
+
+/** SYMLINK: the name and the target, which is a copy. */
+export function readSymlink(message: Buffer): { readonly name: Buffer; readonly target: Uint8Array } {
+  const name = nameAt(message, BODY)
+  return { name, target: Buffer.from(nameAt(message, BODY + name.length + 1)) }
 }
 
 /** MKDIR: fuse_mkdir_in. */
@@ -177,6 +206,71 @@ export function readWrite(message: Buffer): WriteRequest {
       killPrivileges: (flags & WRITE_KILL_SUIDGID) !== 0,
     },
     dataAt: BODY + WRITE_IN_BYTES,
+  }
+}
+
+export interface FallocateRequest {
+  readonly handle: number
+  readonly offset: number
+  readonly sizeBytes: number
+  /** Undefined: modes that nobody here knows. */
+  readonly options: AllocateOptions | undefined
+}
+
+/** FALLOCATE: fuse_fallocate_in. */
+export function readFallocate(message: Buffer): FallocateRequest {
+  return {
+    handle: readUint64(message, BODY),
+    offset: readUint64(message, BODY + 8),
+    sizeBytes: readUint64(message, BODY + 16),
+    options: allocateOptions(message.readUInt32LE(BODY + 24)),
+  }
+}
+
+function allocateOptions(mode: number): AllocateOptions | undefined {
+  const keepSize = (mode & FALLOCATE.KEEP_SIZE) !== 0
+  const kind = mode & ~FALLOCATE.KEEP_SIZE
+  if (kind === 0) return { kind: 'allocate', keepSize }
+  if (kind === FALLOCATE.PUNCH_HOLE && keepSize) return { kind: 'punch', keepSize }
+  return kind === FALLOCATE.ZERO_RANGE ? { kind: 'zero', keepSize } : undefined
+}
+
+export interface LseekRequest {
+  readonly handle: number
+  readonly offset: number
+  /** Undefined: neither SEEK_DATA nor SEEK_HOLE. */
+  readonly what: 'data' | 'hole' | undefined
+}
+
+/** LSEEK: fuse_lseek_in. */
+export function readLseek(message: Buffer): LseekRequest {
+  const whence = message.readUInt32LE(BODY + 16)
+  return {
+    handle: readUint64(message, BODY),
+    offset: readUint64(message, BODY + 8),
+    what: whence === SEEK_DATA ? 'data' : whence === SEEK_HOLE ? 'hole' : undefined,
+  }
+}
+
+export interface CopyFileRangeRequest {
+  readonly from: number
+  readonly fromOffset: number
+  readonly to: number
+  readonly toOffset: number
+  readonly sizeBytes: number
+  /** Those of copy_file_range(2), which knows none. */
+  readonly flags: number
+}
+
+/** COPY_FILE_RANGE and COPY_FILE_RANGE_64: fuse_copy_file_range_in. */
+export function readCopyFileRange(message: Buffer): CopyFileRangeRequest {
+  return {
+    from: readUint64(message, BODY),
+    fromOffset: readUint64(message, BODY + 8),
+    to: readUint64(message, BODY + 24),
+    toOffset: readUint64(message, BODY + 32),
+    sizeBytes: readUint64(message, BODY + 40),
+    flags: readUint64(message, BODY + 48),
   }
 }
 

@@ -1,5 +1,5 @@
 import { FsError } from '../../../fs/fs-error.js'
-import type { Entry, Filesystem, NegativeEntry, OpenFlags } from '../../../fs/operations.js'
+import type { Entry, Filesystem, NegativeEntry } from '../../../fs/operations.js'
 import { isFound } from '../../protocol/attributes.js'
 import {
   type RenameRequest,
@@ -9,24 +9,11 @@ import {
   readName,
   readRename,
   readRename2,
+  readSymlink,
 } from '../../protocol/requests.js'
 import type { Replies } from '../replies.js'
 import type { Request } from '../request.js'
 import type { Handler, Serving } from './handler.js'
-
-const S_IFMT = 0o170000
-const S_IFREG = 0o100000
-
-/** mknod(2) of a regular file is a file created and closed without a byte. */
-const MAKE_EMPTY: OpenFlags = {
-  read: false,
-  write: true,
-  append: false,
-  truncate: false,
-  exclusive: true,
-  sync: false,
-  killPrivileges: false,
-}
 
 export const lookup: Handler = async (request, message, { filesystem, replies }) => {
   const entry = await filesystem.lookup(request.node, readName(message), request)
@@ -39,18 +26,13 @@ export const mkdir: Handler = async (request, message, { filesystem, replies }) 
 }
 
 export const mknod: Handler = async (request, message, { filesystem, replies }) => {
-  const { mode, name } = readMknod(message)
-  if ((mode & S_IFMT) !== S_IFREG) throw new FsError('EPERM', 'a bucket holds no devices, sockets or pipes')
-  const { entry, open } = await filesystem.create(request.node, name, mode & ~S_IFMT, MAKE_EMPTY, request)
-  try {
-    await filesystem.flush(open.handle, request)
-  } catch (error) {
-    filesystem.forget(entry.node, 1)
-    throw error
-  } finally {
-    await filesystem.release(open.handle)
-  }
-  answerEntry(request, entry, filesystem, replies)
+  const { mode, rdev, name } = readMknod(message)
+  answerEntry(request, await filesystem.mknod(request.node, name, mode, rdev, request), filesystem, replies)
+}
+
+export const symlink: Handler = async (request, message, { filesystem, replies }) => {
+  const { name, target } = readSymlink(message)
+  answerEntry(request, await filesystem.symlink(request.node, name, target, request), filesystem, replies)
 }
 
 export const create: Handler = async (request, message, { filesystem, replies }) => {
@@ -78,8 +60,8 @@ export const rename: Handler = async (request, message, serving) =>
 export const rename2: Handler = async (request, message, serving) =>
   carryOutRename(request, readRename2(message), serving)
 
-/** symlink(2) and link(2). */
-export const refuseLink: Handler = () => Promise.reject(new FsError('EPERM', 'this filesystem does not make links'))
+/** A bucket has one name for each object. */
+export const refuseLink: Handler = () => Promise.reject(new FsError('EPERM', 'this filesystem has no hard links'))
 
 async function carryOutRename(
   request: Request,

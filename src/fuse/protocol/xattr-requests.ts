@@ -1,0 +1,50 @@
+/** Reads the bodies of requests about extended attributes. What they give is a copy, valid for as long as it is kept. */
+import { IN_HEADER_BYTES } from './layout.js'
+
+const BODY = IN_HEADER_BYTES
+
+/** fuse_getxattr_in, and fuse_setxattr_in where SETXATTR_EXT is not negotiated. */
+const XATTR_IN_BYTES = 8
+
+export interface GetxattrRequest {
+  readonly name: Uint8Array
+  /** What the program has room for; 0 asks how much it needs. */
+  readonly roomBytes: number
+}
+
+export interface SetxattrRequest {
+  readonly name: Uint8Array
+  readonly value: Uint8Array
+  /** Those of setxattr(2). */
+  readonly flags: number
+}
+
+/** REMOVEXATTR: the name alone. */
+export function readRemovexattr(message: Buffer): Uint8Array {
+  return copyOfName(message, BODY)
+}
+
+/** GETXATTR: fuse_getxattr_in and the name. */
+export function readGetxattr(message: Buffer): GetxattrRequest {
+  return { name: copyOfName(message, BODY + XATTR_IN_BYTES), roomBytes: readListxattr(message) }
+}
+
+/** LISTXATTR: what the program has room for. */
+export function readListxattr(message: Buffer): number {
+  return message.readUInt32LE(BODY)
+}
+
+/** SETXATTR: fuse_setxattr_in, the name and the value. */
+export function readSetxattr(message: Buffer): SetxattrRequest {
+  const name = copyOfName(message, BODY + XATTR_IN_BYTES)
+  const valueAt = BODY + XATTR_IN_BYTES + name.length + 1
+  return {
+    name,
+    value: Buffer.from(message.subarray(valueAt, valueAt + message.readUInt32LE(BODY))),
+    flags: message.readUInt32LE(BODY + 4),
+  }
+}
+
+function copyOfName(message: Buffer, at: number): Uint8Array {
+  return Buffer.from(message.subarray(at, message.indexOf(0, at)))
+}
