@@ -1,63 +1,152 @@
-import { LRUCache } from 'lru-cache'
-import type { Metadata, ObjectHeaders, ObjectInfo, ObjectTraits, ObjectVersion } from '../backend/object-store.js'
+import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
+import type { Log } from '../backend/log.js'
+import type { ObjectInfo, ObjectTraits, ObjectVersion } from '../backend/object-store.js'
+import type { Timers } from '../backend/timers.js'
+import { KeptMap } from './kept-map.js'
+import { type HeldVersion, KNOWN_VERSION_FORMAT, type KnownVersion } from './known-version.js'
 
-/** What is kept beside the bytes of a version, and the time that this mount shows for it. */
-export interface KnownVersion {
-  readonly metadata: Metadata
-  readonly headers: ObjectHeaders
-  /** What else the store keeps; undefined: not known. */
-  readonly traits?: ObjectTraits | undefined
-  /** Milliseconds since 1970; what the writer's clock said where this mount wrote the version. */
-  readonly shownModifiedMs: number | undefined
+export type { KnownVersion } from './known-version.js'
+
+export interface KnownVersionsOptions {
+  readonly maxEntries: number
+  /** The mount's state folder. */
+  readonly folder: string
+  readonly log: Log
+  /** Milliseconds since 1970. */
+  readonly nowMs: () => number
+  /** How long something counts that others may still change without a trace. */
+  readonly ttlMs: number
+  readonly timers?: Timers | undefined
 }
 
 /**
- * What this mount wrote or has seen of exact versions: metadata and headers that a listing doesn't tell. Bounded.
- * A version is known by key and ETag; the store's time of it is taken over at the first sight after a write, and
- * another time later means that somebody replaced the metadata.
+ * The metadata of an object can be replaced without a new ETag, and for so long without a new Last-Modified either: what
+ * HEAD tells sooner after it counts for the TTL and is not kept (facts of Ceph RGW).
+ */
+const SAME_TIME_MS = 2000
+
+/** The shortest TTL: what was just asked for is there for who asked. */
+const MIN_TTL_MS = 1000
+
+/** No store takes requests whose clock is further off (S3: RequestTimeTooSkewed). */
+const MAX_SKEW_MS = 15 * 60_000
+
+/**
+ * What this mount wrote or has seen of exact versions: metadata and headers that a listing doesn't tell. Bounded, and
+ * kept in the state folder for the next mount. A version is known by key, ETag, size and the store's time of it;
+ * another time means that somebody replaced the metadata.
+ *
+ * The store's time of a version that this mount wrote is not known at first: the first one that a listing or HEAD tells
+ * is taken over, unless it is so late that another change must have come in between. A change of metadata alone that
+ * another machine made within two seconds of the mount's own, before the mount saw the time, is the one that is missed.
  */
 export class KnownVersions {
-  readonly #known: LRUCache<string, Held>
+  readonly #held: KeptMap<HeldVersion>
+  readonly #nowMs: () => number
+  readonly #ttlMs: number
+  /** How far the store's clock is ahead, as far as seen. */
+  #skewMs = 0
 
-  constructor(maxEntries: number) {
-    this.#known = new LRUCache({ max: Math.max(1, maxEntries) })
+  /** Without a map, which `open` makes, they live as long as the process. */
+  constructor(maxEntries: number, options: Partial<KnownVersionsOptions> = {}, held?: KeptMap<HeldVersion>) {
+    this.#held = held ?? new KeptMap(maxEntries)
+    this.#nowMs = options.nowMs ?? Date.now
+    this.#ttlMs = Math.max(options.ttlMs ?? Number.POSITIVE_INFINITY, MIN_TTL_MS)
+  }
+
+  static async open(options: KnownVersionsOptions): Promise<KnownVersions> {
+    const path = join(options.folder, 'known-versions.jsonl')
+    const held = await KeptMap.open({ ...options, path, format: KNOWN_VERSION_FORMAT })
+    return new KnownVersions(options.maxEntries, options, held)
+  }
+
+  /** Writes what is not in the file yet. */
+  close(): Promise<void> {
+    return this.#held.close()
   }
 
   /** From HEAD or GET. */
   seen(info: ObjectInfo): void {
-    const shownModifiedMs = this.find(info)?.shownModifiedMs
-    const version = { metadata: info.metadata, headers: info.headers, shownModifiedMs }
-    this.#known.set(nameOf(info), { version, wroteMs: undefined, lastModifiedMs: info.lastModifiedMs })
+    const { metadata, headers, lastModifiedMs, versionId } = info
+    const held = this.#held.get(nameOf(info))
+    // An answer that was seen before, or the mount's own, that a cache still holds.
+    if (held?.version.metadata === metadata) return
+    const isAsHeld = held !== undefined && isDeepStrictEqual(held.version.metadata, metadata)
+    if (isAsHeld) this.#learnSkew(held, lastModifiedMs)
+    const before = this.find(info)
+    const isSure = isAsHeld && before !== undefined && held.untilMs === undefined
+    if (isSure && held.lastModifiedMs === lastModifiedMs && isDeepStrictEqual(before.headers, headers)) return
+    const nowMs = this.#nowMs()
+    const isSettled = isSure || tellsMilliseconds(lastModifiedMs) || nowMs >= lastModifiedMs + SAME_TIME_MS
+    this.#held.set(nameOf(info), {
+      version: { metadata, headers, shownModifiedMs: before?.shownModifiedMs, traits: before?.traits },
+      wrote: isAsHeld ? held.wrote : undefined,
+      lastModifiedMs,
+      versionId,
+      untilMs: isSettled ? undefined : nowMs + this.#ttlMs,
+    })
   }
 
-  /** This mount wrote the version. `lastModifiedMs` is this machine's time for it: the store's isn't known yet. */
+  /**
+   * This mount wrote the version. `lastModifiedMs` is this machine's time for it: the store's isn't known yet. Without
+   * traits it has none.
+   */
   wrote(object: ObjectVersion, version: KnownVersion): void {
-    this.#known.set(nameOf(object), { version, wroteMs: object.lastModifiedMs, lastModifiedMs: undefined })
+    this.#held.set(nameOf(object), {
+      version: { ...version, traits: version.traits ?? {} },
+      wrote: { claimedMs: object.lastModifiedMs, atMs: this.#nowMs() },
+      lastModifiedMs: undefined,
+      versionId: object.versionId,
+      untilMs: undefined,
+    })
+  }
+
+  /** The store told the traits of a version that is known. */
+  learnTraits(object: ObjectVersion, traits: ObjectTraits): void {
+    const version = this.find(object)
+    const held = this.#held.get(nameOf(object))
+    if (version !== undefined && held !== undefined)
+      this.#held.set(nameOf(object), { ...held, version: { ...version, traits } })
   }
 
   /** What is known of the version that a listing or HEAD names. */
   find(object: ObjectVersion): KnownVersion | undefined {
-    const held = this.#known.get(nameOf(object))
+    const name = nameOf(object)
+    const held = this.#held.get(name)
     if (held === undefined) return undefined
-    if (held.wroteMs === object.lastModifiedMs) return held.version
-    held.lastModifiedMs ??= object.lastModifiedMs
-    if (isSameSecond(held.lastModifiedMs, object.lastModifiedMs)) return held.version
-    this.#known.delete(nameOf(object))
+    if (held.wrote?.claimedMs === object.lastModifiedMs) return held.version
+    if (this.#isOf(held, object)) {
+      if (held.lastModifiedMs === undefined) this.#held.set(name, { ...held, lastModifiedMs: object.lastModifiedMs })
+      return held.version
+    }
+    this.#held.delete(name)
     return undefined
+  }
+
+  #isOf(held: HeldVersion, { versionId, lastModifiedMs }: ObjectVersion): boolean {
+    if (held.untilMs !== undefined && held.untilMs < this.#nowMs()) return false
+    if (held.versionId !== undefined && versionId !== undefined) return held.versionId === versionId
+    if (held.lastModifiedMs !== undefined) return isSameTime(held.lastModifiedMs, lastModifiedMs)
+    return held.wrote !== undefined && lastModifiedMs <= held.wrote.atMs + this.#skewMs + SAME_TIME_MS
+  }
+
+  /** Nobody changed what the mount wrote, so the store's time of it is that of the write. */
+  #learnSkew({ wrote, lastModifiedMs }: HeldVersion, toldMs: number): void {
+    if (wrote === undefined || lastModifiedMs !== undefined) return
+    this.#skewMs = Math.min(MAX_SKEW_MS, Math.max(this.#skewMs, toldMs - wrote.atMs))
   }
 }
 
-interface Held {
-  readonly version: KnownVersion
-  readonly wroteMs: number | undefined
-  lastModifiedMs: number | undefined
+function tellsMilliseconds(timeMs: number): boolean {
+  return timeMs % 1000 !== 0
 }
 
-/** HEAD tells whole seconds (HTTP dates), a listing may tell milliseconds. */
-function isSameSecond(a: number, b: number): boolean {
-  return Math.floor(a / 1000) === Math.floor(b / 1000)
+/** HEAD of S3 tells whole seconds (HTTP dates), a listing may tell milliseconds. */
+function isSameTime(a: number, b: number): boolean {
+  return tellsMilliseconds(a) && tellsMilliseconds(b) ? a === b : Math.floor(a / 1000) === Math.floor(b / 1000)
 }
 
-function nameOf(version: { readonly key: string; readonly etag: string }): string {
-  return `${version.key}\0${version.etag}`
+function nameOf({ key, etag, sizeBytes }: ObjectVersion): string {
+  return `${etag}\0${sizeBytes}\0${key}`
 }

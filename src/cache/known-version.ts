@@ -1,0 +1,79 @@
+import type { Metadata, ObjectHeaders, ObjectTraits } from '../backend/object-store.js'
+import type { KeptFormat } from './kept-map.js'
+
+/** What is kept beside the bytes of a version, and the time that this mount shows for it. */
+export interface KnownVersion {
+  readonly metadata: Metadata
+  readonly headers: ObjectHeaders
+  /** Milliseconds since 1970; what the writer's clock said where this mount wrote the version. */
+  readonly shownModifiedMs: number | undefined
+  /** Undefined: not asked for yet. Empty: nothing but the bucket's defaults. */
+  readonly traits?: ObjectTraits | undefined
+}
+
+/** What is known, and of which version: a name in a map (key, ETag and size) goes with it. */
+export interface HeldVersion {
+  readonly version: KnownVersion
+  /** This mount wrote it: the time that it gave the version itself, and what its clock said. */
+  readonly wrote: { readonly claimedMs: number; readonly atMs: number } | undefined
+  /** The store's time of the version; undefined until it was told. */
+  readonly lastModifiedMs: number | undefined
+  readonly versionId: string | undefined
+  /** Counts no longer than this, and is not kept. Undefined: for ever. */
+  readonly untilMs: number | undefined
+}
+
+/** Lines of `known-versions.jsonl`. */
+export const KNOWN_VERSION_FORMAT: KeptFormat<HeldVersion> = {
+  title: 'mount-bucket known versions 1',
+  write({ version, wrote, lastModifiedMs, versionId, untilMs }) {
+    return untilMs === undefined ? { ...version, wroteAtMs: wrote?.atMs, lastModifiedMs, versionId } : undefined
+  },
+  read(json) {
+    if (!isRecord(json) || !isTexts(json.metadata) || !isTexts(json.headers)) return undefined
+    const { metadata, headers, traits, versionId } = json
+    if (!isTraits(traits) || !isMaybe('string', versionId)) return undefined
+    const { wroteAtMs, lastModifiedMs, shownModifiedMs } = json
+    if (!isMaybe('number', wroteAtMs) || !isMaybe('number', lastModifiedMs)) return undefined
+    if (!isMaybe('number', shownModifiedMs) || (wroteAtMs === undefined && lastModifiedMs === undefined))
+      return undefined
+    return {
+      version: { metadata, headers, shownModifiedMs, traits },
+      // No cache of this process holds the time that the last one claimed.
+      wrote: wroteAtMs === undefined ? undefined : { claimedMs: Number.NaN, atMs: wroteAtMs },
+      lastModifiedMs,
+      versionId,
+      untilMs: undefined,
+    }
+  },
+}
+
+function isRecord(json: unknown): json is Readonly<Record<string, unknown>> {
+  return typeof json === 'object' && json !== null && !Array.isArray(json)
+}
+
+function isTexts(json: unknown): json is Readonly<Record<string, string>> {
+  return isRecord(json) && Object.values(json).every(value => typeof value === 'string')
+}
+
+function isMaybe(type: 'string', json: unknown): json is string | undefined
+function isMaybe(type: 'number', json: unknown): json is number | undefined
+function isMaybe(type: string, json: unknown): boolean {
+  return json === undefined || typeof json === type
+}
+
+function isTraits(json: unknown): json is ObjectTraits | undefined {
+  if (json === undefined) return true
+  if (!isRecord(json)) return false
+  const { storageClass, encryption, tags, grants } = json
+  return (
+    isMaybe('string', storageClass) &&
+    (encryption === undefined || (isTexts(encryption) && encryption.algorithm !== undefined)) &&
+    (tags === undefined || isTexts(tags)) &&
+    (grants === undefined || (isRecord(grants) && Object.values(grants).every(isTextList)))
+  )
+}
+
+function isTextList(json: unknown): boolean {
+  return Array.isArray(json) && json.every(text => typeof text === 'string')
+}
