@@ -11,5 +11,5 @@ describe.skipIf(!canMount())('fuse-native transport', () => {
     const folder = await mounts.folder('store')
     return (await mounts.start({ url: `file://${folder}`, flags: FLAGS })).mountPoint
   }
-  posixSuite('file://', openFolder, FUSE_NATIVE_EXCEPTIONS)
+  posixSuite('file://', openFolder, { exceptions: FUSE_NATIVE_EXCEPTIONS })
 })

@@ -23,13 +23,13 @@ describe.skipIf(process.getuid?.() !== 0)('the suite itself', () => {
 describe.skipIf(!canMount())('kernel transport', () => {
   const flags = ['--allow-other']
   const openMemory = async () => (await mounts.start({ url: 'mem://posix', flags })).mountPoint
-  posixSuite('mem://', openMemory, BUCKET_EXCEPTIONS)
+  posixSuite('mem://', openMemory, { exceptions: BUCKET_EXCEPTIONS })
 
   const openFolder = async () => {
     const folder = await mounts.folder('store')
     return (await mounts.start({ url: `file://${folder}`, flags })).mountPoint
   }
-  posixSuite('file://', openFolder, BUCKET_EXCEPTIONS)
+  posixSuite('file://', openFolder, { exceptions: BUCKET_EXCEPTIONS })
 })
 
 describe.skipIf(ceph === undefined)('kernel transport on Ceph RGW', () => {
@@ -41,5 +41,5 @@ describe.skipIf(ceph === undefined)('kernel transport on Ceph RGW', () => {
     const flags = ['--allow-other', '--endpoint', ceph.endpoint]
     return (await mounts.start({ url: `s3://${bucket}`, flags, environment })).mountPoint
   }
-  posixSuite('S3 on Ceph RGW', openBucket, BUCKET_EXCEPTIONS)
+  posixSuite('S3 on Ceph RGW', openBucket, { exceptions: BUCKET_EXCEPTIONS, selection: 'usual' })
 })
