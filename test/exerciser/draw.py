@@ -14,13 +14,10 @@ SIZES = [1, 7, 512, 4095, 4096, 4097, 16384, 65536, 131072]
 class Draw:
     """Everything that is drawn comes from `r`, a generator of the one operation."""
 
-    # Whether files are opened with O_DIRECT, and used on after their name is gone.
-    direct = True
-    orphans = True
-
-    def __init__(self, subject, pool):
+    def __init__(self, subject, pool, without):
         self.subject = subject
         self.pool = pool
+        self.without = without
         # No file gets longer; the next one may.
         self.limit = MAX_FILE
         self.next_limit = None

@@ -44,8 +44,9 @@ WEIGHTS = {
     "unlink": 0.4,
 }
 
-# Besides these two: `direct` is O_DIRECT altogether, `orphans` the use of a file after its name is gone.
-SWITCHES = [*WEIGHTS, "direct", "orphans"]
+# What else `--without` takes: O_DIRECT, all that has to do with mappings, and using a file on after its name is gone.
+DIRECT, MAPPINGS, ORPHANS = "direct", "mappings", "orphans"
+SWITCHES = [*WEIGHTS, DIRECT, MAPPINGS, ORPHANS]
 
 # A check of the whole file reads this much on average, whatever the file's size.
 WHOLE_BYTES = 150_000
@@ -54,13 +55,17 @@ WHOLE_BYTES = 150_000
 class Exercise(DataOperations, MappedOperations, LayoutOperations, HandleOperations):
     def __init__(self, folder, seed, without, limit):
         first = random.Random(seed)
-        super().__init__(Subject(folder), first.randbytes(MAX_FILE + MAX_FILE // 4))
+        super().__init__(Subject(folder), first.randbytes(MAX_FILE + MAX_FILE // 4), without)
         self.seed = seed
         self.limit = limit or self.draw_limit(first)
-        self.direct = "direct" not in without
-        self.orphans = "orphans" not in without
-        unwanted = {*without, *([] if self.direct else ["direct-write"])}
-        self.weights = {name: weight for name, weight in WEIGHTS.items() if name not in unwanted}
+        self.weights = {name: weight for name, weight in WEIGHTS.items() if not self.is_off(name)}
+
+    def is_off(self, name):
+        groups = {
+            DIRECT: name == "direct-write",
+            MAPPINGS: name == "unmap" or name.startswith("map"),
+        }
+        return any(part == name or groups.get(part) for part in self.without)
 
     def step(self, number):
         """The operation of that number draws the same whatever ran before it: a part of a walk can be walked again."""
@@ -102,7 +107,7 @@ class Exercise(DataOperations, MappedOperations, LayoutOperations, HandleOperati
             return r.choice(found), False
         if not self.subject.linked:
             return None, False
-        direct = os.O_DIRECT if self.direct and r.random() < 0.4 else 0
+        direct = os.O_DIRECT if DIRECT not in self.without and r.random() < 0.4 else 0
         return self.subject.open(os.O_RDONLY | direct), True
 
     def end(self):

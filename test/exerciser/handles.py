@@ -15,8 +15,9 @@ class HandleOperations(Draw):
         # Each write to such a handle stores the file.
         if flags & os.O_DSYNC == os.O_DSYNC and self.limit > MIB:
             flags = RW
-        if flags & os.O_DIRECT and not self.direct:
-            flags &= ~os.O_DIRECT
+        for name, flag in [("direct", os.O_DIRECT), ("append", os.O_APPEND)]:
+            if name in self.without:
+                flags &= ~flag
         if self.subject.linked:
             self.opened(r, flags)
 
@@ -88,7 +89,7 @@ class HandleOperations(Draw):
         if not self.subject.linked:
             return
         self.say(f"unlink, the next file has at most {limit} bytes")
-        if not (lives_on and self.orphans):
+        if not lives_on or "orphans" in self.without:
             self.subject.close_all()
         os.unlink(self.subject.path())
         self.subject.linked = False

@@ -1,11 +1,12 @@
 """Does random things to a file and compares it with what it must hold after each of them.
 
-main.py FOLDER [--operations N] [--seed N] [--without NAME,NAME] [--shrink]
+main.py FOLDER [--operations N] [--seed N] [--without NAME,NAME] [--shrink] [--spoil N]
 
 FOLDER is empty, on the file system under test. What was done is a function of seed, number of the operation and
 `--without`, which names what the file system can't do (exercise.py, SWITCHES). On a difference the last operations are
 told, and how to walk them again; with `--shrink` fewer and fewer of them are walked for as long as they still show it.
-In the end the file stays, and its name, size and SHA-256 are printed.
+In the end the file stays, and its name, size and SHA-256 are printed. `--spoil` makes one byte wrong before that
+operation, to see that it is noticed.
 """
 
 import argparse
@@ -48,10 +49,11 @@ class Log:
 class Walk:
     """One walk in a child process: a mapped page that can't be read kills who touches it."""
 
-    def __init__(self, folder, seed, without):
+    def __init__(self, folder, seed, without, spoilt=None):
         self.folder = folder
         self.seed = seed
         self.without = without
+        self.spoilt = spoilt
 
     def run(self, numbers, limit, is_loud):
         """What went wrong, or None; and the log, and where the last file of the walk began."""
@@ -93,6 +95,8 @@ class Walk:
     def one(self, exercise, at, number, log, start):
         exercise.said = ""
         try:
+            if number == self.spoilt:
+                exercise.subject.spoil()
             exercise.step(number)
             if exercise.said.startswith("[new file]"):
                 start[:24] = f"{at} {exercise.limit}".encode().ljust(24, b"\0")
@@ -111,6 +115,7 @@ def arguments():
     parser.add_argument("--only", default="", help="numbers of operations: walks these alone")
     parser.add_argument("--limit", type=int, help="the first file is at most so long")
     parser.add_argument("--shrink", action="store_true")
+    parser.add_argument("--spoil", type=int)
     settings = parser.parse_args()
     settings.names = [name for name in settings.without.split(",") if name]
     unknown = [name for name in settings.names if name not in SWITCHES]
@@ -123,7 +128,7 @@ def main():
     settings = arguments()
     numbers = [int(word) for word in settings.only.split(",") if word] or list(range(settings.operations))
     print(f"exerciser: seed {settings.seed}", flush=True)
-    walk = Walk(settings.folder, settings.seed, settings.names)
+    walk = Walk(settings.folder, settings.seed, settings.names, settings.spoil)
     what, log, began = walk.run(numbers, settings.limit, True)
     if what is None:
         return 0
@@ -143,7 +148,7 @@ def tell_shrunk(settings, numbers, began, again):
 
     def run(tried, limit):
         folder = tempfile.mkdtemp(dir=settings.folder)
-        outcome = Walk(folder, settings.seed, settings.names).run(tried, limit, False)
+        outcome = Walk(folder, settings.seed, settings.names, settings.spoil).run(tried, limit, False)
         shutil.rmtree(folder, ignore_errors=True)
         return outcome
 

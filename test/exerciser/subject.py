@@ -113,6 +113,13 @@ class Subject:
         if end > offset:
             self.data[offset:end] = bytes(end - offset)
 
+    def spoil(self):
+        """Makes the shadow wrong in the middle."""
+        if self.size == 0:
+            self.data.append(1)
+        else:
+            self.data[self.size // 2] ^= 1
+
     # How the file is held against it.
 
     def expect_size(self, size, how):
