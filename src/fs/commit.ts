@@ -7,10 +7,12 @@ import type {
   WriteConditions,
   WriteResult,
 } from '../backend/object-store.js'
+import { fetchRemote, sourceChanged } from './fetch-remote.js'
 import { abandonable } from './mutex.js'
+import { type PlanLimits, type PlannedPart, planParts } from './part-plan.js'
 import type { PartSizes } from './part-sizes.js'
 import type { PartStream } from './part-stream.js'
-import { bodyOf, fetchBase, type WrittenFile } from './pieces.js'
+import { bodyOf, piecesOf, type WrittenFile } from './pieces.js'
 import type { StagingArea } from './staging.js'
 
 export interface CommitterOptions {
@@ -32,12 +34,29 @@ export interface CommitRequest {
   readonly signal: AbortSignal
 }
 
-/** Makes the object of what was written: one PUT up to the size of a part, a multipart upload beyond. */
+/** Parts that a store would take may be too small to be worth a request. */
+const LEAST_PART_BYTES = 1024 * 1024
+
+/** Small enough that a server copies it well within a timeout, large enough for few requests. */
+const COPY_PART_BYTES = 512 * 1024 * 1024
+
+/** Makes the object of what was written: one PUT where that is cheapest, else an upload of new and copied parts. */
 export class Committer {
   readonly #options: CommitterOptions
 
   constructor(options: CommitterOptions) {
     this.#options = options
+  }
+
+  /** No file can be larger. */
+  get maxFileBytes(): number {
+    const { maxPartBytes, maxParts } = this.#options.store.capabilities.multipart
+    return Math.min(Number.MAX_SAFE_INTEGER, maxPartBytes * maxParts)
+  }
+
+  /** Ranges of other objects that are no smaller are worth a copy on the server; undefined where it makes none. */
+  get minCopyBytes(): number | undefined {
+    return this.#options.store.capabilities.copyPart ? this.#minPartBytes : undefined
   }
 
   /**
@@ -46,14 +65,20 @@ export class Committer {
    */
   async commit(request: CommitRequest): Promise<WriteResult> {
     const { file, stream, key, conditions, attachments, signal } = request
-    const { store, sizes } = this.#options
-    if (stream === undefined && file.sizeBytes <= sizes.firstBytes)
-      return store.put(key, await this.#body(request, 0, file.sizeBytes), { ...conditions, ...attachments })
-    if (stream === undefined) return this.#commitUpload(request)
-    await abandonable(stream.settle(), signal)
-    const result = await this.#complete(await stream.upload(), stream.stored, request)
-    await stream.end()
-    return result
+    if (stream !== undefined) {
+      await abandonable(stream.settle(), signal)
+      const result = await this.#complete(await stream.upload(), this.#streamedParts(file), request)
+      await stream.end()
+      return result
+    }
+    const plan = planParts(piecesOf(file, 0, file.sizeBytes), this.#limits())
+    if (!this.#isPut(file.sizeBytes, plan)) return this.#upload(plan, request)
+    return this.#options.store.put(key, await this.#body(request, 0, file.sizeBytes), { ...conditions, ...attachments })
+  }
+
+  /** Makes a range of a file local. */
+  fetch(file: WrittenFile, start: number, end: number): Promise<void> {
+    return fetchRemote(this.#options.store, file, start, end)
   }
 
   /** Stores what is kept beside the bytes anew, by a copy on the server. */
@@ -65,12 +90,44 @@ export class Committer {
     return this.#options.store.copy(key, key, { metadata: {}, ...attachments, sourceIfMatch: etag })
   }
 
-  async #commitUpload(request: CommitRequest): Promise<WriteResult> {
+  /** Two requests, and for small objects fewer bytes than the parts that an edit has to be filled up to. */
+  #isPut(sizeBytes: number, plan: readonly PlannedPart[]): boolean {
+    if (sizeBytes <= this.#minPartBytes) return true
+    const largest = Math.max(this.#options.sizes.firstBytes, 2 * this.#minPartBytes)
+    if (sizeBytes > Math.min(largest, this.#options.store.capabilities.maxPutBytes)) return false
+    return plan.some(part => part.kind === 'send')
+  }
+
+  get #minPartBytes(): number {
+    return Math.max(LEAST_PART_BYTES, this.#options.store.capabilities.multipart.minPartBytes)
+  }
+
+  #limits(): PlanLimits {
+    const { copyPart, maxCopyBytes, multipart } = this.#options.store.capabilities
+    return {
+      ...multipart,
+      minPartBytes: this.#minPartBytes,
+      maxCopyBytes: copyPart ? Math.min(maxCopyBytes, multipart.maxPartBytes) : 0,
+      sendBytes: Math.max(this.#minPartBytes, this.#options.sizes.firstBytes),
+      copyBytes: COPY_PART_BYTES,
+    }
+  }
+
+  /** The parts that a stream's numbers stand for. */
+  #streamedParts({ sizeBytes }: WrittenFile): PlannedPart[] {
+    const { sizes } = this.#options
+    return Array.from({ length: sizes.at(Math.max(0, sizeBytes - 1)) }, (_, index) => {
+      const start = sizes.startOf(index + 1)
+      return { kind: 'send', start, end: Math.min(start + sizes.sizeOf(index + 1), sizeBytes) }
+    })
+  }
+
+  async #upload(plan: readonly PlannedPart[], request: CommitRequest): Promise<WriteResult> {
     const { store, area, nowMs } = this.#options
     const upload = await store.createUpload(request.key, request.attachments)
     const forget = await area.recordUpload({ key: request.key, uploadId: upload.uploadId, startedMs: nowMs() })
     try {
-      const result = await this.#complete(upload, new Map(), request)
+      const result = await this.#complete(upload, plan, request)
       await forget()
       return result
     } catch (error) {
@@ -80,37 +137,49 @@ export class Committer {
     }
   }
 
-  async #complete(
-    upload: Upload,
-    stored: ReadonlyMap<number, CompletedPart>,
-    request: CommitRequest,
-  ): Promise<WriteResult> {
-    const { sizes, concurrency } = this.#options
+  async #complete(upload: Upload, plan: readonly PlannedPart[], request: CommitRequest): Promise<WriteResult> {
     const { signal } = request
-    const count = sizes.at(Math.max(0, request.file.sizeBytes - 1))
     const parts: CompletedPart[] = []
-    let next = 1
+    const left = plan.entries()
+    let hasFailed = false
     const work = async () => {
-      while (next <= count && !signal.aborted) {
-        const number = next++
-        const start = sizes.startOf(number)
-        const end = Math.min(start + sizes.sizeOf(number), request.file.sizeBytes)
-        const known = stored.get(number)
-        parts[number - 1] =
-          known?.sizeBytes === end - start
-            ? known
-            : await upload.part(number, await this.#body(request, start, end, number), { signal })
+      for (const [index, part] of left) {
+        if (signal.aborted || hasFailed) return
+        try {
+          parts[index] = await this.#part(upload, index + 1, part, request)
+        } catch (error) {
+          hasFailed = true
+          throw error
+        }
       }
     }
-    const workers = await Promise.allSettled(Array.from({ length: Math.min(concurrency, count) }, work))
+    const count = Math.min(this.#options.concurrency, plan.length)
+    const workers = await Promise.allSettled(Array.from({ length: count }, work))
     for (const worker of workers) if (worker.status === 'rejected') throw worker.reason
     signal.throwIfAborted()
     return upload.complete(parts, request.conditions)
   }
 
+  async #part(upload: Upload, number: number, part: PlannedPart, request: CommitRequest): Promise<CompletedPart> {
+    const { stream, signal, file } = request
+    const { start, end } = part
+    if (part.kind === 'send') {
+      const known = stream?.stored.get(number)
+      if (known?.sizeBytes === end - start) return known
+      return upload.part(number, await this.#body(request, start, end, number), { signal })
+    }
+    const { key, etag } = part.version
+    const source = { key, range: { offset: part.offset, lengthBytes: end - start }, sourceIfMatch: etag }
+    try {
+      return await upload.copyPart(number, source, { signal })
+    } catch (error) {
+      throw sourceChanged(error, part.version, file.base)
+    }
+  }
+
   async #body(request: CommitRequest, start: number, end: number, part?: number): Promise<Body> {
     const { file, stream } = request
-    await fetchBase(this.#options.store, file, start, end)
+    await this.fetch(file, start, end)
     if (file.content.held.covers(start, end) && file.content.isInMemory) return file.content.read(start, end)
     const held = part === undefined ? undefined : stream?.heldBytes(part, end - start)
     return held ?? bodyOf(file, start, end)

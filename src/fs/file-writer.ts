@@ -1,29 +1,14 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Log } from '../backend/log.js'
 import type { Attachments, ObjectVersion, WriteConditions, WriteResult } from '../backend/object-store.js'
 import { isStoreError } from '../backend/store-error.js'
-import type { Clock } from '../cache/clock.js'
-import type { Committer } from './commit.js'
-import { Extents } from './extents.js'
+import { FileData } from './file-data.js'
 import { FsError } from './fs-error.js'
-import { LocalContent } from './local-content.js'
-import type { MemoryBudget } from './memory-budget.js'
-import { abandonable, type Mutex } from './mutex.js'
-import type { PartSizes } from './part-sizes.js'
-import type { PartStream } from './part-stream.js'
+import type { Mutex } from './mutex.js'
+import type { AllocateOptions } from './operations.js'
 import type { WrittenFile } from './pieces.js'
-import type { StagingArea } from './staging.js'
+import type { WriterServices } from './writer-services.js'
 
-/** What writers share. */
-export interface WriterServices {
-  readonly committer: Committer
-  readonly area: StagingArea
-  readonly budget: MemoryBudget
-  readonly sizes: PartSizes
-  readonly clock: Clock
-  readonly log: Log
-  newStream(key: string, attachments: Attachments): PartStream
-}
+export type { WriterServices } from './writer-services.js'
 
 /** The file that a writer writes, as the writer needs to know it. */
 export interface WriterTarget {
@@ -35,6 +20,10 @@ export interface WriterTarget {
   readonly isUnlinked: boolean
   /** What is to be kept beside the bytes now. */
   attachments(): Promise<Attachments>
+  /** What the bucket holds under the name at this moment. */
+  current(): Promise<ObjectVersion | undefined>
+  /** What was appended stands behind this version of others now: what was known of the file's other bytes is not true. */
+  rebased(version: ObjectVersion): void
   /** The commit has published this version. */
   committed(version: ObjectVersion, attachments: Attachments): void
   /** Others have changed the object, so what is known of it is not true. */
@@ -42,26 +31,22 @@ export interface WriterTarget {
 }
 
 /**
- * The one content that a file has in this mount while it is being written: a base version in the store (or none),
- * local ranges over it, and a size. All open handles of the file share it.
+ * The one content that a file has in this mount while it is being written: its bytes (`FileData`), the version that is
+ * edited (or none), and what must hold when it is published. All open handles of the file share it.
  *
- * Lock: the target's. Writes, truncations and commits run under it one at a time, so that a commit publishes one state.
- * Invariant: a byte at `p < sizeBytes` is `content`'s where that holds p, else only in the store's parts where
- * `dropped` holds p, else the base's where `p < baseLimit`, else zero.
+ * Lock: the target's. Changes and commits run under it one at a time, so that a commit publishes one state.
  */
 export class FileWriter {
   readonly #services: WriterServices
   readonly #target: WriterTarget
-  readonly #dropped = new Extents()
-  #content: LocalContent
-  #stream: PartStream | undefined
+  readonly #data: FileData
   #base: ObjectVersion | undefined
-  #baseLimit: number
-  #sizeBytes: number
   #isDirty = false
   /** Not only attributes have changed. */
   #isContentDirty = false
   #absence: 'exclusive' | 'believed' | undefined
+  /** Where what was appended begins; undefined when something else was changed since the last commit. */
+  #appendedFrom: number | undefined
   #changes = 0
   #failure: { readonly error: unknown; readonly changes: number } | undefined
   #closed: Promise<string | undefined> | undefined
@@ -73,13 +58,12 @@ export class FileWriter {
     this.#target = target
     this.#services = services
     this.#base = base
-    this.#baseLimit = base?.sizeBytes ?? 0
-    this.#sizeBytes = this.#baseLimit
-    this.#content = this.#newContent()
+    this.#data = new FileData(this.#owner(), services)
+    this.#appendedFrom = this.#data.sizeBytes
   }
 
   get sizeBytes(): number {
-    return this.#sizeBytes
+    return this.#data.sizeBytes
   }
 
   get isDirty(): boolean {
@@ -93,19 +77,14 @@ export class FileWriter {
 
   /** What the file consists of at this moment. */
   get file(): WrittenFile {
-    return {
-      content: this.#content,
-      dropped: this.#dropped,
-      base: this.#base,
-      baseLimit: this.#baseLimit,
-      sizeBytes: this.#sizeBytes,
-    }
+    return this.#data.file
   }
 
   /** A new file. What others make under its name meanwhile must not be lost, unless it is to be `replaced` whole. */
   create(absence: 'exclusive' | 'believed' | 'replaced'): void {
     this.#absence = absence === 'replaced' ? undefined : absence
-    this.#change()
+    this.#isContentDirty = true
+    this.touch()
   }
 
   /** Attributes have changed, which travel with the next commit. */
@@ -119,16 +98,62 @@ export class FileWriter {
    * the writer still waits for its turn or for room.
    */
   write(offset: number, data: Uint8Array, signal?: AbortSignal): Promise<void> {
-    return this.#target.lock.run(() => this.#write(offset, data, signal), signal)
+    return this.#change(async () => {
+      if (data.length > 0) await this.#data.write(offset, data, signal)
+      return data.length > 0
+    }, signal)
   }
 
   /** Writes where the file ends when its turn comes. */
   append(data: Uint8Array, signal?: AbortSignal): Promise<void> {
-    return this.#target.lock.run(() => this.#write(this.#sizeBytes, data, signal), signal)
+    return this.#target.lock.run(async () => {
+      if (data.length === 0) return
+      await this.#data.write(this.sizeBytes, data, signal)
+      this.#isContentDirty = true
+      this.touch()
+    }, signal)
   }
 
   truncate(sizeBytes: number, signal?: AbortSignal): Promise<void> {
-    return this.#target.lock.run(() => this.#truncate(sizeBytes), signal)
+    return this.#change(async () => {
+      await this.#data.truncate(sizeBytes)
+      if (sizeBytes > 0) return true
+      this.#base = undefined
+      // The file is replaced whole, and the last writer wins; a file that must be new stays one.
+      if (this.#absence === 'believed') this.#absence = undefined
+      return true
+    }, signal)
+  }
+
+  /** fallocate(2). EFBIG where the store holds no such file; the store itself is never asked for room. */
+  allocate(offset: number, sizeBytes: number, options: AllocateOptions, signal?: AbortSignal): Promise<void> {
+    return this.#change(async () => this.#data.allocate(offset, sizeBytes, options), signal)
+  }
+
+  /** lseek(2) with SEEK_DATA or SEEK_HOLE. */
+  seek(offset: number, what: 'data' | 'hole'): number {
+    return this.#data.seek(offset, what)
+  }
+
+  /**
+   * Takes a range over from a stored object, which the commit then copies on the server. False where it is too small
+   * for that or the store can't: then the bytes are to be written.
+   */
+  async borrow(offset: number, sizeBytes: number, source: ObjectVersion, sourceOffset: number, signal?: AbortSignal) {
+    let isBorrowed = false
+    await this.#change(async () => {
+      isBorrowed = this.#data.borrow(offset, sizeBytes, source, sourceOffset)
+      return isBorrowed
+    }, signal)
+    return isBorrowed
+  }
+
+  /**
+   * Makes everything local, for a file whose stored object is about to go; call it under the lock. ENOSPC where
+   * staging has no room for it.
+   */
+  fetchAll(): Promise<void> {
+    return this.#data.fetch()
   }
 
   /** Publishes what is dirty. A failure leaves it dirty, and staged on this disk. */
@@ -147,13 +172,13 @@ export class FileWriter {
   /** Ends the writer. What is not stored is kept under the state folder, for this reason; says where. */
   close(reason: string): Promise<string | undefined> {
     this.#closed ??= this.#target.lock.run(async () => {
-      await this.#endStream()
+      await this.#data.endStream()
       this.#isDirty = false
       if (this.#isContentDirty && !this.#target.isUnlinked) {
         const keptAtMs = this.#services.clock.nowMs()
-        return this.#content.keep({ sizeBytes: this.#sizeBytes, reason, keptAtMs })
+        return this.#data.content.keep({ sizeBytes: this.sizeBytes, reason, keptAtMs })
       }
-      await this.#content.dispose()
+      await this.#data.content.dispose()
       return undefined
     })
     return this.#closed
@@ -161,7 +186,7 @@ export class FileWriter {
 
   /** ENOSPC when bytes are needed under another name that only the parts under this one hold. */
   checkMovable(): void {
-    if (this.#dropped.ranges.length > 0)
+    if (this.#data.hasDropped)
       throw new FsError('ENOSPC', 'bytes that are in the store only can not be renamed (--staging-size)')
   }
 
@@ -172,20 +197,32 @@ export class FileWriter {
   moved(base: ObjectVersion | undefined, replaces: boolean): void {
     if (replaces) this.#absence = undefined
     else if (this.#absence === 'exclusive') this.#absence = 'believed'
-    if (this.#base !== undefined) this.#base = base
-    void this.#endStream()
+    if (base !== undefined) this.rebase(base)
+    void this.#data.endStream()
   }
 
-  /** The stored object is the same, under another ETag; call it under the lock. */
+  /** The stored object is the same, under another ETag or key; call it under the lock. */
   rebase(version: ObjectVersion): void {
-    if (this.#base !== undefined) this.#base = version
+    if (this.#base === undefined) return
+    this.#data.remote.replace(this.#base, version)
+    this.#base = version
+  }
+
+  /** Runs a change that is no append under the lock; it says whether it changed anything. */
+  #change(task: () => Promise<boolean>, signal: AbortSignal | undefined): Promise<void> {
+    return this.#target.lock.run(async () => {
+      if (!(await task())) return
+      this.#appendedFrom = undefined
+      this.#isContentDirty = true
+      this.touch()
+    }, signal)
   }
 
   async #tryCommit(): Promise<'done' | 'stepped aside'> {
     if (!this.#isDirty || this.#target.isUnlinked) return 'done'
     this.#stepAside = new AbortController()
     const { signal } = this.#stepAside
-    const use = this.#content.use()
+    const use = this.#data.content.use()
     try {
       await this.#publish(signal)
       return 'done'
@@ -218,53 +255,76 @@ export class FileWriter {
     this.#failure = undefined
   }
 
-  async #publishContent(attachments: Attachments, signal: AbortSignal): Promise<void> {
-    const { result, kept } = await this.#commitContent(attachments, signal)
-    const sent = this.#content
-    this.#stream = undefined
-    this.#baseLimit = this.#sizeBytes
+  async #publishContent(given: Attachments, signal: AbortSignal): Promise<void> {
+    let attachments = given
+    let sent: { readonly result: WriteResult; readonly kept: Attachments }
+    try {
+      sent = await this.#send(attachments, signal)
+    } catch (error) {
+      if (!(await this.#followOthers(error))) throw error
+      attachments = await this.#target.attachments()
+      sent = await this.#send(attachments, signal)
+    }
+    const { result, kept } = sent
     this.#absence = undefined
     this.#isContentDirty = false
-    this.#dropped.clear()
-    if (!sent.isInMemory) this.#content = this.#newContent()
+    this.#appendedFrom = this.sizeBytes
     const version = this.#committed(result, kept)
-    if (sent !== this.#content) await sent.dispose()
+    await this.#data.stored(version)?.dispose()
     // Metadata is taken when an upload begins; what changed since costs one copy.
     if (!isDeepStrictEqual(kept, attachments))
       this.#committed(await this.#services.committer.replaceAttachments(version, attachments), attachments)
   }
 
   /** `kept` is what is kept beside the bytes now. */
-  async #commitContent(
-    attachments: Attachments,
-    signal: AbortSignal,
-  ): Promise<{ result: WriteResult; kept: Attachments }> {
+  async #send(attachments: Attachments, signal: AbortSignal): Promise<{ result: WriteResult; kept: Attachments }> {
     const { committer } = this.#services
     const request = { key: this.#target.path, file: this.file, conditions: this.#conditions(), attachments, signal }
-    const stream = this.#stream
+    const { stream } = this.#data
     if (stream !== undefined) {
       try {
         return { result: await committer.commit({ ...request, stream }), kept: stream.attachments }
       } catch (error) {
         if (!isStoreError(error, 'no-such-upload')) throw error
         this.#services.log.warn('an upload was lost; all goes out again from staging', { key: request.key, error })
-        void this.#endStream()
+        void this.#data.endStream()
       }
     }
     return { result: await committer.commit({ ...request, stream: undefined }), kept: attachments }
   }
 
+  /**
+   * What was only appended belongs behind what others have made of the file meanwhile. True when it stands there now,
+   * and the commit that was refused is to be tried again.
+   */
+  async #followOthers(refusal: unknown): Promise<boolean> {
+    const from = this.#appendedFrom
+    if (!isStoreError(refusal, 'precondition-failed') || this.#absence === 'exclusive' || from === undefined)
+      return false
+    const { path } = this.#target
+    try {
+      const current = await this.#target.current()
+      if (current === undefined) return false
+      await this.#data.moveBehind(current, from)
+      this.#base = current
+      this.#absence = undefined
+      this.#appendedFrom = current.sizeBytes
+      this.#target.rebased(current)
+      this.#services.log.info('others have changed a file; what was appended goes behind it', { path })
+      return true
+    } catch (error) {
+      this.#services.log.warn('what was appended can not go behind what others wrote', { path, error })
+      return false
+    }
+  }
+
   #committed({ etag, versionId }: WriteResult, attachments: Attachments): ObjectVersion {
     const lastModifiedMs = this.#services.clock.nowMs()
-    const version = { key: this.#target.path, sizeBytes: this.#sizeBytes, etag, versionId, lastModifiedMs }
+    const version = { key: this.#target.path, sizeBytes: this.sizeBytes, etag, versionId, lastModifiedMs }
+    this.rebase(version)
     this.#base = version
     this.#target.committed(version, attachments)
     return version
-  }
-
-  #change(): void {
-    this.#isContentDirty = true
-    this.touch()
   }
 
   #conditions(): WriteConditions {
@@ -272,126 +332,26 @@ export class FileWriter {
     return this.#absence === undefined ? {} : { ifNoneMatch: '*' }
   }
 
-  async #write(offset: number, data: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
-    if (data.length === 0) return
-    const end = offset + data.length
-    if (offset === this.#sizeBytes && (await this.#continuesStream(offset, end, signal)))
-      await this.#writeBehind(offset, data, signal)
-    else await this.#writeStaged(offset, data)
-    this.#sizeBytes = Math.max(this.#sizeBytes, end)
-    this.#change()
-  }
-
-  /** True when bytes from `offset`, the end of the file, can be streamed; begins the stream where that is due. */
-  async #continuesStream(offset: number, end: number, signal: AbortSignal | undefined): Promise<boolean> {
-    if (this.#stream !== undefined) return this.#stream.position === offset
-    const isDue =
-      this.#baseLimit === 0 &&
-      end > this.#services.sizes.firstBytes &&
-      // Only when the content outgrows memory: what is in a staging file by then is the commit's to send.
-      this.#content.isInMemory &&
-      this.#content.held.covers(0, offset)
-    if (!isDue) return false
-    const attachments = this.#target.attachments()
-    const known = await (signal === undefined ? attachments : abandonable(attachments, signal))
-    this.#stream = this.#services.newStream(this.#target.path, known)
-    this.#stream.append(await this.#content.read(0, offset))
-    return true
-  }
-
-  async #writeStaged(offset: number, data: Uint8Array): Promise<void> {
-    const end = offset + data.length
-    this.#checkDropped(offset, end)
-    await this.#content.write(offset, data)
-    this.#stream?.invalidate(offset, end)
-  }
-
-  /** Streams, and stages beside that as far as there is room. */
-  async #writeBehind(offset: number, data: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
-    const stream = this.#stream
-    if (stream === undefined) return
-    await stream.room(signal)
-    const isStaged = await this.#stage(stream, offset, data)
-    while (!isStaged && !stream.canHold(data.length)) {
-      if (!(await stream.partEnds(signal)))
-        throw new FsError('ENOSPC', 'neither memory nor staging has room (--staging-size)')
-    }
-    stream.append(data)
-    if (!isStaged) this.#dropped.add(offset, offset + data.length)
-  }
-
-  /** False when there is no room, even after what is stored was dropped from staging. */
-  async #stage(stream: PartStream, offset: number, data: Uint8Array): Promise<boolean> {
-    for (const mayDrop of [true, false]) {
-      try {
-        await this.#content.write(offset, data)
-        return true
-      } catch (error) {
-        if (!(error instanceof FsError) || error.errno !== 'ENOSPC') throw error
-        if (!mayDrop) this.#services.log.debug('staging has no room; streaming goes on', { path: this.#target.path })
-        else this.#dropStored(stream)
-      }
-    }
-    return false
-  }
-
-  #dropStored(stream: PartStream): void {
-    if (this.#content.isInMemory) return
-    const { sizes } = this.#services
-    for (const number of stream.stored.keys()) {
-      const start = sizes.startOf(number)
-      const end = start + sizes.sizeOf(number)
-      if (!this.#content.held.overlaps(start, end)) continue
-      this.#content.drop(start, end)
-      this.#dropped.add(start, end)
-    }
-  }
-
-  /** ENOSPC unless every part of the range could be sent again. */
-  #checkDropped(start: number, end: number): void {
-    if (this.#dropped.ranges.length === 0 || end <= start) return
-    const { sizes } = this.#services
-    const last = sizes.at(end - 1)
-    if (this.#dropped.overlaps(sizes.startOf(sizes.at(start)), sizes.startOf(last) + sizes.sizeOf(last)))
-      throw new FsError('ENOSPC', 'bytes that are in the store only can not be changed (--staging-size)')
-  }
-
-  async #truncate(sizeBytes: number): Promise<void> {
-    if (sizeBytes === 0) {
-      void this.#endStream()
-      this.#dropped.clear()
-      this.#base = undefined
-      // The file is replaced whole, and the last writer wins; a file that must be new stays one.
-      if (this.#absence === 'believed') this.#absence = undefined
-    } else if (sizeBytes < this.#sizeBytes) {
-      this.#checkDropped(sizeBytes, this.#sizeBytes)
-      this.#stream?.invalidate(sizeBytes, this.#sizeBytes)
-    }
-    if (sizeBytes < this.#sizeBytes) await this.#content.truncate(sizeBytes)
-    this.#baseLimit = Math.min(this.#baseLimit, sizeBytes)
-    this.#sizeBytes = sizeBytes
-    this.#change()
-  }
-
-  /** Never rejects: the stream logs what it can't abort. Only who has nothing else to do waits for it. */
-  async #endStream(): Promise<void> {
-    const stream = this.#stream
-    this.#stream = undefined
-    await stream?.abort()
-  }
-
   /** What failed to be stored must survive this process before anybody hears of the failure. */
   async #secure(): Promise<void> {
     try {
-      await (await this.#content.spill()).sync()
+      await (await this.#data.content.spill()).sync()
     } catch (error) {
       this.#services.log.error('what was not stored could not be staged either', { path: this.#target.path, error })
     }
   }
 
-  #newContent(): LocalContent {
-    const { area, budget, sizes } = this.#services
-    const owner = () => ({ key: this.#target.path, baseEtag: this.#base?.etag })
-    return new LocalContent({ area, budget, maxMemoryBytes: sizes.firstBytes, owner })
+  #owner() {
+    const target = this.#target
+    const base = () => this.#base
+    return {
+      get path() {
+        return target.path
+      },
+      get base() {
+        return base()
+      },
+      attachments: () => target.attachments(),
+    }
   }
 }

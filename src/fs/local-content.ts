@@ -64,9 +64,10 @@ export class LocalContent {
     this.#memoryHeld.remove(sizeBytes, Number.MAX_SAFE_INTEGER)
   }
 
-  /** Gives up a range that is safe in the store by now. */
-  drop(start: number, end: number): void {
-    this.#file?.drop(start, end)
+  /** Gives up a range: it is safe in the store by now, or nobody's any more. */
+  discard(start: number, end: number): void {
+    if (this.#file === undefined) this.#memoryHeld.remove(start, end)
+    else if (this.#file.held.overlaps(start, end)) this.#file.drop(start, end)
   }
 
   /** Moves everything to a staging file, if it isn't there. ENOSPC leaves things as they are. */

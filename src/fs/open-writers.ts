@@ -1,4 +1,5 @@
 import type { Log } from '../backend/log.js'
+import { isStoreError } from '../backend/store-error.js'
 import { FileWriter, type WriterServices, type WriterTarget } from './file-writer.js'
 import { errnoOf } from './fs-error.js'
 import type { FileHandle } from './handles.js'
@@ -64,6 +65,12 @@ export class OpenWriters {
       },
       lock: node.lock,
       attachments: () => tree.attachments(node),
+      current: () =>
+        tree.store.head(node.path).catch((error: unknown) => {
+          if (isStoreError(error, 'not-found')) return undefined
+          throw error
+        }),
+      rebased: () => this.#kernelCache.invalidateNode(node.id),
       committed: (version, attachments) => tree.stored(node, version, attachments),
       refused: () => tree.metadata.forget(node.path),
     }

@@ -53,7 +53,7 @@ export class Reader {
     await this.#blocks.fetch(source, 0)
   }
 
-  /** A read of a file that is being written: local bytes over its base. */
+  /** A read of a file that is being written: local bytes over those of stored objects. */
   async readWritten(
     writer: FileWriter,
     offset: number,
@@ -65,8 +65,8 @@ export class Reader {
     const { file } = writer
     const pieces = piecesOf(file, offset, offset + sizeBytes)
     const only = pieces[0]
-    if (pieces.length === 1 && only?.kind === 'base')
-      return this.read(only.version, offset, only.end - offset, pattern, reply, signal)
+    if (pieces.length === 1 && only?.kind === 'remote')
+      return this.read(only.version, only.offset, only.end - offset, pattern, reply, signal)
     const use = file.content.use()
     try {
       const views = await Promise.all(
@@ -86,8 +86,8 @@ export class Reader {
   }
 
   async #readRemote(piece: Piece, signal: AbortSignal): Promise<Uint8Array> {
-    if (piece.kind === 'base')
-      return this.#blocks.readBytes(piece.version, piece.start, piece.end - piece.start, signal)
+    if (piece.kind === 'remote')
+      return this.#blocks.readBytes(piece.version, piece.offset, piece.end - piece.start, signal)
     if (piece.kind === 'zero') return Buffer.alloc(piece.end - piece.start)
     throw new FsError('EIO', 'these bytes are only in the parts of an upload: staging had no room (--staging-size)')
   }

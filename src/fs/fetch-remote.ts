@@ -1,0 +1,69 @@
+import type { ObjectStore, ObjectVersion } from '../backend/object-store.js'
+import { isStoreError, StoreError } from '../backend/store-error.js'
+import { FsError } from './fs-error.js'
+import { piecesOf, type WrittenFile } from './pieces.js'
+import { isSameVersion, type RemoteRange } from './remote-ranges.js'
+
+/** Ranges of one object that lie no further apart are fetched with one request. */
+const MAX_GAP_BYTES = 1024 * 1024
+
+/**
+ * Makes the bytes of a range local that are in stored objects. A body must not read them while it is being sent: it
+ * holds a request's slot then, and bodies that wait for each other's slots would wait for ever.
+ */
+export async function fetchRemote(store: ObjectStore, file: WrittenFile, start: number, end: number): Promise<void> {
+  for (const run of runsOf(file, start, end)) {
+    try {
+      await fetchRun(store, file, run)
+    } catch (error) {
+      throw sourceChanged(error, run.version, file.base)
+    }
+  }
+}
+
+/**
+ * The error of a request for bytes of `version`. Where these are gone the writer hears ESTALE: as the loser against
+ * another writer where it is the version that is edited, else because what it took bytes from has changed.
+ */
+export function sourceChanged(error: unknown, version: ObjectVersion, base: ObjectVersion | undefined): unknown {
+  if (!isStoreError(error, 'precondition-failed', 'not-found')) return error
+  const { key, kind, operation } = error
+  if (base === undefined || !isSameVersion(version, base))
+    return new FsError('ESTALE', `${version.key}, of which bytes were copied, has changed`, error)
+  if (kind === 'precondition-failed') return error
+  return new StoreError('precondition-failed', 'the object was removed', {
+    cause: error,
+    ...(key !== undefined && { key }),
+    ...(operation !== undefined && { operation }),
+  })
+}
+
+async function fetchRun(store: ObjectStore, file: WrittenFile, run: RemoteRange): Promise<void> {
+  const range = { offset: run.offset, lengthBytes: run.end - run.start }
+  const { body } = await store.get(run.version.key, { range, ifMatch: run.version.etag })
+  let at = run.start
+  for await (const chunk of body) {
+    // What was written over it stays.
+    for (const piece of piecesOf(file, at, at + chunk.length))
+      if (piece.kind === 'remote')
+        await file.content.write(piece.start, chunk.subarray(piece.start - at, piece.end - at))
+    at += chunk.length
+  }
+}
+
+/** The remote pieces of a range, those of one object that lie close together as one. */
+function runsOf(file: WrittenFile, start: number, end: number): RemoteRange[] {
+  const runs: RemoteRange[] = []
+  for (const piece of piecesOf(file, start, end)) {
+    if (piece.kind !== 'remote') continue
+    const last = runs.at(-1)
+    const isNext =
+      last !== undefined &&
+      isSameVersion(last.version, piece.version) &&
+      piece.offset - piece.start === last.offset - last.start &&
+      piece.start - last.end <= MAX_GAP_BYTES
+    if (isNext) runs[runs.length - 1] = { ...last, end: piece.end }
+    else runs.push(piece)
+  }
+  return runs
+}

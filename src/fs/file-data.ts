@@ -1,0 +1,286 @@
+import type { Attachments, ObjectVersion } from '../backend/object-store.js'
+import { Extents } from './extents.js'
+import { FsError } from './fs-error.js'
+import { LocalContent } from './local-content.js'
+import { abandonable } from './mutex.js'
+import type { AllocateOptions } from './operations.js'
+import type { PartStream } from './part-stream.js'
+import { type Piece, piecesOf, seekIn, type WrittenFile } from './pieces.js'
+import { RemoteRanges } from './remote-ranges.js'
+import type { WriterServices } from './writer-services.js'
+
+/** Whose bytes these are, asked when it matters. */
+export interface DataOwner {
+  readonly path: string
+  /** The version that is edited. */
+  readonly base: ObjectVersion | undefined
+  attachments(): Promise<Attachments>
+}
+
+const CHUNK_BYTES = 1024 * 1024
+
+/**
+ * The bytes of a file that is being written, and how they are changed. It knows no locks: one call at a time.
+ *
+ * Invariant: a byte at `p < sizeBytes` is `content`'s where that holds p, else only in the store's parts where
+ * `dropped` holds p, else a stored object's where `remote` holds p, else zero.
+ */
+export class FileData {
+  readonly #services: WriterServices
+  readonly #owner: DataOwner
+  readonly #dropped = new Extents()
+  readonly #remote = new RemoteRanges()
+  #content: LocalContent
+  #stream: PartStream | undefined
+  #sizeBytes: number
+
+  constructor(owner: DataOwner, services: WriterServices) {
+    this.#owner = owner
+    this.#services = services
+    this.#sizeBytes = owner.base?.sizeBytes ?? 0
+    this.#remote.reset(owner.base)
+    this.#content = this.#newContent()
+  }
+
+  get sizeBytes(): number {
+    return this.#sizeBytes
+  }
+
+  get content(): LocalContent {
+    return this.#content
+  }
+
+  get remote(): RemoteRanges {
+    return this.#remote
+  }
+
+  /** Parts of the file that are on their way to the store or there. */
+  get stream(): PartStream | undefined {
+    return this.#stream
+  }
+
+  /** Some bytes are in the parts of the stream only. */
+  get hasDropped(): boolean {
+    return this.#dropped.ranges.length > 0
+  }
+
+  /** What the file consists of at this moment. */
+  get file(): WrittenFile {
+    return {
+      content: this.#content,
+      dropped: this.#dropped,
+      remote: this.#remote,
+      base: this.#owner.base,
+      sizeBytes: this.#sizeBytes,
+    }
+  }
+
+  /** ENOSPC where nothing has room for the bytes; the file is then as before. */
+  async write(offset: number, data: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
+    const end = offset + data.length
+    this.#checkSize(end)
+    if (offset === this.#sizeBytes && (await this.#continuesStream(offset, end, signal)))
+      await this.#writeBehind(offset, data, signal)
+    else await this.#writeStaged(offset, data)
+    this.#sizeBytes = Math.max(this.#sizeBytes, end)
+  }
+
+  async truncate(sizeBytes: number): Promise<void> {
+    this.#checkSize(sizeBytes)
+    if (sizeBytes === 0) {
+      void this.endStream()
+      this.#dropped.clear()
+    } else if (sizeBytes < this.#sizeBytes) {
+      this.#checkDropped(sizeBytes, this.#sizeBytes)
+      this.#stream?.invalidate(sizeBytes, this.#sizeBytes)
+    }
+    if (sizeBytes < this.#sizeBytes) {
+      await this.#content.truncate(sizeBytes)
+      this.#remote.remove(sizeBytes, Number.MAX_SAFE_INTEGER)
+    }
+    this.#sizeBytes = sizeBytes
+  }
+
+  /** fallocate(2); says whether it changed anything. No room is set aside in the store: it has no such thing. */
+  allocate(offset: number, sizeBytes: number, { kind, keepSize }: AllocateOptions): boolean {
+    const end = offset + sizeBytes
+    this.#checkSize(end)
+    const clears = kind !== 'allocate' && offset < this.#sizeBytes
+    const grows = kind !== 'punch' && !keepSize && end > this.#sizeBytes
+    if (clears) this.#clear(offset, Math.min(end, this.#sizeBytes))
+    if (grows) this.#sizeBytes = end
+    return clears || grows
+  }
+
+  seek(offset: number, what: 'data' | 'hole'): number {
+    return seekIn(this.file, offset, what)
+  }
+
+  /**
+   * Makes a range the bytes of a stored object without fetching them. False, and nothing done, where that is not worth
+   * it or can't be: then they are to be written.
+   */
+  borrow(offset: number, sizeBytes: number, source: ObjectVersion, sourceOffset: number): boolean {
+    const { minCopyBytes } = this.#services.committer
+    if (minCopyBytes === undefined || sizeBytes < minCopyBytes || this.#stream !== undefined) return false
+    const end = offset + sizeBytes
+    this.#checkSize(end)
+    this.#content.discard(offset, end)
+    this.#remote.set({ start: offset, end, version: source, offset: sourceOffset })
+    this.#sizeBytes = Math.max(this.#sizeBytes, end)
+    return true
+  }
+
+  /** Makes all bytes local that are in stored objects, or those that are in the object of this key. */
+  async fetch(key?: string): Promise<void> {
+    const { file } = this
+    for (const { start, end, version } of [...this.#remote.ranges]) {
+      if (key !== undefined && version.key !== key) continue
+      await this.#services.committer.fetch(file, start, end)
+      this.#remote.remove(start, end)
+    }
+  }
+
+  /** All of it is stored as this version. Returns what is to be disposed of then. */
+  stored(version: ObjectVersion): LocalContent | undefined {
+    const sent = this.#content
+    this.#stream = undefined
+    this.#dropped.clear()
+    this.#remote.reset(version)
+    if (sent.isInMemory && sent.held.covers(0, this.#sizeBytes)) return undefined
+    this.#content = this.#newContent()
+    return sent
+  }
+
+  /**
+   * The bytes from `start` on come behind those of `version` now, and what was before them is gone. Rejects where
+   * there is no room for that, and the file is as it was.
+   */
+  async moveBehind(version: ObjectVersion, start: number): Promise<void> {
+    const shift = version.sizeBytes - start
+    this.#checkSize(this.#sizeBytes + shift)
+    if (this.hasDropped)
+      throw new FsError('ENOSPC', 'bytes that are in the store only can not be moved (--staging-size)')
+    const before = this.#content
+    const moved = this.#newContent()
+    try {
+      for (const piece of piecesOf(this.file, start, this.#sizeBytes)) await this.#copyPiece(piece, moved, shift)
+    } catch (error) {
+      await moved.dispose()
+      throw error
+    }
+    void this.endStream()
+    this.#content = moved
+    this.#remote.reset(version)
+    this.#sizeBytes += shift
+    await before.dispose()
+  }
+
+  /** Never rejects: the stream logs what it can't abort. Only who has nothing else to do waits for it. */
+  async endStream(): Promise<void> {
+    const stream = this.#stream
+    this.#stream = undefined
+    await stream?.abort()
+  }
+
+  async #copyPiece(piece: Piece, to: LocalContent, shift: number): Promise<void> {
+    if (piece.kind === 'zero') return
+    for (let at = piece.start; at < piece.end; at += CHUNK_BYTES)
+      await to.write(at + shift, await this.#content.read(at, Math.min(at + CHUNK_BYTES, piece.end)))
+  }
+
+  /** The range reads as zeros. */
+  #clear(start: number, end: number): void {
+    if (end <= start) return
+    this.#checkDropped(start, end)
+    this.#content.discard(start, end)
+    this.#remote.remove(start, end)
+    this.#stream?.invalidate(start, end)
+  }
+
+  /** True when bytes from `offset`, the end of the file, can be streamed; begins the stream where that is due. */
+  async #continuesStream(offset: number, end: number, signal: AbortSignal | undefined): Promise<boolean> {
+    if (this.#stream !== undefined) return this.#stream.position === offset
+    const isDue =
+      this.#remote.isEmpty &&
+      end > this.#services.sizes.firstBytes &&
+      // Only when the content outgrows memory: what is in a staging file by then is the commit's to send.
+      this.#content.isInMemory &&
+      this.#content.held.covers(0, offset)
+    if (!isDue) return false
+    const attachments = this.#owner.attachments()
+    const known = await (signal === undefined ? attachments : abandonable(attachments, signal))
+    this.#stream = this.#services.newStream(this.#owner.path, known)
+    this.#stream.append(await this.#content.read(0, offset))
+    return true
+  }
+
+  async #writeStaged(offset: number, data: Uint8Array): Promise<void> {
+    const end = offset + data.length
+    this.#checkDropped(offset, end)
+    await this.#content.write(offset, data)
+    this.#stream?.invalidate(offset, end)
+  }
+
+  /** Streams, and stages beside that as far as there is room. */
+  async #writeBehind(offset: number, data: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
+    const stream = this.#stream
+    if (stream === undefined) return
+    await stream.room(signal)
+    const isStaged = await this.#stage(stream, offset, data)
+    while (!isStaged && !stream.canHold(data.length)) {
+      if (!(await stream.partEnds(signal)))
+        throw new FsError('ENOSPC', 'neither memory nor staging has room (--staging-size)')
+    }
+    stream.append(data)
+    if (!isStaged) this.#dropped.add(offset, offset + data.length)
+  }
+
+  /** False when there is no room, even after what is stored was dropped from staging. */
+  async #stage(stream: PartStream, offset: number, data: Uint8Array): Promise<boolean> {
+    for (const mayDrop of [true, false]) {
+      try {
+        await this.#content.write(offset, data)
+        return true
+      } catch (error) {
+        if (!(error instanceof FsError) || error.errno !== 'ENOSPC') throw error
+        const path = this.#owner.path
+        if (!mayDrop) this.#services.log.debug('staging has no room; streaming goes on', { path })
+        else this.#dropStored(stream)
+      }
+    }
+    return false
+  }
+
+  #dropStored(stream: PartStream): void {
+    if (this.#content.isInMemory) return
+    const { sizes } = this.#services
+    for (const number of stream.stored.keys()) {
+      const start = sizes.startOf(number)
+      const end = start + sizes.sizeOf(number)
+      if (!this.#content.held.overlaps(start, end)) continue
+      this.#content.discard(start, end)
+      this.#dropped.add(start, end)
+    }
+  }
+
+  /** ENOSPC unless every part of the range could be sent again. */
+  #checkDropped(start: number, end: number): void {
+    if (!this.hasDropped || end <= start) return
+    const { sizes } = this.#services
+    const last = sizes.at(end - 1)
+    if (this.#dropped.overlaps(sizes.startOf(sizes.at(start)), sizes.startOf(last) + sizes.sizeOf(last)))
+      throw new FsError('ENOSPC', 'bytes that are in the store only can not be changed (--staging-size)')
+  }
+
+  #checkSize(sizeBytes: number): void {
+    if (sizeBytes > this.#services.committer.maxFileBytes)
+      throw new FsError('EFBIG', `the store holds no file of ${sizeBytes} bytes`)
+  }
+
+  #newContent(): LocalContent {
+    const { area, budget, sizes } = this.#services
+    const owner = () => ({ key: this.#owner.path, baseEtag: this.#owner.base?.etag })
+    return new LocalContent({ area, budget, maxMemoryBytes: sizes.firstBytes, owner })
+  }
+}
