@@ -3,6 +3,7 @@ import type { Attachments, ObjectVersion, WriteConditions, WriteResult } from '.
 import { isStoreError } from '../backend/store-error.js'
 import { FileData } from './file-data.js'
 import { FsError } from './fs-error.js'
+import type { Borrower } from './loans.js'
 import type { Mutex } from './mutex.js'
 import type { AllocateOptions } from './operations.js'
 import type { WrittenFile } from './pieces.js'
@@ -36,7 +37,7 @@ export interface WriterTarget {
  *
  * Lock: the target's. Changes and commits run under it one at a time, so that a commit publishes one state.
  */
-export class FileWriter {
+export class FileWriter implements Borrower {
   readonly #services: WriterServices
   readonly #target: WriterTarget
   readonly #data: FileData
@@ -143,6 +144,7 @@ export class FileWriter {
     let isBorrowed = false
     await this.#change(async () => {
       isBorrowed = this.#data.borrow(offset, sizeBytes, source, sourceOffset)
+      if (isBorrowed) this.#services.loans.add(source.key, this)
       return isBorrowed
     }, signal)
     return isBorrowed
@@ -156,8 +158,14 @@ export class FileWriter {
     return this.#data.fetch()
   }
 
+  /** Makes local what is in another object, which is about to change. */
+  fetchFrom(key: string): Promise<void> {
+    return this.#target.lock.run(() => this.#data.fetch(key))
+  }
+
   /** Publishes what is dirty. A failure leaves it dirty, and staged on this disk. */
   async commit(): Promise<void> {
+    if (this.#isDirty && !this.#target.isUnlinked) await this.#services.loans.settle(this.#target.path, this)
     while ((await this.#target.lock.run(() => this.#tryCommit())) === 'stepped aside');
   }
 
@@ -173,6 +181,7 @@ export class FileWriter {
   close(reason: string): Promise<string | undefined> {
     this.#closed ??= this.#target.lock.run(async () => {
       await this.#data.endStream()
+      this.#services.loans.end(this)
       this.#isDirty = false
       if (this.#isContentDirty && !this.#target.isUnlinked) {
         const keptAtMs = this.#services.clock.nowMs()
@@ -270,6 +279,7 @@ export class FileWriter {
     this.#isContentDirty = false
     this.#appendedFrom = this.sizeBytes
     const version = this.#committed(result, kept)
+    this.#services.loans.end(this)
     await this.#data.stored(version)?.dispose()
     // Metadata is taken when an upload begins; what changed since costs one copy.
     if (!isDeepStrictEqual(kept, attachments))

@@ -14,6 +14,7 @@ import { Files } from './files.js'
 import { FsError } from './fs-error.js'
 import { Handles } from './handles.js'
 import { Inodes } from './inodes.js'
+import { Loans } from './loans.js'
 import { MemoryBudget } from './memory-budget.js'
 import { abandonable } from './mutex.js'
 import { MAX_NAME_BYTES, slotOf } from './names.js'
@@ -116,6 +117,7 @@ export class BucketFilesystem implements Filesystem {
       area,
       budget,
       sizes,
+      loans: new Loans(log),
       clock,
       log,
     }

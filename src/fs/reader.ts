@@ -80,14 +80,18 @@ export class Reader {
     }
   }
 
+  /** Bytes of a stored version in memory of their own. */
+  readBytes(source: BlockSource, offset: number, sizeBytes: number, signal: AbortSignal): Promise<Uint8Array> {
+    return this.#blocks.readBytes(source, offset, sizeBytes, signal)
+  }
+
   /** The handle is closed. */
   end(pattern: ReadPattern): void {
     if (pattern.aheadTo > 0) this.#blocks.cancelReadAhead(pattern)
   }
 
   async #readRemote(piece: Piece, signal: AbortSignal): Promise<Uint8Array> {
-    if (piece.kind === 'remote')
-      return this.#blocks.readBytes(piece.version, piece.offset, piece.end - piece.start, signal)
+    if (piece.kind === 'remote') return this.readBytes(piece.version, piece.offset, piece.end - piece.start, signal)
     if (piece.kind === 'zero') return Buffer.alloc(piece.end - piece.start)
     throw new FsError('EIO', 'these bytes are only in the parts of an upload: staging had no room (--staging-size)')
   }

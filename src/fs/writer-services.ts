@@ -2,6 +2,7 @@ import type { Log } from '../backend/log.js'
 import type { Attachments } from '../backend/object-store.js'
 import type { Clock } from '../cache/clock.js'
 import type { Committer } from './commit.js'
+import type { Loans } from './loans.js'
 import type { MemoryBudget } from './memory-budget.js'
 import type { PartSizes } from './part-sizes.js'
 import type { PartStream } from './part-stream.js'
@@ -13,6 +14,7 @@ export interface WriterServices {
   readonly area: StagingArea
   readonly budget: MemoryBudget
   readonly sizes: PartSizes
+  readonly loans: Loans
   readonly clock: Clock
   readonly log: Log
   newStream(key: string, attachments: Attachments): PartStream

@@ -1,0 +1,46 @@
+import type { Log } from '../backend/log.js'
+
+/** A writer whose file consists in part of what other objects hold. */
+export interface Borrower {
+  /** Makes local what it has of the object of this key. */
+  fetchFrom(key: string): Promise<void>
+}
+
+/**
+ * Who needs bytes of which stored objects until the next commit: before this mount changes or removes such an object
+ * its borrowers fetch what they need. Objects that others change are lost to them (ESTALE at their commit).
+ */
+export class Loans {
+  readonly #borrowers = new Map<string, Set<Borrower>>()
+  readonly #log: Log
+
+  constructor(log: Log) {
+    this.#log = log
+  }
+
+  add(key: string, borrower: Borrower): void {
+    const borrowers = this.#borrowers.get(key) ?? new Set()
+    this.#borrowers.set(key, borrowers.add(borrower))
+  }
+
+  /** The borrower needs nothing of others any more. */
+  end(borrower: Borrower): void {
+    for (const [key, borrowers] of this.#borrowers) {
+      borrowers.delete(borrower)
+      if (borrowers.size === 0) this.#borrowers.delete(key)
+    }
+  }
+
+  /** The object of this key is about to change or to go. Call it without a lock: it waits for those of the borrowers. */
+  async settle(key: string, owner?: Borrower): Promise<void> {
+    for (const borrower of this.#borrowers.get(key) ?? []) {
+      if (borrower === owner) continue
+      try {
+        await borrower.fetchFrom(key)
+      } catch (error) {
+        // Its own commit says so to who waits for that; the change of this object is not to fail for it.
+        this.#log.warn('bytes of an object that is about to change could not be fetched for a copy', { key, error })
+      }
+    }
+  }
+}
