@@ -21,6 +21,8 @@ export interface CommitterOptions {
   readonly sizes: PartSizes
   readonly concurrency: number
   readonly nowMs: () => number
+  /** Smaller parts are not worth a request where a store would take them. Default 1 MiB. */
+  readonly leastPartBytes?: number | undefined
 }
 
 export interface CommitRequest {
@@ -34,7 +36,6 @@ export interface CommitRequest {
   readonly signal: AbortSignal
 }
 
-/** Parts that a store would take may be too small to be worth a request. */
 const LEAST_PART_BYTES = 1024 * 1024
 
 /** Small enough that a server copies it well within a timeout, large enough for few requests. */
@@ -99,7 +100,8 @@ export class Committer {
   }
 
   get #minPartBytes(): number {
-    return Math.max(LEAST_PART_BYTES, this.#options.store.capabilities.multipart.minPartBytes)
+    const least = this.#options.leastPartBytes ?? LEAST_PART_BYTES
+    return Math.max(least, this.#options.store.capabilities.multipart.minPartBytes)
   }
 
   #limits(): PlanLimits {

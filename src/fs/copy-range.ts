@@ -26,15 +26,17 @@ const CHUNK_BYTES = 1024 * 1024
  * copied: fewer than asked for at the end of the source, or where something failed behind them.
  */
 export async function copyRange(copy: RangeCopy): Promise<number> {
+  // Where the file is copied into itself its end moves.
+  const sizeBytes = Math.min(copy.sizeBytes, (copy.source()?.sizeBytes ?? 0) - copy.sourceOffset)
   let doneBytes = 0
-  while (doneBytes < copy.sizeBytes) {
-    const piece = firstPiece(copy, doneBytes)
+  while (doneBytes < sizeBytes) {
+    const piece = firstPiece(copy, doneBytes, sizeBytes)
     if (piece === undefined) break
     try {
       if (copy.signal.aborted) throw new FsError('EINTR', 'the calling program is being killed')
       doneBytes += await copyPiece(copy, piece, copy.targetOffset + doneBytes)
     } catch (error) {
-      if (isOutdated(error, piece, firstPiece(copy, doneBytes))) continue
+      if (isOutdated(error, piece, firstPiece(copy, doneBytes, sizeBytes))) continue
       // What follows is asked for again, and fails then.
       if (doneBytes > 0) break
       throw piece.kind === 'remote' ? sourceChanged(error, piece.version, undefined) : error
@@ -44,7 +46,7 @@ export async function copyRange(copy: RangeCopy): Promise<number> {
 }
 
 /** The source as it is now, from where the copy has come to: the first piece of it. */
-function firstPiece({ source, sourceOffset, sizeBytes }: RangeCopy, doneBytes: number): Piece | undefined {
+function firstPiece({ source, sourceOffset }: RangeCopy, doneBytes: number, sizeBytes: number): Piece | undefined {
   const now = source()
   const start = sourceOffset + doneBytes
   const end = sourceOffset + sizeBytes

@@ -6,7 +6,7 @@ import { abandonable } from './mutex.js'
 import type { AllocateOptions } from './operations.js'
 import type { PartStream } from './part-stream.js'
 import { type Piece, piecesOf, seekIn, type WrittenFile } from './pieces.js'
-import { RemoteRanges } from './remote-ranges.js'
+import { isSameVersion, RemoteRanges } from './remote-ranges.js'
 import type { WriterServices } from './writer-services.js'
 
 /** Whose bytes these are, asked when it matters. */
@@ -139,6 +139,31 @@ export class FileData {
       await this.#services.committer.fetch(file, start, end)
       this.#remote.remove(start, end)
     }
+  }
+
+  /**
+   * Gives the bytes up under `kept/`, and says where they lie. Other bytes than these are the base's at the same place;
+   * what was to come from other objects is fetched, if it is still there.
+   */
+  async keep(record: {
+    readonly sizeBytes: number
+    readonly reason: string
+    readonly keptAtMs: number
+  }): Promise<string> {
+    const { base } = this.#owner
+    for (const { start, end, version, offset } of [...this.#remote.ranges]) {
+      if (base !== undefined && isSameVersion(version, base) && offset === start) continue
+      try {
+        await this.#services.committer.fetch(this.file, start, end)
+      } catch (error) {
+        const { path } = this.#owner
+        this.#services.log.warn('bytes that were to be copied from another object are not kept', { path, error })
+      }
+    }
+    const zeros = new Extents()
+    for (const piece of piecesOf(this.file, 0, this.#sizeBytes))
+      if (piece.kind === 'zero') zeros.add(piece.start, piece.end)
+    return this.#content.keep(record, zeros)
   }
 
   /** All of it is stored as this version. Returns what is to be disposed of then. */

@@ -185,7 +185,7 @@ export class FileWriter implements Borrower {
       this.#isDirty = false
       if (this.#isContentDirty && !this.#target.isUnlinked) {
         const keptAtMs = this.#services.clock.nowMs()
-        return this.#data.content.keep({ sizeBytes: this.sizeBytes, reason, keptAtMs })
+        return this.#data.keep({ sizeBytes: this.sizeBytes, reason, keptAtMs })
       }
       await this.#data.content.dispose()
       return undefined

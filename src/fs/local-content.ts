@@ -79,10 +79,15 @@ export class LocalContent {
     return this.#spilling
   }
 
-  /** Makes the bytes safe on this disk under `kept/` and gives them up here; says where they lie. */
-  async keep(record: Omit<KeptRecord, 'ranges' | keyof StagedFor>): Promise<string> {
+  /**
+   * Makes the bytes safe on this disk under `kept/` and gives them up here; says where they lie. `zeros` are ranges
+   * without bytes that read as zeros, as the file's holes do.
+   */
+  async keep(record: Omit<KeptRecord, 'ranges' | keyof StagedFor>, zeros: Extents): Promise<string> {
     const file = await this.spill()
-    const ranges = file.held.ranges.map(range => [range.start, range.end] as const)
+    const all = new Extents()
+    for (const { start, end } of [...file.held.ranges, ...zeros.ranges]) all.add(start, end)
+    const ranges = all.ranges.map(range => [range.start, range.end] as const)
     const keptAt = await this.#options.area.keep(file, { ...this.#options.owner(), ...record, ranges })
     this.#isDisposed = true
     return keptAt

@@ -1,0 +1,107 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { SILENT } from '../../src/backend/log.js'
+import type { Attachments, ObjectStore, ObjectVersion } from '../../src/backend/object-store.js'
+import { isStoreError } from '../../src/backend/store-error.js'
+import { BlockCache } from '../../src/cache/block-cache.js'
+import { MainLane } from '../../src/cache/lanes/main-lane.js'
+import { Committer } from '../../src/fs/commit.js'
+import { FileWriter, type WriterServices } from '../../src/fs/file-writer.js'
+import { Loans } from '../../src/fs/loans.js'
+import { MemoryBudget } from '../../src/fs/memory-budget.js'
+import { Mutex } from '../../src/fs/mutex.js'
+import { PartSizes } from '../../src/fs/part-sizes.js'
+import { PartStream } from '../../src/fs/part-stream.js'
+import { piecesOf } from '../../src/fs/pieces.js'
+import { Reader } from '../../src/fs/reader.js'
+import { StagingArea } from '../../src/fs/staging.js'
+
+const MIB = 1024 * 1024
+
+/** Writers over a store without a filesystem around them. */
+export class WriterHarness {
+  readonly store: ObjectStore
+  readonly services: WriterServices
+  readonly reader: Reader
+  readonly folder: string
+
+  private constructor(store: ObjectStore, area: StagingArea, folder: string, partBytes: number) {
+    this.store = store
+    this.folder = folder
+    const sizes = new PartSizes(partBytes)
+    const budget = new MemoryBudget(64 * MIB)
+    const nowMs = () => 1_700_000_000_000
+    const concurrency = 3
+    const log = SILENT
+    this.services = {
+      committer: new Committer({ store, area, sizes, concurrency, nowMs, leastPartBytes: 1 }),
+      newStream: (key, attachments) =>
+        new PartStream({ store, key, attachments, sizes, concurrency, budget, area, log, nowMs }),
+      loans: new Loans(log),
+      area,
+      budget,
+      sizes,
+      clock: { nowMs },
+      log,
+    }
+    const blocks = new BlockCache({ lane: new MainLane(store), maxBytes: 8 * MIB, blockSizeBytes: 64 * 1024 })
+    this.reader = new Reader(blocks, 0)
+  }
+
+  static async open(store: ObjectStore, { maxStagingBytes = 1e9, partBytes = 5 * MIB } = {}): Promise<WriterHarness> {
+    const folder = await mkdtemp(join(tmpdir(), 'mount-bucket-test-'))
+    const area = await StagingArea.open({ folder, maxBytes: maxStagingBytes, log: SILENT })
+    return new WriterHarness(store, area, folder, partBytes)
+  }
+
+  async close(): Promise<void> {
+    await rm(this.folder, { recursive: true })
+  }
+
+  /** The writer of an object as it is now; of a new file where there is none. */
+  async writer(path: string): Promise<FileWriter> {
+    const target = {
+      path,
+      lock: new Mutex(),
+      isUnlinked: false,
+      attachments: async (): Promise<Attachments> => ({}),
+      current: () => this.version(path),
+      rebased: () => undefined,
+      committed: () => undefined,
+      refused: () => undefined,
+    }
+    return new FileWriter(target, await this.version(path), this.services)
+  }
+
+  async version(path: string): Promise<ObjectVersion | undefined> {
+    try {
+      return await this.store.head(path)
+    } catch (error) {
+      if (isStoreError(error, 'not-found')) return undefined
+      throw error
+    }
+  }
+
+  /** What a program would read. */
+  async bytesOf(writer: FileWriter, offset = 0, sizeBytes = writer.sizeBytes): Promise<Buffer> {
+    const { file } = writer
+    const { signal } = new AbortController()
+    const chunks: Uint8Array[] = []
+    for (const piece of piecesOf(file, offset, offset + sizeBytes)) {
+      const length = piece.end - piece.start
+      if (piece.kind === 'local') chunks.push(await file.content.read(piece.start, piece.end))
+      else if (piece.kind === 'remote')
+        chunks.push(await this.reader.readBytes(piece.version, piece.offset, length, signal))
+      else chunks.push(Buffer.alloc(length))
+    }
+    return Buffer.concat(chunks)
+  }
+
+  async stored(key: string): Promise<Buffer> {
+    const { body } = await this.store.get(key)
+    const chunks: Uint8Array[] = []
+    for await (const chunk of body) chunks.push(chunk)
+    return Buffer.concat(chunks)
+  }
+}
