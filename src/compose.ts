@@ -15,6 +15,7 @@ import type { KnowledgeKeeper, S3Options } from './backend/s3/options.js'
 import { verifyAccess } from './backend/verify-access.js'
 import { BlockCache } from './cache/block-cache.js'
 import { SYSTEM_CLOCK } from './cache/clock.js'
+import { FolderTimes } from './cache/folder-times.js'
 import { KnownVersions } from './cache/known-versions.js'
 import { MainLane } from './cache/lanes/main-lane.js'
 import { MetadataCache } from './cache/metadata-cache.js'
@@ -78,10 +79,11 @@ export async function mountBucket(configuration: MountConfiguration, hooks: Moun
       kernelReadAheadBytes: mount.kernelReadAheadBytes,
       log,
     })
-    const known = new KnownVersions(data.metadataEntries)
+    const { known, folderTimes } = await openKnowledge(configuration, log)
     const filesystem = new BucketFilesystem({
       store,
       known,
+      folderTimes,
       metadata: new MetadataCache({ store, clock, ttlMs: data.metadataTtlMs, maxEntries: data.metadataEntries }),
       blocks: new BlockCache({
         lane: new MainLane(store, info => known.seen(info)),
@@ -118,7 +120,7 @@ export async function mountBucket(configuration: MountConfiguration, hooks: Moun
     if (!mount.readOnly) void abortLeftUploads(store, area, { olderThanMs: data.abortAfterMs, clock, log })
     const ended = running.ended.finally(() => {
       log.info('requests to the store', { ...meter.snapshot() })
-      return store.close()
+      return Promise.all([store.close(), known.close(), folderTimes.close()]).then(() => undefined)
     })
     return { ended, stop: reason => running.stop(reason) }
   } catch (error) {
@@ -138,6 +140,14 @@ async function openStaging(configuration: MountConfiguration, log: Log): Promise
       cause,
     })
   }
+}
+
+/** What this machine knows of objects and folders that no listing tells, from this and earlier mounts. */
+async function openKnowledge(configuration: MountConfiguration, log: Log) {
+  const { data, places } = configuration
+  const kept = { maxEntries: data.metadataEntries, folder: places.stateDir, log }
+  const known = await KnownVersions.open({ ...kept, nowMs: () => SYSTEM_CLOCK.nowMs(), ttlMs: data.metadataTtlMs })
+  return { known, folderTimes: await FolderTimes.open(kept) }
 }
 
 /** Whoever mounts should hear of a wrong endpoint soon, and not of one answer that got lost. */

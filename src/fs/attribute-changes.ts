@@ -66,6 +66,7 @@ export class AttributeChanges {
     if (changes.uid !== undefined && changes.uid !== shown.uid) own.uid = changes.uid
     if (changes.gid !== undefined && changes.gid !== shown.gid) own.gid = changes.gid
     if (changes.mtime !== undefined) {
+      if (node.isDirectory) this.#tree.forgetTimes(node)
       own.mtime = changes.mtime === 'now' ? undefined : changes.mtime
       node.modified = changes.mtime === 'now' ? now : undefined
     }

@@ -98,9 +98,8 @@ export class Directories {
     // The beginning of longer keys is nothing that could be stored.
     if (isPartial(slot)) parent.rememberedDirectories.add(slot)
     else await this.#storeNew(node)
-    node.modified = this.#tree.now()
-    node.changed = node.modified
     node.expiresMs = this.#tree.expiry()
+    this.#tree.touchDirectory(node)
     this.#tree.touchDirectory(parent)
     return node
   }
@@ -121,6 +120,7 @@ export class Directories {
     if (!isPartial(slot)) this.#tree.metadata.removedDirectory(node.path)
     this.remember(parent)
     parent.rememberedDirectories.delete(slot)
+    this.#tree.forgetTimes(node)
     this.#tree.inodes.detach(node)
     this.#tree.touchDirectory(parent)
   }

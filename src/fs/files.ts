@@ -2,11 +2,13 @@ import { isStoreError } from '../backend/store-error.js'
 import type { ReadReply } from '../cache/lanes/read-reply.js'
 import type { AttributeChanges } from './attribute-changes.js'
 import { S_IFREG } from './attributes.js'
+import { copyRange } from './copy-range.js'
 import { FsError } from './fs-error.js'
 import { FileHandle } from './handles.js'
 import type { Node } from './node.js'
 import type { OpenWriters } from './open-writers.js'
-import type { CallContext, OpenFlags, Timestamp, WriteOptions } from './operations.js'
+import type { AllocateOptions, CallContext, OpenFlags, Timestamp, WriteOptions } from './operations.js'
+import { seekStored } from './pieces.js'
 import type { Reader } from './reader.js'
 import type { Tree } from './tree.js'
 
@@ -122,6 +124,49 @@ export class Files {
     this.#changes.modified(handle.node, options.killPrivileges)
     if (handle.flags.sync) await this.#writers.commit(handle.node, context.signal)
     return data.length
+  }
+
+  async allocate(
+    handle: FileHandle,
+    offset: number,
+    sizeBytes: number,
+    options: AllocateOptions,
+    context: CallContext,
+  ): Promise<void> {
+    if (!handle.flags.write) throw new FsError('EBADF', 'the file is open for reading only')
+    handle.usedBy(context.pid)
+    await this.#writers.of(handle.node).allocate(offset, sizeBytes, options, context.signal)
+    this.#changes.modified(handle.node, false)
+    if (handle.flags.sync) await this.#writers.commit(handle.node, context.signal)
+  }
+
+  seek({ node }: FileHandle, offset: number, what: 'data' | 'hole'): number {
+    return node.writer?.seek(offset, what) ?? seekStored(node.version?.sizeBytes ?? 0, offset, what)
+  }
+
+  /** Resolves with the bytes copied. */
+  async copyRange(
+    from: FileHandle,
+    sourceOffset: number,
+    to: FileHandle,
+    targetOffset: number,
+    sizeBytes: number,
+    context: CallContext,
+  ): Promise<number> {
+    if (!to.flags.write) throw new FsError('EBADF', 'the file is open for reading only')
+    to.usedBy(context.pid)
+    const copied = await copyRange({
+      source: () => from.node.writer?.file ?? from.node.version,
+      sourceOffset,
+      target: this.#writers.of(to.node),
+      targetOffset,
+      sizeBytes,
+      reader: this.#reader,
+      signal: context.signal,
+    })
+    if (copied > 0) this.#changes.modified(to.node, false)
+    if (to.flags.sync) await this.#writers.commit(to.node, context.signal)
+    return copied
   }
 
   async flush(handle: FileHandle, context: CallContext): Promise<void> {

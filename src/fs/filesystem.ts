@@ -2,6 +2,7 @@ import type { Log } from '../backend/log.js'
 import type { ObjectStore } from '../backend/object-store.js'
 import type { BlockCache } from '../cache/block-cache.js'
 import type { Clock } from '../cache/clock.js'
+import type { FolderTimes } from '../cache/folder-times.js'
 import type { KnownVersions } from '../cache/known-versions.js'
 import type { ReadReply } from '../cache/lanes/read-reply.js'
 import type { MetadataCache } from '../cache/metadata-cache.js'
@@ -22,6 +23,7 @@ import type { Node } from './node.js'
 import { ObjectFacts } from './object-facts.js'
 import { OpenWriters } from './open-writers.js'
 import type {
+  AllocateOptions,
   AttributesReply,
   CallContext,
   DirectorySink,
@@ -52,6 +54,7 @@ export interface FilesystemOptions {
   readonly store: ObjectStore
   readonly metadata: MetadataCache
   readonly known: KnownVersions
+  readonly folderTimes: FolderTimes
   readonly blocks: BlockCache
   readonly area: StagingArea
   readonly kernelCache: KernelCache
@@ -91,7 +94,7 @@ export class BucketFilesystem implements Filesystem {
 
   constructor(options: FilesystemOptions) {
     const { store, metadata, clock, area, log, defaults } = options
-    const { known } = options
+    const { known, folderTimes } = options
     const ttlMs = options.metadataTtlMs
     const nowMs = () => clock.nowMs()
     this.#sizeBytes = options.sizeBytes
@@ -99,6 +102,7 @@ export class BucketFilesystem implements Filesystem {
       store,
       metadata,
       known,
+      folderTimes,
       inodes: this.#inodes,
       defaults,
       ttlMs,
@@ -234,16 +238,30 @@ export class BucketFilesystem implements Filesystem {
     return this.#xattrs.list(this.#inodes.get(id))
   }
 
-  async allocate(): Promise<void> {
-    throw new FsError('ENOSYS', 'not yet')
+  allocate(
+    handle: number,
+    offset: number,
+    sizeBytes: number,
+    options: AllocateOptions,
+    context: CallContext,
+  ): Promise<void> {
+    return this.#files.allocate(this.#handles.file(handle), offset, sizeBytes, options, context)
   }
 
-  async seek(): Promise<number> {
-    throw new FsError('ENOSYS', 'not yet')
+  async seek(handle: number, offset: number, what: 'data' | 'hole'): Promise<number> {
+    return this.#files.seek(this.#handles.file(handle), offset, what)
   }
 
-  async copyFileRange(): Promise<number> {
-    throw new FsError('ENOSYS', 'not yet')
+  copyFileRange(
+    from: number,
+    fromOffset: number,
+    to: number,
+    toOffset: number,
+    sizeBytes: number,
+    context: CallContext,
+  ): Promise<number> {
+    const source = this.#handles.file(from)
+    return this.#files.copyRange(source, fromOffset, this.#handles.file(to), toOffset, sizeBytes, context)
   }
 
   unlink(parent: number, name: Uint8Array, context: CallContext): Promise<void> {

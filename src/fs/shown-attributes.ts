@@ -1,3 +1,4 @@
+import type { FolderTimes } from '../cache/folder-times.js'
 import type { MetadataCache } from '../cache/metadata-cache.js'
 import { type AttributeDefaults, NO_ATTRIBUTES, S_IFREG, S_ISGID, SPECIAL_MODE, timestampOf } from './attributes.js'
 import type { Node } from './node.js'
@@ -6,23 +7,33 @@ import type { Attributes } from './operations.js'
 /** Shown as the size of a folder. */
 const DIRECTORY_SIZE_BYTES = 4096
 
+export interface ShownAttributesOptions {
+  readonly metadata: MetadataCache
+  readonly folderTimes: FolderTimes
+  readonly defaults: AttributeDefaults
+  /** Milliseconds since 1970: stands for times that nobody knows. */
+  readonly startedMs: number
+}
+
 /** What stat(2) tells of a node: what programs set, else what the store tells, else the mount's defaults. */
 export class ShownAttributes {
   readonly #metadata: MetadataCache
+  readonly #folderTimes: FolderTimes
   readonly #defaults: AttributeDefaults
   readonly #startedMs: number
 
-  /** `startedMs` stands for times that nobody knows. */
-  constructor(metadata: MetadataCache, defaults: AttributeDefaults, startedMs: number) {
-    this.#metadata = metadata
-    this.#defaults = defaults
-    this.#startedMs = startedMs
+  constructor(options: ShownAttributesOptions) {
+    this.#metadata = options.metadata
+    this.#folderTimes = options.folderTimes
+    this.#defaults = options.defaults
+    this.#startedMs = options.startedMs
   }
 
   of(node: Node): Attributes {
     const { own } = node
     const stored = timestampOf((node.version ?? node.marker)?.lastModifiedMs ?? this.#startedMs)
-    const mtime = own.mtime ?? node.modified ?? stored
+    const times = node.isDirectory ? this.#folderTimes.get(node.path) : undefined
+    const mtime = times?.modified ?? own.mtime ?? node.modified ?? stored
     return {
       ino: node.ino,
       sizeBytes: node.isDirectory ? DIRECTORY_SIZE_BYTES : (node.writer?.sizeBytes ?? node.version?.sizeBytes ?? 0),
@@ -33,7 +44,7 @@ export class ShownAttributes {
       rdev: own.rdev ?? 0,
       mtime,
       atime: node.accessed ?? own.atime ?? mtime,
-      ctime: node.changed ?? own.ctime ?? mtime,
+      ctime: node.changed ?? times?.changed ?? own.ctime ?? mtime,
     }
   }
 

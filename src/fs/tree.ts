@@ -10,6 +10,7 @@ import type {
 } from '../backend/object-store.js'
 import { isStoreError } from '../backend/store-error.js'
 import type { Clock } from '../cache/clock.js'
+import type { FolderTimes } from '../cache/folder-times.js'
 import { keysBelow } from '../cache/keys-below.js'
 import type { KnownVersions } from '../cache/known-versions.js'
 import type { Found, MetadataCache } from '../cache/metadata-cache.js'
@@ -33,6 +34,7 @@ export interface TreeOptions {
   readonly store: ObjectStore
   readonly metadata: MetadataCache
   readonly known: KnownVersions
+  readonly folderTimes: FolderTimes
   readonly inodes: Inodes
   readonly defaults: AttributeDefaults
   readonly ttlMs: number
@@ -49,6 +51,7 @@ export class Tree {
   readonly asksAll: boolean
   readonly shown: ShownAttributes
   readonly #known: KnownVersions
+  readonly #folderTimes: FolderTimes
   readonly #ttlMs: number
   readonly #clock: Clock
 
@@ -59,7 +62,8 @@ export class Tree {
     this.#known = options.known
     this.#ttlMs = options.ttlMs
     this.#clock = options.clock
-    this.shown = new ShownAttributes(options.metadata, options.defaults, options.clock.nowMs())
+    this.shown = new ShownAttributes({ ...options, startedMs: options.clock.nowMs() })
+    this.#folderTimes = options.folderTimes
     this.asksAll = options.asksAll
   }
 
@@ -228,9 +232,14 @@ export class Tree {
 
   /** Something was made, removed or renamed in a folder. */
   touchDirectory(directory: Node): void {
-    directory.modified = this.now()
-    directory.changed = directory.modified
-    directory.own = { ...directory.own, mtime: undefined }
+    const now = this.now()
+    directory.changed = now
+    this.#folderTimes.set(directory.path, { modified: now, changed: now })
+  }
+
+  /** A program gave the folder other times, or it is gone. */
+  forgetTimes(directory: Node): void {
+    this.#folderTimes.delete(directory.path)
   }
 
   async #found(parent: Node, slot: string): Promise<Found> {
@@ -342,6 +351,7 @@ export class Tree {
     if (stored === undefined || node.known === undefined) return {}
     if (node.known.traits !== undefined) return node.known.traits
     const traits = await this.store.traits(stored.key, { listed: stored })
+    this.#known.learnTraits(stored, traits)
     node.known = { ...node.known, traits }
     return traits
   }

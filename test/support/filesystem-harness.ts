@@ -7,6 +7,7 @@ import { type Log, SILENT } from '../../src/backend/log.js'
 import { openMemoryStore } from '../../src/backend/memory/memory-store.js'
 import type { ObjectStore } from '../../src/backend/object-store.js'
 import { BlockCache } from '../../src/cache/block-cache.js'
+import { FolderTimes } from '../../src/cache/folder-times.js'
 import { KnownVersions } from '../../src/cache/known-versions.js'
 import { MainLane } from '../../src/cache/lanes/main-lane.js'
 import { MetadataCache } from '../../src/cache/metadata-cache.js'
@@ -51,6 +52,7 @@ export class Harness {
     const lane = new MainLane(store, info => known.seen(info))
     this.filesystem = new BucketFilesystem({
       known,
+      folderTimes: new FolderTimes(1000),
       metadata: new MetadataCache({ store, clock, ttlMs: metadataTtlMs, maxEntries: 10_000 }),
       blocks: new BlockCache({ lane, maxBytes: 8 * MIB, blockSizeBytes: 64 * 1024 }),
       area,
