@@ -110,7 +110,10 @@ export class KeptMap<Value extends object> {
       this.#pending.clear()
       log.warn('what is known of the bucket can not be kept for the next mount', { path, error })
       // Half of the changes would be untrue.
-      await rm(path, { force: true }).catch((cause: unknown) => log.debug('not removed', { path, error: cause }))
+      for (const left of [path, `${path}.new`])
+        await rm(left, { force: true }).catch((cause: unknown) =>
+          log.debug('not removed', { path: left, error: cause }),
+        )
     }
   }
 

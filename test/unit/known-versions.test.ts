@@ -185,6 +185,8 @@ describe('what this mount wrote', () => {
     let known = await open()
     known.wrote(object, version)
     expect(known.find({ ...object, lastModifiedMs: T + 3000 })).toBeUndefined()
+    // Nor when a listing that is behind tells the earlier time again.
+    expect(known.find({ ...object, lastModifiedMs: T + 1000 })).toBeUndefined()
     known.wrote(object, version)
     known = await reopen(known)
     expect(known.find({ ...object, lastModifiedMs: T + 3000 })).toBeUndefined()
@@ -219,6 +221,13 @@ describe('the file', () => {
     due.pop()?.()
     await known.close()
     expect(lines()).toHaveLength(22)
+  })
+
+  it('takes any number of changes at once', async () => {
+    let known = await reopen(await open({ maxEntries: 20_000 }), { maxEntries: 20_000 })
+    for (let i = 0; i < 10_100; i++) known.seen(info({ key: `k${i}` }))
+    known = await reopen(known, { maxEntries: 20_000 })
+    for (const key of ['k0', 'k9999', 'k10000', 'k10099']) expect(known.find(info({ key }))).toBeDefined()
   })
 
   it('holds whole lines only for what they say', async () => {
