@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { entryOf, isPartial, nameOfSlot, partialText, SELF_SLOT, slotOf } from '../../src/fs/names.js'
 
-const RUNS = { numRuns: 3000 }
+const RUNS = { numRuns: 2000 }
 const ESC = '␛'
 
 /** What the scheme itself uses, and what is near its borders. */
@@ -183,7 +183,7 @@ describe('names', () => {
       fc.property(name, one => {
         const slot = slotOf(one, '')
         expect(slot.isWellFormed()).toBe(true)
-        expect(nameOfSlot(slot, '')).toEqual(one)
+        expect(nameOfSlot(slot, '').equals(one)).toBe(true)
       }),
       RUNS,
     )
@@ -206,7 +206,7 @@ describe('names', () => {
         for (const own of pathOf(long)) {
           for (const one of partial === '' ? [own] : [own, other, own.subarray(0, -1)]) {
             const slot = slotIn(one, partial)
-            if (slot !== undefined) expect(nameOfSlot(slot, partial)).toEqual(one)
+            if (slot !== undefined) expect(nameOfSlot(slot, partial).equals(one)).toBe(true)
             if (slot !== undefined && !isPartial(slot)) expect(follow(pathOf(slot))).toBe(slot)
           }
           const slot = slotOf(own, partial)
