@@ -33,7 +33,7 @@ export const DATA_OPTIONS = {
   attributes: {
     group: 'Caches and reading',
     value: { type: 'choice', choices: ['listing', 'full'] },
-    placeholder: 'listing|full',
+    placeholder: 'WHAT',
     default: 'listing',
     help: 'what a listing shows of objects that this machine has neither written nor read: size and time with the default mode, or, at the price of a request for each, all that is kept with them',
   },
