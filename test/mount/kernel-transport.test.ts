@@ -55,10 +55,7 @@ describe.skipIf(!canMount())('the kernel transport', () => {
   it('refuses what the filesystem has not', async () => {
     const mount = await mounted()
     await writeFile(mount.path('f'), '')
-    await expect(run('ln', ['-s', 'f', mount.path('link')])).rejects.toThrow('Operation not permitted')
-    await expect(run('mknod', [mount.path('pipe'), 'p'])).rejects.toThrow('Operation not permitted')
-    await run('python3', ['-c', 'import os, sys; os.mknod(sys.argv[1])', mount.path('made')])
-    expect((await stat(mount.path('made'))).size).toBe(0)
+    await expect(run('ln', [mount.path('f'), mount.path('link')])).rejects.toThrow('Operation not permitted')
     mount.send('replace', 'fails', 'x')
     await mount.next('replaced')
     await expect(readFile(mount.path('fails'))).rejects.toMatchObject({ code: 'EIO' })

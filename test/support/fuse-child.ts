@@ -64,8 +64,13 @@ export class FuseChild {
 
   /** Runs a shell command as nobody, where the mount of nobody is to be seen. Resolves with what it printed. */
   async inside(command: string): Promise<string> {
-    const enter = ['-m', '-t', String(this.#process.pid), '--', ...NOBODY, 'sh', '-c', command]
-    return (await run('nsenter', enter, { cwd: '/' })).stdout
+    const [program = '', ...args] = [...this.enter, ...NOBODY, 'sh', '-c', command]
+    return (await run(program, args, { cwd: '/' })).stdout
+  }
+
+  /** What a command begins with that root runs where the mount of nobody is to be seen. */
+  get enter(): readonly string[] {
+    return ['nsenter', '-m', '-t', String(this.#process.pid), '--']
   }
 
   send(...words: readonly string[]): void {

@@ -18,7 +18,7 @@ import type {
   WriteOptions,
   XattrDemand,
 } from '../../src/fs/operations.js'
-import { makeNode, type Node, now, resize } from './fuse-memory-node.js'
+import { dropPrivileges, makeNode, type Node, now, resize } from './fuse-memory-node.js'
 
 interface Handle {
   readonly node: Node
@@ -80,6 +80,7 @@ export class MemoryFilesystem implements Filesystem {
   async setattr(id: number, changes: SetAttributes): Promise<AttributesReply> {
     const node = this.#node(id)
     this.#options.trace(`setattr ${JSON.stringify(changes)}`)
+    if (changes.killPrivileges) dropPrivileges(node)
     if (changes.sizeBytes !== undefined) resize(node, changes.sizeBytes)
     if (changes.mode !== undefined) node.mode = (node.mode & ~0o7777) | changes.mode
     if (changes.uid !== undefined) node.uid = changes.uid
@@ -195,6 +196,7 @@ export class MemoryFilesystem implements Filesystem {
 
   async open(id: number, flags: OpenFlags): Promise<OpenReply> {
     const node = this.#node(id)
+    if (flags.killPrivileges) dropPrivileges(node)
     if (flags.truncate) resize(node, 0)
     return this.#open(node, flags.append)
   }
@@ -217,9 +219,10 @@ export class MemoryFilesystem implements Filesystem {
     reply.send(views, () => undefined)
   }
 
-  async write(id: number, offset: number, data: Uint8Array, _options: WriteOptions): Promise<number> {
+  async write(id: number, offset: number, data: Uint8Array, options: WriteOptions): Promise<number> {
     const { node, append } = this.#handle(id)
     if (this.#nameOf(node).startsWith('stuck')) await this.#untilGo()
+    if (options.killPrivileges) dropPrivileges(node)
     const at = append ? node.sizeBytes : offset
     if (at + data.length > node.sizeBytes) resize(node, at + data.length)
     node.data.set(data, at)

@@ -37,6 +37,12 @@ export function makeNode(id: number, mode: number, uid: number, gid: number): No
   }
 }
 
+/** What a write or chown takes away: setuid, and setgid where it is not the mark of mandatory locking. */
+export function dropPrivileges(node: Node): void {
+  if (node.children !== undefined) return
+  node.mode &= (node.mode & 0o010) === 0 ? ~0o4000 : ~0o6000
+}
+
 /** What is new reads as zeros. */
 export function resize(node: Node, sizeBytes: number): void {
   if (sizeBytes > node.data.length) {

@@ -26,13 +26,20 @@ const MAX_SOURCE_CHARACTERS = 256
  * - CREATE comes without flags: O_EXCL, O_APPEND and O_SYNC of a new file are not seen; a conflict is ESTALE.
  * - `> existing` comes as an open and a truncate by path, which joins the open writer.
  * - utimens gives the atime twice: mtime is set to the atime, which is right for `touch` and wrong for `cp -p` and tar.
- *   Times are milliseconds, none before 1970, and setting one of the two alone is not told at all.
+ *   Times are milliseconds, none before 1970 (EINVAL), and setting one of the two alone is not told at all.
  * - An unlinked file that is still open can't be read or written any more (`hard_remove`; without it libfuse would rename
  *   it to a `.fuse_hidden` object).
- * - Names are text: one that is no UTF-8 can't be reached.
+ * - Names, targets of links and names of extended attributes are text: what is no UTF-8 can't be reached, and is EILSEQ
+ *   where it would be made; so is what holds U+FFFD, which such bytes arrive as.
+ * - mknod of a regular file comes as a create and a release: why it could not be stored is told by the log only.
+ * - Extended attributes: before each write the kernel asks for `security.capability`, which is refused without a look at
+ *   the file. The package's own handlers overrun a buffer that is too small; `createFuse` puts others in their place.
  * - Requests of 128 KiB at the most; statfs in 32 bits (the block grows instead); st_ino is libfuse's own.
  * - No notifications: so the kernel is told to remember neither names nor attributes. Pages are dropped at every open.
- * - No renameat2 flags (EINVAL), fallocate, lseek for holes, copy_file_range. A listing is collected whole, without attributes.
+ * - No renameat2 flags (EINVAL) and no fallocate (EOPNOTSUPP; posix_fallocate writes zeros instead). lseek sees no holes:
+ *   the whole file is data. copy_file_range reads and writes.
+ * - chown of neither user nor group is told, as a chmod, only where it takes setuid or setgid away.
+ * - A listing is collected whole, without attributes.
  * - DEBUG=* switches on libfuse's own debugging to stderr.
  */
 export class FuseNativeTransport implements Transport {
