@@ -155,7 +155,7 @@ it('lists by the first version of the listing, too', async () => {
 })
 
 it('answers what it has not got with NotImplemented, and not as if it were something else', async () => {
-  for (const resource of ['acl', 'tagging', 'versions', 'policy'])
+  for (const resource of ['retention', 'cors', 'versions', 'policy'])
     expect((await raw('GET', `${open.url}/bucket/first?${resource}`, {})).status).toBe(501)
 })
 

@@ -5,12 +5,29 @@ import { SortedNames } from './sorted-names.js'
 /** The headers that come with an object and go out with it: x-amz-meta-*, Content-Type, encryption and so on. */
 export type KeptHeaders = Readonly<Record<string, string>>
 
-export interface StoredObject {
+export type Tags = Readonly<Record<string, string>>
+
+export interface Grant {
+  readonly type: 'id' | 'uri' | 'emailAddress'
+  readonly grantee: string
+  /** As S3 writes it: `READ`. */
+  readonly permission: string
+}
+
+export type Acl = readonly Grant[]
+
+/** What stays with an object beside its bytes. */
+export interface Kept {
+  readonly headers: KeptHeaders
+  readonly tags: Tags
+  readonly acl: Acl
+}
+
+export interface StoredObject extends Kept {
   readonly content: Content
   /** Without quotes. */
   readonly etag: string
   readonly lastModifiedMs: number
-  readonly headers: KeptHeaders
 }
 
 export interface StoredPart {
@@ -19,11 +36,10 @@ export interface StoredPart {
   readonly lastModifiedMs: number
 }
 
-export interface StoredUpload {
+export interface StoredUpload extends Kept {
   readonly uploadId: string
   readonly key: string
   readonly initiatedMs: number
-  readonly headers: KeptHeaders
   readonly parts: Map<number, StoredPart>
 }
 
@@ -62,8 +78,8 @@ export class Bucket {
     return this.#names.from(start)
   }
 
-  startUpload(key: string, headers: KeptHeaders, nowMs: number): StoredUpload {
-    const upload = { uploadId: randomUUID(), key, initiatedMs: nowMs, headers, parts: new Map() }
+  startUpload(key: string, kept: Kept, nowMs: number): StoredUpload {
+    const upload = { uploadId: randomUUID(), key, initiatedMs: nowMs, ...kept, parts: new Map() }
     this.uploads.set(upload.uploadId, upload)
     return upload
   }

@@ -101,6 +101,11 @@ const OBJECT_OPERATIONS: Readonly<Record<string, string>> = {
   'PUT uploadId': 'UploadPart',
   'PUT copy': 'CopyObject',
   'PUT uploadId copy': 'UploadPartCopy',
+  'GET tagging': 'GetObjectTagging',
+  'PUT tagging': 'PutObjectTagging',
+  'DELETE tagging': 'DeleteObjectTagging',
+  'GET acl': 'GetObjectAcl',
+  'PUT acl': 'PutObjectAcl',
 }
 const BUCKET_OPERATIONS: Readonly<Record<string, string>> = {
   GET: 'ListObjects',
@@ -111,6 +116,7 @@ const BUCKET_OPERATIONS: Readonly<Record<string, string>> = {
   'GET uploads': 'ListMultipartUploads',
   'GET location': 'GetBucketLocation',
   'POST delete': 'DeleteObjects',
+  'GET ownershipControls': 'GetBucketOwnershipControls',
 }
 
 function operationOf(
@@ -123,14 +129,26 @@ function operationOf(
   if (bucket === '') return method === 'GET' ? 'ListBuckets' : 'Unknown'
   const table = key === '' ? BUCKET_OPERATIONS : OBJECT_OPERATIONS
   const parts = [method]
-  for (const name of ['uploadId', 'uploads', 'list-type', 'location', 'delete']) if (query.has(name)) parts.push(name)
+  for (const name of NAMING_PARAMETERS) if (query.has(name)) parts.push(name)
   if (key !== '' && header('x-amz-copy-source') !== undefined) parts.push('copy')
   if ([...query.keys()].some(name => SUB_RESOURCES.has(name))) return 'Unknown'
   return table[parts.join(' ')] ?? 'Unknown'
 }
 
+/** Parameters by which a request is another operation. */
+const NAMING_PARAMETERS = [
+  'uploadId',
+  'uploads',
+  'list-type',
+  'location',
+  'delete',
+  'tagging',
+  'acl',
+  'ownershipControls',
+]
+
 /** What this server does not have; a request for one must not pass for a plain GET or PUT. */
-const SUB_RESOURCES = new Set(['acl', 'cors', 'lifecycle', 'policy', 'tagging', 'versioning', 'versions', 'website'])
+const SUB_RESOURCES = new Set(['cors', 'lifecycle', 'policy', 'retention', 'versioning', 'versions', 'website'])
 
 /** `bytes=a-b`, `bytes=a-` and `bytes=-n` as [start, end) of `sizeBytes`; undefined for anything else. */
 export function parseRange(range: string, sizeBytes: number): readonly [number, number] | undefined {

@@ -51,6 +51,10 @@ export interface Knobs {
   /** ETags are random instead of MD5s: faster. */
   readonly randomEtags: boolean
   readonly maxCopyBytes: number
+  /** The bucket's owner owns all objects: ACLs are refused, and say nothing. */
+  readonly bucketOwnerEnforced: boolean
+  /** Tags are lost in uploads and in copies that replace metadata, as Ceph RGW 16 loses them. */
+  readonly loseTags: boolean
 }
 
 export const DEFAULT_KNOBS: Knobs = {
@@ -62,6 +66,8 @@ export const DEFAULT_KNOBS: Knobs = {
   refuseConditions: [],
   randomEtags: false,
   maxCopyBytes: 5 * 1024 ** 3,
+  bucketOwnerEnforced: false,
+  loseTags: false,
 }
 
 /** The knobs as they stand, and which fault is due. */

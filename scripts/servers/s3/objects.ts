@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import type { Bucket, KeptHeaders, StoredObject } from './bucket.js'
+import { givenAcl } from './acl.js'
+import type { Bucket, Kept, KeptHeaders, StoredObject, Tags } from './bucket.js'
 import { type Call, parseRange } from './call.js'
 import { checkRead, checkSource, checkWrite, matches } from './preconditions.js'
 import { type Reply, xml } from './reply.js'
 import { accessDenied, invalidArgument, malformedXml, noSuchKey, S3Error } from './s3-error.js'
 import { bucketOf, type Service } from './service.js'
+import { copiedTags, givenTags, tagCountOf } from './tags.js'
 import { bodiesOf, document, textOf, type XmlFields } from './xml.js'
 
 const MAX_METADATA_BYTES = 2048
@@ -12,6 +14,18 @@ const MAX_KEY_BYTES = 1024
 const MAX_DELETE_KEYS = 1000
 const KEPT =
   /^(x-amz-meta-.+|content-(type|encoding|disposition|language)|cache-control|expires|x-amz-storage-class|x-amz-checksum-crc32|x-amz-server-side-encryption(-aws-kms-key-id|-customer-algorithm|-customer-key-md5)?)$/
+const CLASS = 'x-amz-storage-class'
+const CLASSES = new Set([
+  'STANDARD',
+  'REDUCED_REDUNDANCY',
+  'STANDARD_IA',
+  'ONEZONE_IA',
+  'INTELLIGENT_TIERING',
+  'GLACIER_IR',
+])
+const ENCRYPTION = 'x-amz-server-side-encryption'
+const ENCRYPTIONS = new Set(['AES256', 'aws:kms', 'aws:kms:dsse'])
+const KMS_KEY = 'x-amz-server-side-encryption-aws-kms-key-id'
 const CHECKSUM = 'x-amz-checksum-crc32'
 const SECRET = 'x-amz-server-side-encryption-customer-key-md5'
 
@@ -33,6 +47,25 @@ export function keptHeaders(call: Call): KeptHeaders {
   return kept
 }
 
+/** What a request brings along for its object. Throws what S3 refuses. */
+export function givenWith(service: Service, call: Call): Kept {
+  const headers = keptHeaders(call)
+  checkPlacement(headers)
+  return { headers, tags: givenTags(call), acl: givenAcl(service, call) }
+}
+
+function checkPlacement(headers: KeptHeaders): void {
+  const { [CLASS]: storageClass, [ENCRYPTION]: encryption } = headers
+  if (storageClass !== undefined && !CLASSES.has(storageClass))
+    throw new S3Error(400, 'InvalidStorageClass', 'The storage class you specified is not valid')
+  if (encryption !== undefined && !ENCRYPTIONS.has(encryption))
+    throw invalidArgument('The encryption method specified is not supported')
+  if (encryption !== undefined && headers[SECRET] !== undefined)
+    throw invalidArgument('Server Side Encryption with Customer provided key is incompatible with the method specified')
+  if (headers[KMS_KEY] !== undefined && !encryption?.startsWith('aws:kms'))
+    throw invalidArgument('A KMS key goes with aws:kms')
+}
+
 export function checkKey(key: string): void {
   if (Buffer.byteLength(key) > MAX_KEY_BYTES) throw new S3Error(400, 'KeyTooLongError', 'Your key is too long')
 }
@@ -44,12 +77,12 @@ export function newEtag(md5: string | undefined): string {
 export async function putObject(service: Service, call: Call): Promise<Reply> {
   const bucket = bucketOf(service, call.bucket)
   checkKey(call.key)
-  const headers = keptHeaders(call)
+  const kept = givenWith(service, call)
   const { content, md5 } = await service.readBody(call)
   checkWrite(call, service.knobs, 'put', bucket.get(call.key))
   const etag = newEtag(md5)
-  bucket.set(call.key, { content, etag, lastModifiedMs: service.nowMs(), headers })
-  return { status: 200, headers: { etag: `"${etag}"`, ...encryptionOf(headers) } }
+  bucket.set(call.key, { content, etag, lastModifiedMs: service.nowMs(), ...kept })
+  return { status: 200, headers: { etag: `"${etag}"`, ...encryptionOf(kept.headers) } }
 }
 
 export function getObject(service: Service, call: Call): Reply {
@@ -58,7 +91,9 @@ export function getObject(service: Service, call: Call): Reply {
   const { content } = object
   const range =
     call.header('range') === undefined ? undefined : parseRange(call.header('range') ?? '', content.sizeBytes)
-  const headers: Record<string, string> = { ...object.headers, ...factsOf(object) }
+  const headers: Record<string, string> = { ...object.headers, ...factsOf(object), ...tagCountOf(object.tags) }
+  // S3 names every class but the usual one.
+  if (headers[CLASS] === 'STANDARD') delete headers[CLASS]
   if (range !== undefined || call.header('x-amz-checksum-mode') !== 'ENABLED') delete headers[CHECKSUM]
   const part = range === undefined ? content : content.slice(...range)
   const status = range === undefined ? 200 : 206
@@ -151,15 +186,16 @@ export function copyObject(service: Service, call: Call): Reply {
   if (source.content.sizeBytes > service.knobs.maxCopyBytes)
     throw new S3Error(400, 'InvalidRequest', 'The specified copy source is larger than the maximum allowable size')
   const replace = call.header('x-amz-metadata-directive') === 'REPLACE'
-  const given = keptHeaders(call)
-  const changes = Object.keys(given).some(name => /^x-amz-(storage-class|server-side)/.test(name))
+  const given = givenWith(service, call)
+  const changes = Object.keys(given.headers).some(name => /^x-amz-(storage-class|server-side)/.test(name))
   if (!replace && !changes && bucket.get(call.key) === source)
     throw new S3Error(400, 'InvalidRequest', 'This copy request is illegal because it changes nothing.')
   checkWrite(call, service.knobs, 'copy', bucket.get(call.key))
   const lastModifiedMs = service.nowMs()
-  const headers = replace ? given : { ...attachmentsOf(source.headers), ...placementOf(given) }
+  const headers = replace ? given.headers : { ...attachmentsOf(source.headers), ...placementOf(given.headers) }
+  const tags: Tags = replace && service.knobs.loseTags ? {} : copiedTags(call, source)
   const etag = source.etag.includes('-') ? newEtag(undefined) : source.etag
-  bucket.set(call.key, { content: source.content, etag, lastModifiedMs, headers })
+  bucket.set(call.key, { content: source.content, etag, lastModifiedMs, headers, tags, acl: given.acl })
   return xml(document('CopyObjectResult', { ETag: `"${etag}"`, LastModified: new Date(lastModifiedMs).toISOString() }))
 }
 

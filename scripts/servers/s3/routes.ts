@@ -1,3 +1,4 @@
+import { getAcl, getOwnershipControls, putAcl } from './acl.js'
 import { Bucket } from './bucket.js'
 import type { Call } from './call.js'
 import { listV1, listV2 } from './listing.js'
@@ -5,6 +6,7 @@ import { copyObject, deleteObject, deleteObjects, getObject, putObject } from '.
 import { type Reply, xml } from './reply.js'
 import { notImplemented, S3Error } from './s3-error.js'
 import { bucketOf, type Handler, type Service } from './service.js'
+import { deleteTags, getTags, putTags } from './tags.js'
 import {
   abortUpload,
   completeUpload,
@@ -37,6 +39,12 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   AbortMultipartUpload: abortUpload,
   ListMultipartUploads: listUploads,
   ListParts: listParts,
+  GetObjectTagging: getTags,
+  PutObjectTagging: putTags,
+  DeleteObjectTagging: deleteTags,
+  GetObjectAcl: getAcl,
+  PutObjectAcl: putAcl,
+  GetBucketOwnershipControls: getOwnershipControls,
 }
 
 export function handlerOf(call: Call): Handler {

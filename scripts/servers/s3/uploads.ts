@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { type Bucket, multipartEtag, type StoredPart, type StoredUpload, toBytes } from './bucket.js'
 import { type Call, encode, numberOf, parseRange } from './call.js'
 import { Content } from './content.js'
-import { checkKey, copySource, keptHeaders, newEtag } from './objects.js'
+import { checkKey, copySource, givenWith, newEtag } from './objects.js'
 import { checkWrite } from './preconditions.js'
 import { type Reply, xml } from './reply.js'
 import { invalidArgument, malformedXml, noSuchUpload, S3Error } from './s3-error.js'
@@ -16,7 +16,9 @@ const PAGE = 1000
 export function createUpload(service: Service, call: Call): Reply {
   const bucket = bucketOf(service, call.bucket)
   checkKey(call.key)
-  const { uploadId } = bucket.startUpload(call.key, keptHeaders(call), service.nowMs())
+  const given = givenWith(service, call)
+  const kept = service.knobs.loseTags ? { ...given, tags: {} } : given
+  const { uploadId } = bucket.startUpload(call.key, kept, service.nowMs())
   return xml(document('InitiateMultipartUploadResult', { Bucket: call.bucket, Key: call.key, UploadId: uploadId }))
 }
 
@@ -76,7 +78,8 @@ export async function completeUpload(service: Service, call: Call): Promise<Repl
   checkWrite(call, service.knobs, 'complete', bucket.get(call.key))
   const etag = multipartEtag(parts)
   const joined = Content.joined(parts.map(part => part.content))
-  bucket.set(call.key, { content: joined, etag, lastModifiedMs: service.nowMs(), headers: upload.headers })
+  const { headers, tags, acl } = upload
+  bucket.set(call.key, { content: joined, etag, lastModifiedMs: service.nowMs(), headers, tags, acl })
   bucket.uploads.delete(upload.uploadId)
   const location = `/${call.bucket}/${encode(call.key)}`
   return xml(
