@@ -47,8 +47,13 @@ export interface ObjectInfo extends ObjectVersion {
   readonly metadata: Metadata
   readonly headers: ObjectHeaders
   readonly encryption?: { readonly algorithm: string; readonly keyId?: string | undefined } | undefined
-  /** Base64 by algorithm in lower case (`crc32`, `sha256`), where the store was asked for them (HEAD) and has them. */
+  /**
+   * Base64 by algorithm in lower case (`crc32`, `sha256`), where the store was asked for them (HEAD) and has them. One
+   * that is of the checksums of N parts has `-N` behind it.
+   */
   readonly checksums?: Readonly<Record<string, string>> | undefined
+  /** How many tags the object has, where the store tells it; undefined may be none. */
+  readonly tagCount?: number | undefined
 }
 
 /** Half-open in spirit: `lengthBytes` bytes from `offset`. A GET that reaches over the end is cut there. */
@@ -106,7 +111,11 @@ export interface ObjectTraits {
   /** As in x-amz-server-side-encryption and -aws-kms-key-id. */
   readonly encryption?: { readonly algorithm: string; readonly keyId?: string | undefined } | undefined
   readonly tags?: Readonly<Record<string, string>> | undefined
-  /** Who may do what, besides the owner: grantees in the form of the headers x-amz-grant-*, `uri="..."`, `id="..."`. */
+  /**
+   * Who may do what: grantees in the form of the headers x-amz-grant-*, `uri="..."`, `id="..."`. Empty: the owner alone.
+   * Undefined: not known, or there are no ACLs. Where others are named the owner is, too, since grants that are given
+   * are all that there are.
+   */
   readonly grants?: Readonly<Partial<Record<GrantKind, readonly string[]>>> | undefined
 }
 
@@ -204,6 +213,8 @@ export interface PendingUpload {
 export interface CopyOptions extends CallOptions, WriteConditions, Attachments {
   /** The source must be this version. Given metadata or headers replace both; with neither, both are kept. */
   readonly sourceIfMatch?: string | undefined
+  /** The size of the source, if known: a large one is given more time, and may be copied by parts at once. */
+  readonly sizeBytes?: number | undefined
 }
 
 export interface DeleteEntry {

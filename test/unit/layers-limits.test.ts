@@ -130,6 +130,20 @@ describe('LimitsLayer', () => {
     await finish()
   })
 
+  it('takes a slot for the question for traits', async () => {
+    const { bare, store, head, finish } = await gated(1)
+    void head('key')
+    let isTold = false
+    const traits = store.traits('key').then(() => {
+      isTold = true
+    })
+    await setImmediate()
+    expect(isTold).toBe(false)
+    bare.letGo()
+    await traits
+    await finish()
+  })
+
   it('takes the slot of a read plan when it runs', async () => {
     const { bare, store, head, finish } = await gated(1)
     const plan = await store.prepareRead('key', { offset: 0, lengthBytes: 10 })

@@ -142,6 +142,41 @@ describe('time', () => {
     }
   })
 
+  it('gives a server that copies or joins many bytes by itself more time', async () => {
+    const gib = 1024 ** 3
+    const never: FaultRule = { fault: { delayMs: Number.POSITIVE_INFINITY } }
+    const rules: FaultRule[] = (['copy', 'copyPart', 'complete'] as const).map(operation => ({
+      ...never,
+      operations: [operation],
+    }))
+    const { store, timers, bare } = stack(rules)
+    await bare.put('key', text('x'))
+    const upload = await store.createUpload('key')
+    const range = { offset: 0, lengthBytes: 2 * gib }
+    const calls: (() => Promise<unknown>)[] = [
+      () => store.copy('key', 'other', { sizeBytes: 2 * gib }),
+      () => upload.copyPart(1, { key: 'key', range }),
+      () => upload.complete([{ number: 1, etag: 'x', sizeBytes: 2 * gib }]),
+    ]
+    for (const call of calls) {
+      const startMs = timers.nowMs()
+      await expect(timers.run(call())).rejects.toMatchObject({ kind: 'unavailable', code: 'TimedOut' })
+      // 60 s, and what 2 GiB take at 10 MiB/s.
+      expect(timers.nowMs() - startMs).toBe(60_000 + 204_800)
+    }
+    expect(timers.pending).toBe(0)
+  })
+
+  it('asks for traits again', async () => {
+    const { store, timers, bare, requests } = stack([
+      { operations: ['traits'], nth: 1, fault: { kind: 'throttled' } },
+      { operations: ['traits'], nth: 2, fault: { delayMs: Number.POSITIVE_INFINITY } },
+    ])
+    await bare.put('key', text('x'), { traits: { storageClass: 'COLD' } })
+    expect(await timers.run(store.traits('key'))).toStrictEqual({ storageClass: 'COLD' })
+    expect(requests()).toStrictEqual({ traits: 3 })
+  })
+
   it('leaves a store that never ends, even when it is told to', async () => {
     const { bare, timers } = stack([])
     bare.head = () => new Promise(() => {})

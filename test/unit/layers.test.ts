@@ -48,6 +48,7 @@ describe('ReadOnlyLayer', () => {
     expect((await contentOf(store, 'key')).toString()).toBe('x')
     expect((await store.list()).objects).toHaveLength(1)
     expect(await store.listUploads()).toHaveLength(1)
+    expect(await store.traits('key')).toStrictEqual({})
     const upload = store.resumeUpload('key', begun.uploadId)
     const writes = [
       store.put('key', text('y')),
@@ -80,6 +81,7 @@ describe('MeteringLayer', () => {
     const upload = await store.createUpload('key')
     await upload.part(1, testBytes(500))
     await upload.abort()
+    await store.traits('key')
     await store.delete([{ key: 'key', ifMatch: 'other' }, { key: 'missing' }])
     const none = { receivedBytes: 0, sentBytes: 0, errors: {} }
     expect(meter.snapshot()).toStrictEqual({
@@ -88,6 +90,7 @@ describe('MeteringLayer', () => {
       createUpload: { ...none, requests: 1 },
       part: { ...none, requests: 1, sentBytes: 500 },
       abort: { ...none, requests: 1 },
+      traits: { ...none, requests: 1 },
       delete: { ...none, requests: 1, errors: { 'precondition-failed': 1 } },
     })
   })

@@ -14,11 +14,13 @@ import type {
   ListPage,
   ObjectInfo,
   ObjectStore,
+  ObjectTraits,
   PendingUpload,
   PrepareReadOptions,
   PutOptions,
   ReadPlan,
   ReadSink,
+  TraitsOptions,
   Upload,
   WriteConditions,
   WriteResult,
@@ -95,6 +97,10 @@ export class FaultLayer extends StoreLayer {
 
   override copy(from: string, to: string, options?: CopyOptions): Promise<WriteResult> {
     return this.#injector.call('copy', [from, to], options, () => this.inner.copy(from, to, options))
+  }
+
+  override traits(key: string, options?: TraitsOptions): Promise<ObjectTraits> {
+    return this.#injector.call('traits', [key], options, () => this.inner.traits(key, options))
   }
 
   override delete(entries: readonly DeleteEntry[], options?: CallOptions): Promise<readonly DeleteResult[]> {

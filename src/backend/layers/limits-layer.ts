@@ -14,10 +14,12 @@ import type {
   ListPage,
   ObjectInfo,
   ObjectStore,
+  ObjectTraits,
   PendingUpload,
   PrepareReadOptions,
   PutOptions,
   ReadPlan,
+  TraitsOptions,
   Upload,
   WriteConditions,
   WriteResult,
@@ -99,6 +101,10 @@ export class LimitsLayer extends StoreLayer {
 
   override copy(from: string, to: string, options: CopyOptions = {}): Promise<WriteResult> {
     return withSlot(this.#slots, 'copy', options, () => this.inner.copy(from, to, options))
+  }
+
+  override traits(key: string, options: TraitsOptions = {}): Promise<ObjectTraits> {
+    return withSlot(this.#slots, 'traits', options, () => this.inner.traits(key, options))
   }
 
   override delete(entries: readonly DeleteEntry[], options: CallOptions = {}): Promise<readonly DeleteResult[]> {

@@ -14,10 +14,12 @@ import type {
   ListPage,
   ObjectInfo,
   ObjectStore,
+  ObjectTraits,
   PendingUpload,
   PrepareReadOptions,
   PutOptions,
   ReadPlan,
+  TraitsOptions,
   Upload,
   WriteConditions,
   WriteResult,
@@ -80,6 +82,10 @@ export class MeteringLayer extends StoreLayer {
 
   override copy(from: string, to: string, options?: CopyOptions): Promise<WriteResult> {
     return this.#meter.count('copy', () => this.inner.copy(from, to, options))
+  }
+
+  override traits(key: string, options?: TraitsOptions): Promise<ObjectTraits> {
+    return this.#meter.count('traits', () => this.inner.traits(key, options))
   }
 
   override async delete(entries: readonly DeleteEntry[], options?: CallOptions): Promise<readonly DeleteResult[]> {

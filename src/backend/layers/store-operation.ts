@@ -12,4 +12,5 @@ export type StoreOperation =
   | 'listUploads'
   | 'listParts'
   | 'copy'
+  | 'traits'
   | 'delete'

@@ -28,6 +28,7 @@ import type {
   PrepareReadOptions,
   PutOptions,
   ReadPlan,
+  TraitsOptions,
   Upload,
   WriteResult,
 } from '../object-store.js'
@@ -200,11 +201,12 @@ export class LocalStore implements ObjectStore {
     })
   }
 
-  /** A copy of an object onto itself changes what is kept with it in place; no byte is written anew. */
-  async traits(): Promise<ObjectTraits> {
-    return {}
+  /** A folder knows nothing of the kind. */
+  async traits(key: string, options: TraitsOptions = {}): Promise<ObjectTraits> {
+    return this.#call('traits', key, options, async () => ({}))
   }
 
+  /** A copy of an object onto itself changes what is kept with it in place; no byte is written anew. */
   async copy(from: string, to: string, options: CopyOptions = {}): Promise<WriteResult> {
     const { signal, ifMatch, ifNoneMatch, sourceIfMatch } = options
     return this.#call('copy', to, options, async () => {

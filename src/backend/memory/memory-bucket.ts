@@ -1,6 +1,14 @@
 import { compareKeys } from '../keys.js'
 import { commonPrefixOf, listQuery, PageBuilder } from '../listing.js'
-import type { ListOptions, ListPage, Metadata, ObjectHeaders, ObjectInfo, ObjectVersion } from '../object-store.js'
+import type {
+  ListOptions,
+  ListPage,
+  Metadata,
+  ObjectHeaders,
+  ObjectInfo,
+  ObjectTraits,
+  ObjectVersion,
+} from '../object-store.js'
 import { SortedKeys } from './sorted-keys.js'
 
 /** An object that is never changed, only replaced. */
@@ -10,6 +18,7 @@ export interface StoredObject {
   readonly lastModifiedMs: number
   readonly metadata: Metadata
   readonly headers: ObjectHeaders
+  readonly traits: ObjectTraits
 }
 
 export interface StoredPart {
@@ -22,6 +31,7 @@ export interface StoredUpload {
   readonly startedMs: number
   readonly metadata: Metadata
   readonly headers: ObjectHeaders
+  readonly traits: ObjectTraits
   readonly parts: Map<number, StoredPart>
 }
 
@@ -69,9 +79,23 @@ export class MemoryBucket {
 }
 
 function versionOf(key: string, object: StoredObject): ObjectVersion {
-  return { key, sizeBytes: object.bytes.byteLength, etag: object.etag, lastModifiedMs: object.lastModifiedMs }
+  const { bytes, etag, lastModifiedMs, traits } = object
+  return {
+    key,
+    sizeBytes: bytes.byteLength,
+    etag,
+    lastModifiedMs,
+    ...(traits.storageClass !== undefined && { storageClass: traits.storageClass }),
+  }
 }
 
 export function infoOf(key: string, object: StoredObject): ObjectInfo {
-  return { ...versionOf(key, object), metadata: object.metadata, headers: object.headers }
+  const { metadata, headers, traits } = object
+  return {
+    ...versionOf(key, object),
+    metadata,
+    headers,
+    ...(traits.encryption !== undefined && { encryption: traits.encryption }),
+    ...(traits.tags !== undefined && { tagCount: Object.keys(traits.tags).length }),
+  }
 }

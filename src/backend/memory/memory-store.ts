@@ -27,6 +27,7 @@ import type {
   PutOptions,
   ReadPlan,
   ReadSink,
+  TraitsOptions,
   Upload,
   WriteResult,
 } from '../object-store.js'
@@ -145,8 +146,10 @@ export class MemoryStore implements ObjectStore {
     return completedPartsOf(uploadOf(this.#bucket, key, uploadId, 'listParts'))
   }
 
-  async traits(): Promise<ObjectTraits> {
-    return {}
+  /** What was given with the object: nothing here acts by it. In brief it tells as little as S3 does. */
+  async traits(key: string, { brief, listed, signal }: TraitsOptions = {}): Promise<ObjectTraits> {
+    const { traits } = this.#find(key, 'traits', signal)
+    return brief === true ? givenTraits({ storageClass: listed?.storageClass, grants: traits.grants }) : traits
   }
 
   async copy(from: string, to: string, options: CopyOptions = {}): Promise<WriteResult> {
@@ -156,7 +159,9 @@ export class MemoryStore implements ObjectStore {
     checkConditions(options, this.#bucket.get(to)?.etag, 'copy', to)
     const attachments = copiedAttachments(options, source, this.capabilities.maxMetadataBytes, 'copy', to)
     const etag = looksLikeMd5(source.etag) ? source.etag : md5Hex(source.bytes)
-    return this.#store(to, { bytes: source.bytes, etag, ...attachments })
+    const tags = options.traits?.tags ?? source.traits.tags
+    const traits = givenTraits({ ...options.traits, tags })
+    return this.#store(to, { bytes: source.bytes, etag, ...attachments, traits })
   }
 
   async delete(entries: readonly DeleteEntry[], options: CallOptions = {}): Promise<readonly DeleteResult[]> {
@@ -189,7 +194,8 @@ export class MemoryStore implements ObjectStore {
   }
 
   #kept(options: Attachments, operation: string, key: string) {
-    return keptAttachments(options, this.capabilities.maxMetadataBytes, operation, key)
+    const attachments = keptAttachments(options, this.capabilities.maxMetadataBytes, operation, key)
+    return { ...attachments, traits: givenTraits(options.traits ?? {}) }
   }
 
   #store(key: string, object: Omit<StoredObject, 'lastModifiedMs'>): WriteResult {
@@ -197,6 +203,11 @@ export class MemoryStore implements ObjectStore {
     this.#bucket.set(key, { ...object, lastModifiedMs })
     return { etag: object.etag, lastModifiedMs }
   }
+}
+
+/** Without what is undefined. */
+function givenTraits(traits: ObjectTraits): ObjectTraits {
+  return Object.fromEntries(Object.entries(traits).filter(([, value]) => value !== undefined))
 }
 
 async function* chunksOf(

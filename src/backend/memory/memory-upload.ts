@@ -78,7 +78,8 @@ export class MemoryUpload implements Upload {
     const bytes = Buffer.concat(stored.map(part => part.bytes))
     const etag = multipartEtag(stored.map(part => part.etag)) ?? md5Hex(bytes)
     this.#bucket.uploads.delete(this.uploadId)
-    return this.#store({ bytes, etag, metadata: upload.metadata, headers: upload.headers })
+    const { metadata, headers, traits } = upload
+    return this.#store({ bytes, etag, metadata, headers, traits })
   }
 
   async abort(options: CallOptions = {}): Promise<void> {

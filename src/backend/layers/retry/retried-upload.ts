@@ -51,7 +51,7 @@ export class RetriedUpload extends UploadLayer {
       key: this.key,
       signal: options.signal,
       writes: true,
-      slow: true,
+      serverBytes: source.range.lengthBytes,
       run: attempt => this.inner.copyPart(number, source, { ...options, signal: attempt.signal }),
     })
   }
@@ -65,7 +65,7 @@ export class RetriedUpload extends UploadLayer {
       key: this.key,
       signal: options.signal,
       writes: true,
-      slow: true,
+      serverBytes: parts.reduce((sum, part) => sum + part.sizeBytes, 0),
       run: attempt => this.inner.complete(parts, { ...options, signal: attempt.signal }),
       settle: error => settleComplete(this.#store, this.key, parts, error, options.signal),
     })

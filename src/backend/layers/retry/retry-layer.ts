@@ -12,10 +12,12 @@ import type {
   ListPage,
   ObjectInfo,
   ObjectStore,
+  ObjectTraits,
   PendingUpload,
   PrepareReadOptions,
   PutOptions,
   ReadPlan,
+  TraitsOptions,
   Upload,
   WriteResult,
 } from '../../object-store.js'
@@ -110,10 +112,14 @@ export class RetryLayer extends StoreLayer {
       key: to,
       signal: options.signal,
       writes: true,
-      slow: true,
+      serverBytes: options.sizeBytes ?? 0,
       run: attempt => this.inner.copy(from, to, { ...options, signal: attempt.signal }),
       settle: error => settleCopy(this, from, to, options, error),
     })
+  }
+
+  override traits(key: string, options: TraitsOptions = {}): Promise<ObjectTraits> {
+    return this.#retried('traits', key, options, signal => this.inner.traits(key, { ...options, signal }))
   }
 
   /** Keys that failed for a passing reason are asked for again, without the others. */

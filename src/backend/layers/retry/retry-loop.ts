@@ -1,3 +1,4 @@
+import { serverWorkMs } from '../../server-work.js'
 import { StoreError, type StoreErrorKind } from '../../store-error.js'
 import { Attempt } from './attempt.js'
 import { RetryBudget } from './retry-budget.js'
@@ -10,8 +11,8 @@ export interface RetriedCall<T> {
   readonly signal?: AbortSignal | undefined
   /** The call changes something: without an answer its outcome is unknown. */
   readonly writes?: boolean
-  /** The server works alone for long: one try has the whole time. */
-  readonly slow?: boolean
+  /** The server works alone on so many bytes: one try has the whole time, and more for many bytes. */
+  readonly serverBytes?: number
   /** One try; it passes `attempt.signal` on and reports progress that it sees. */
   readonly run: (attempt: Attempt) => Promise<T>
   /**
@@ -33,7 +34,9 @@ const OBSTACLES: ReadonlySet<StoreErrorKind> = new Set(['precondition-failed', '
 
 /** Tries a call until it succeeds, fails for good, or the policy's limits are reached. */
 export async function retried<T>(policy: RetryPolicy, call: RetriedCall<T>): Promise<T> {
-  const { value, attempt } = await begun(policy, call, new RetryBudget(policy))
+  const timeoutMs = policy.timeoutMs + serverWorkMs(call.serverBytes ?? 0)
+  const patient = { ...policy, timeoutMs }
+  const { value, attempt } = await begun(patient, call, new RetryBudget(patient))
   attempt.end()
   return value
 }
@@ -46,7 +49,7 @@ export async function begun<T>(
 ): Promise<{ readonly value: T; readonly attempt: Attempt }> {
   let ambiguous = false
   for (;;) {
-    const idleTimeoutMs = call.slow === true ? policy.timeoutMs : policy.attemptTimeoutMs
+    const idleTimeoutMs = call.serverBytes === undefined ? policy.attemptTimeoutMs : policy.timeoutMs
     const attempt = new Attempt({
       operation: call.operation,
       key: call.key,
