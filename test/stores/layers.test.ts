@@ -34,6 +34,7 @@ const LOSE_ANSWERS: readonly StoreOperation[] = [
   'copyPart',
   'complete',
   'copy',
+  'traits',
   'delete',
 ]
 

@@ -7,6 +7,15 @@ import { openLocalStore } from '../../src/backend/local/local-store.js'
 import { temporaryFolder } from '../support/store-folders.js'
 import { contentOf, text } from '../support/store-tools.js'
 import { objectStoreSuite } from './object-store.suite.js'
+import type { Deviation } from './suite/suite-context.js'
+
+const NO_TRAITS: readonly Deviation[] = [
+  'knows-no-traits',
+  'keeps-no-storage-class',
+  'keeps-no-encryption',
+  'keeps-no-tags',
+  'keeps-no-grants',
+]
 
 for (const useXattrs of [true, false])
   objectStoreSuite(
@@ -16,7 +25,7 @@ for (const useXattrs of [true, false])
       const store = await openLocalStore(folder.path, { useXattrs, minPartBytes: 5000 })
       return { store, prefix: '', dispose: folder.remove }
     },
-    { manyKeys: 1100 },
+    { manyKeys: 1100, deviations: NO_TRAITS },
   )
 
 /** A process of its own that runs a program with `store` open on the folder; the program is the body of a module. */

@@ -6,6 +6,7 @@ import { keyTests } from './suite/key-tests.js'
 import { listTests } from './suite/list-tests.js'
 import { objectTests } from './suite/object-tests.js'
 import { type OpenedStore, SuiteContext, type SuiteOptions } from './suite/suite-context.js'
+import { traitsTests } from './suite/traits-tests.js'
 import { uploadTests } from './suite/upload-tests.js'
 
 /**
@@ -31,5 +32,6 @@ export function objectStoreSuite(name: string, open: () => Promise<OpenedStore>,
     describe('conditions', () => conditionTests(context))
     describe('uploads', () => uploadTests(context))
     describe('copies', () => copyTests(context))
+    describe('traits', () => traitsTests(context))
   })
 }

@@ -14,5 +14,5 @@ describe.skipIf(server === undefined)('Ceph RGW', () => {
     const store = await openS3Store(bucket, { endpoint, credentials })
     return { store, prefix: '', dispose: () => store.close() }
   }
-  objectStoreSuite('S3 on Ceph RGW', open, { deviations: CEPH_DEVIATIONS })
+  objectStoreSuite('S3 on Ceph RGW', open, { deviations: CEPH_DEVIATIONS, owner: 'test' })
 })

@@ -127,6 +127,22 @@ describe('what the store makes of a misbehaving server', () => {
   })
 })
 
+describe('what the server does by itself', () => {
+  it('may be silent for longer', async () => {
+    const impatient = await open({ idleTimeoutMs: 200 })
+    const upload = await impatient.createUpload('patient')
+    const range = { offset: 0, lengthBytes: 5 }
+    fault({ stallMs: 600 })
+    await impatient.copy('first', 'patient copy')
+    const part = await upload.copyPart(1, { key: 'first', range })
+    const { etag } = await upload.complete([part])
+    expect(await errorOf(impatient.head('patient'))).toMatchObject({ code: 'TimeoutError' })
+    server.reset()
+    expect(await impatient.head('patient')).toMatchObject({ etag })
+    await impatient.close()
+  })
+})
+
 describe('what the retry layer makes of it', () => {
   it('asks again after a refusal, and gets through', async () => {
     fault({ error: { status: 503, code: 'SlowDown' }, times: 2 })

@@ -12,6 +12,10 @@ export const CEPH_DEVIATIONS: readonly Deviation[] = [
   'losers-of-a-race-may-fail',
   // Answered with InvalidPart unless all parts that were uploaded are named.
   'complete-wants-every-part',
+  // There is STANDARD alone unless the placement of a zone has more.
+  'keeps-no-storage-class',
+  // Refused over plain HTTP.
+  'keeps-no-encryption',
 ]
 
 /** OpenStack Swift's s3api (2.30). */
@@ -20,6 +24,11 @@ export const SWIFT_DEVIATIONS: readonly Deviation[] = [
   'put-conditions-checked',
   'complete-conditions-checked',
   'copy-conditions-checked',
+  // 400 InvalidStorageClass, and 501 NotImplemented for the others; grants are taken and forgotten.
+  'keeps-no-storage-class',
+  'keeps-no-encryption',
+  'keeps-no-tags',
+  'keeps-no-grants',
 ]
 
 /** MinIO on a folder: keys are paths of files. */

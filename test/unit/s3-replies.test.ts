@@ -2,8 +2,9 @@ import { describe, expect, it } from 'vitest'
 import { type ProviderError, readError, toStoreError } from '../../src/backend/s3/errors.js'
 import { decodeName, readListing } from '../../src/backend/s3/list-reply.js'
 import { fromWireMetadata, toWireMetadata } from '../../src/backend/s3/metadata.js'
-import { bareEtag, readExtent } from '../../src/backend/s3/replies.js'
+import { bareEtag, readChecksums, readExtent, readInfo } from '../../src/backend/s3/replies.js'
 import { copySource } from '../../src/backend/s3/request-context.js'
+import { readGrants } from '../../src/backend/s3/trait-requests.js'
 import { StoreError, type StoreErrorKind } from '../../src/backend/store-error.js'
 
 const READ = { operation: 'get', key: 'k', reads: true }
@@ -106,6 +107,39 @@ describe('what a GET gives', () => {
     [200, undefined, 20],
   ])('refuses %i %s with %s bytes', (status, contentRange, length) => {
     expect(() => extent(status, contentRange, length)).toThrow(expect.objectContaining({ kind: 'corrupt' }))
+  })
+})
+
+describe('what HEAD and an ACL give', () => {
+  const usual = { ETag: '"e"', LastModified: new Date(0) }
+
+  it('takes encryption, tags and version where they are told', () => {
+    const reply = { ...usual, VersionId: 'v1', ServerSideEncryption: 'aws:kms', SSEKMSKeyId: 'k', TagCount: 2 }
+    expect(readInfo('key', 1, reply, READ)).toMatchObject({
+      versionId: 'v1',
+      encryption: { algorithm: 'aws:kms', keyId: 'k' },
+      tagCount: 2,
+    })
+    const plain = readInfo('key', 1, { ...usual, VersionId: 'null' }, READ)
+    expect(plain.versionId).toBeUndefined()
+    expect(plain).not.toHaveProperty('encryption')
+    expect(plain).not.toHaveProperty('tagCount')
+  })
+
+  it('takes the checksums that there are', () => {
+    const reply = { ChecksumCRC32: 'AAAAAA==', ChecksumSHA256: 'x-3' }
+    expect(readChecksums(reply)).toStrictEqual({ crc32: 'AAAAAA==', sha256: 'x-3' })
+    expect(readChecksums({})).toBeUndefined()
+  })
+
+  it('tells grants as headers have them, and none when the owner is alone', () => {
+    const owner = { Grantee: { Type: 'CanonicalUser', ID: 'me' }, Permission: 'FULL_CONTROL' } as const
+    const group = { Type: 'Group', URI: 'http://all' } as const
+    expect(readGrants([owner], 'me')).toStrictEqual({})
+    expect(readGrants([owner], 'another')).toStrictEqual({ fullControl: ['id="me"'] })
+    expect(
+      readGrants([owner, { Grantee: group, Permission: 'READ' }, { Grantee: group, Permission: 'WRITE' }], 'me'),
+    ).toStrictEqual({ fullControl: ['id="me"'], read: ['uri="http://all"'] })
   })
 })
 

@@ -1,11 +1,15 @@
 import { createHash } from 'node:crypto'
 import { HeadBucketCommand, S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
+import { serverWorkMs } from '../server-work.js'
 import { readError, toStoreError } from './errors.js'
+import { MAX_COPY_BYTES } from './limits.js'
 import type { S3Options } from './options.js'
 
 /** A client that fits the endpoint, and what the rest of the store must know of that endpoint. */
 export interface Connection {
   readonly client: S3Client
+  /** For what the server does alone for long without a byte on the connection: copies and completions. */
+  readonly patientClient: S3Client
   /** AWS itself keeps every condition and wants virtual-host names; others differ. */
   readonly isAws: boolean
   /** For messages and for what is remembered: without secrets. */
@@ -24,15 +28,19 @@ export async function connect(bucket: string, options: S3Options, signal?: Abort
   const endpoint = options.endpoint ?? (await configuredEndpoint(bucket, options))
   const isAws = isAwsUrl(endpoint)
   const region = options.region ?? (await findRegion(bucket, options, endpoint, isAws, signal))
-  const client = makeClient({ ...options, region, endpoint: isAws ? options.endpoint : endpoint }, isAws)
-  return { client, isAws, endpoint: new URL(endpoint).origin }
+  const found = { ...options, region, endpoint: isAws ? options.endpoint : endpoint }
+  const idleTimeoutMs = (options.idleTimeoutMs ?? DEFAULT_IDLE_TIMEOUT_MS) + serverWorkMs(MAX_COPY_BYTES)
+  const client = makeClient(found, isAws)
+  const patientClient = makeClient({ ...found, idleTimeoutMs }, isAws, client.config.credentials)
+  return { client, patientClient, isAws, endpoint: new URL(endpoint).origin }
 }
 
 function isAwsUrl(url: string): boolean {
   return /(^|\.)amazonaws\.com(\.cn)?$/.test(new URL(url).hostname)
 }
 
-function makeClient(options: S3Options, isAws: boolean): S3Client {
+/** `shared`: credentials that another client looks for already. */
+function makeClient(options: S3Options, isAws: boolean, shared?: NonNullable<S3ClientConfig['credentials']>): S3Client {
   const checksums = options.checksums === 'on' || (options.checksums !== 'off' && isAws)
   const when = checksums ? 'WHEN_SUPPORTED' : 'WHEN_REQUIRED'
   // A signed body has a digest already, and one that is streamed can't have both.
@@ -56,6 +64,7 @@ function makeClient(options: S3Options, isAws: boolean): S3Client {
     ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
     ...(options.profile === undefined ? {} : { profile: options.profile }),
     ...credentialsOf(options),
+    ...(shared !== undefined && options.anonymous !== true && { credentials: shared }),
   }
   const client = new S3Client(config)
   if (options.signPayload !== true) leaveBodiesUnsigned(client)

@@ -12,6 +12,8 @@ export interface Attempt {
   readonly reads?: boolean | undefined
   /** It names an upload, so that a missing key (as some servers say) is a missing upload. */
   readonly inUpload?: boolean | undefined
+  /** What else it asked for that the server may not want to give: told with a refusal. */
+  readonly carries?: string | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -94,6 +96,7 @@ const BY_CODE: Readonly<Record<string, Row>> = {
   IllegalLocationConstraintException: INVALID,
   PermanentRedirect: INVALID,
   InvalidRange: INVALID,
+  AccessControlListNotSupported: UNSUPPORTED,
   NotImplemented: UNSUPPORTED,
   MethodNotAllowed: UNSUPPORTED,
 }
@@ -161,7 +164,7 @@ export function toStoreError(error: unknown, attempt: Attempt): StoreError {
   const seen = readError(error)
   const row = rowOf(seen, attempt)
   const inDoubt = row.kind === 'unavailable' && row.refused !== true
-  return storeError(row.kind, describe(seen, attempt), causeOf(error, seen), attempt, inDoubt, {
+  return storeError(row.kind, describe(seen, row, attempt), causeOf(error, seen), attempt, inDoubt, {
     ...(row.retryable === undefined ? {} : { retryable: row.retryable }),
     ...retryAfter(seen),
     code: seen.code === '' ? String(seen.status ?? 'unknown') : seen.code,
@@ -203,13 +206,15 @@ function storeError(
   })
 }
 
-function describe(seen: ProviderError, attempt: Attempt): string {
+function describe(seen: ProviderError, row: Row, attempt: Attempt): string {
   const what = attempt.key === undefined ? attempt.operation : `${attempt.operation} of ${JSON.stringify(attempt.key)}`
   const status = seen.status === undefined ? '' : ` (status ${seen.status})`
   const wrongRegion = seen.status === 301 || seen.status === 307 || seen.code === 'AuthorizationHeaderMalformed'
   if (wrongRegion && seen.region !== undefined)
     return `${what}: the bucket is in region ${seen.region}: use --region ${seen.region}`
-  return `${what}: ${seen.code}${status}: ${seen.message}`
+  const refused = row === INVALID || row === UNSUPPORTED || row === DENIED
+  const carried = refused && attempt.carries !== undefined ? ` (asked for with ${attempt.carries})` : ''
+  return `${what}: ${seen.code}${status}: ${seen.message}${carried}`
 }
 
 /** Retry-After in seconds (RFC 9110, 10.2.3); its form as a date is not used by object stores. */

@@ -15,6 +15,14 @@ export interface Knowledge {
   readonly bareIfMatch: boolean
   /** UploadPartCopy decodes the name of its source twice (Ceph RGW 16, which dies of a `%` that decodes to nothing). */
   readonly partSourceTwiceDecoded?: boolean | undefined
+  /** `counted`: HEAD and GET tell how many tags there are; `none`: the server does not know tags. */
+  readonly tags?: 'none' | 'counted' | 'uncounted' | undefined
+  /** Tags outlast a copy that replaces metadata, and one may give others (Ceph RGW 16 loses and spoils them). */
+  readonly copiesKeepTags?: boolean | undefined
+  /** An upload may give tags to its object (Ceph RGW 16 spoils them). */
+  readonly uploadsKeepTags?: boolean | undefined
+  /** False: the server does not know ACLs. */
+  readonly acls?: false | undefined
 }
 
 const NOTHING: Knowledge = { conditions: {}, bareIfMatch: false }
@@ -64,11 +72,15 @@ function parse(value: unknown): Knowledge {
   const conditions = Object.fromEntries(
     CONDITIONAL_OPERATIONS.map(operation => [operation, found[operation]]).filter(([, finding]) => isFinding(finding)),
   )
-  const { partSourceTwiceDecoded } = value
+  const { partSourceTwiceDecoded, tags, copiesKeepTags, uploadsKeepTags } = value
   return {
     conditions,
     bareIfMatch: value.bareIfMatch === true,
     ...(typeof partSourceTwiceDecoded === 'boolean' && { partSourceTwiceDecoded }),
+    ...((tags === 'none' || tags === 'counted' || tags === 'uncounted') && { tags }),
+    ...(typeof copiesKeepTags === 'boolean' && { copiesKeepTags }),
+    ...(typeof uploadsKeepTags === 'boolean' && { uploadsKeepTags }),
+    ...(value.acls === false && { acls: false }),
   }
 }
 

@@ -15,7 +15,7 @@ import { decodeName } from './list-reply.js'
 import { bareEtag, readEtag, readTime, readWrite } from './replies.js'
 import { copySource, type RequestContext } from './request-context.js'
 import { isConditional, type WireConditions } from './requests.js'
-import type { WireAttachments } from './wire-fields.js'
+import { carriedBy, type WireAttachments, type WireTraits } from './wire-fields.js'
 
 /** One upload: where it goes and the id that the server gave it. */
 export interface UploadName {
@@ -31,14 +31,15 @@ export class MultipartRequests {
     this.#context = context
   }
 
-  async create(key: string, attachments: WireAttachments, signal?: AbortSignal): Promise<string> {
-    const attempt: Attempt = { operation: 'createUpload', key, writes: true, signal }
+  async create(key: string, given: WireAttachments & WireTraits, signal?: AbortSignal): Promise<string> {
     const { bucket, shared } = this.#context
+    const carries = carriedBy({ ...shared.creation, ...given })
+    const attempt: Attempt = { operation: 'createUpload', key, writes: true, carries, signal }
     const command = new CreateMultipartUploadCommand({
       Bucket: bucket,
       Key: key,
-      ...attachments,
       ...shared.creation,
+      ...given,
       ...shared.payer,
       ...shared.customerKey,
     })
@@ -85,7 +86,7 @@ export class MultipartRequests {
       ...shared.customerKey,
       ...shared.sourceCustomerKey,
     })
-    const reply = await this.#context.send(command, attempt)
+    const reply = await this.#context.sendPatiently(command, attempt)
     return { number, etag: readEtag(reply.CopyPartResult?.ETag, attempt), sizeBytes: lengthBytes }
   }
 
@@ -117,7 +118,7 @@ export class MultipartRequests {
       ...shared.payer,
       ...shared.customerKey,
     })
-    const reply = await this.#context.send(command, attempt)
+    const reply = await this.#context.sendPatiently(command, attempt)
     return bareEtag(reply.ETag) === '' ? { etag: '' } : readWrite(reply, attempt)
   }
 

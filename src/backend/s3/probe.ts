@@ -16,7 +16,7 @@ export interface ProbeResult {
 const WRONG_ETAG = '0123456789abcdef0123456789abcdef'
 const IF_ABSENT: WireConditions = { IfNoneMatch: '*' }
 const IF_WRONG: WireConditions = { IfMatch: `"${WRONG_ETAG}"` }
-const CONTENT = Buffer.from('probe')
+export const PROBE_CONTENT = Buffer.from('probe')
 const PROBE_NAME = '.mount-bucket-probe-'
 /** Decoded once more, this is a name of nothing. */
 const ENCODED_NAME = '-%41'
@@ -28,33 +28,26 @@ const ENCODED_NAME = '-%41'
 export class EndpointProbe {
   readonly #objects: ObjectRequests
   readonly #multipart: MultipartRequests
-  readonly #log: Log
+  readonly #temporary: ProbeObjects
 
-  constructor(objects: ObjectRequests, multipart: MultipartRequests, log: Log) {
+  constructor(objects: ObjectRequests, multipart: MultipartRequests, temporary: ProbeObjects) {
     this.#objects = objects
     this.#multipart = multipart
-    this.#log = log
+    this.#temporary = temporary
   }
 
-  async run(operation: ConditionalOperation, nearKey: string): Promise<ProbeResult> {
-    const key = probeKey(nearKey)
-    const target = `${key}-2`
-    const probes: Record<ConditionalOperation, () => Promise<ProbeResult>> = {
-      put: () => this.#put(key),
-      complete: () => this.#complete(key),
-      copy: () => this.#copy(key, target),
-      delete: () => this.#delete(key),
+  run(operation: ConditionalOperation, nearKey: string): Promise<ProbeResult> {
+    const probes: Record<ConditionalOperation, (key: string) => Promise<ProbeResult>> = {
+      put: key => this.#put(key),
+      complete: key => this.#complete(key),
+      copy: key => this.#temporary.use(nearKey, target => this.#copy(key, target)),
+      delete: key => this.#delete(key),
     }
-    try {
-      return await probes[operation]()
-    } finally {
-      await this.#remove(key)
-      if (operation === 'copy') await this.#remove(target)
-    }
+    return this.#temporary.use(nearKey, probes[operation])
   }
 
   async #put(key: string): Promise<ProbeResult> {
-    const put = (conditions: WireConditions) => this.#objects.put(key, CONTENT, conditions, {})
+    const put = (conditions: WireConditions) => this.#objects.put(key, PROBE_CONTENT, conditions, {})
     if ((await outcome(put(IF_ABSENT))) === 'refused') return { finding: 'refused' }
     const { etag } = await put({})
     const bareIfMatch = (await outcome(put({ IfMatch: `"${etag}"` }))) !== 'done'
@@ -64,7 +57,7 @@ export class EndpointProbe {
   }
 
   async #complete(key: string): Promise<ProbeResult> {
-    const { etag } = await this.#objects.put(key, CONTENT, {}, {})
+    const { etag } = await this.#objects.put(key, PROBE_CONTENT, {}, {})
     const complete = (conditions: WireConditions) => () => this.#completeOnce(key, conditions)
     const finding = await allKept([complete(IF_ABSENT), complete(IF_WRONG)])
     if (finding !== 'atomic') return { finding }
@@ -74,7 +67,7 @@ export class EndpointProbe {
   async #completeOnce(key: string, conditions: WireConditions): Promise<void> {
     const upload = { key, uploadId: await this.#multipart.create(key, {}) }
     try {
-      const part = await this.#multipart.part(upload, 1, CONTENT)
+      const part = await this.#multipart.part(upload, 1, PROBE_CONTENT)
       await this.#multipart.complete(upload, [part], conditions)
     } catch (error) {
       await this.#multipart.abort(upload)
@@ -83,7 +76,7 @@ export class EndpointProbe {
   }
 
   async #copy(key: string, target: string): Promise<ProbeResult> {
-    await this.#objects.put(key, CONTENT, {}, {})
+    await this.#objects.put(key, PROBE_CONTENT, {}, {})
     const copy = (conditions: WireConditions, sourceIfMatch?: string) => () =>
       this.#objects.copy(key, target, { conditions, sourceIfMatch })
     const { etag } = await copy({})()
@@ -93,7 +86,7 @@ export class EndpointProbe {
   }
 
   async #delete(key: string): Promise<ProbeResult> {
-    const { etag } = await this.#objects.put(key, CONTENT, {}, {})
+    const { etag } = await this.#objects.put(key, PROBE_CONTENT, {}, {})
     const finding = await allKept([() => this.#objects.delete(key, IF_WRONG)])
     if (finding !== 'atomic') return { finding }
     return {
@@ -102,21 +95,41 @@ export class EndpointProbe {
   }
 
   /** Whether UploadPartCopy decodes the name of its source twice; without a name that such a server would die of. */
-  async decodesPartSourceTwice(nearKey: string): Promise<boolean> {
-    const key = probeKey(nearKey) + ENCODED_NAME
+  decodesPartSourceTwice(nearKey: string): Promise<boolean> {
+    return this.#temporary.use(nearKey, key => this.#decodesTwice(key), ENCODED_NAME)
+  }
+
+  async #decodesTwice(key: string): Promise<boolean> {
+    await this.#objects.put(key, PROBE_CONTENT, {}, {})
+    const upload = { key, uploadId: await this.#multipart.create(key, {}) }
     try {
-      await this.#objects.put(key, CONTENT, {}, {})
-      const upload = { key, uploadId: await this.#multipart.create(key, {}) }
-      try {
-        const range = { offset: 0, lengthBytes: CONTENT.byteLength }
-        await this.#multipart.copyPart(upload, 1, { key, range })
-        return false
-      } catch (error) {
-        if (isStoreError(error, 'not-found')) return true
-        throw error
-      } finally {
-        await this.#multipart.abort(upload)
-      }
+      const range = { offset: 0, lengthBytes: PROBE_CONTENT.byteLength }
+      await this.#multipart.copyPart(upload, 1, { key, range })
+      return false
+    } catch (error) {
+      if (isStoreError(error, 'not-found')) return true
+      throw error
+    } finally {
+      await this.#multipart.abort(upload)
+    }
+  }
+}
+
+/** Temporary objects of random names. */
+export class ProbeObjects {
+  readonly #objects: ObjectRequests
+  readonly #log: Log
+
+  constructor(objects: ObjectRequests, log: Log) {
+    this.#objects = objects
+    this.#log = log
+  }
+
+  /** Gives `probe` a key near another one, and removes what it leaves there. */
+  async use<T>(nearKey: string, probe: (key: string) => Promise<T>, ending = ''): Promise<T> {
+    const key = probeKey(nearKey) + ending
+    try {
+      return await probe(key)
     } finally {
       await this.#remove(key)
     }

@@ -15,6 +15,9 @@ export interface InfoFields {
   readonly ContentLanguage?: string | undefined
   readonly CacheControl?: string | undefined
   readonly ExpiresString?: string | undefined
+  readonly ServerSideEncryption?: string | undefined
+  readonly SSEKMSKeyId?: string | undefined
+  readonly TagCount?: number | undefined
 }
 
 export function readInfo(key: string, sizeBytes: number | undefined, reply: InfoFields, attempt: Attempt): ObjectInfo {
@@ -28,7 +31,30 @@ export function readInfo(key: string, sizeBytes: number | undefined, reply: Info
     storageClass: reply.StorageClass,
     metadata: fromWireMetadata(reply.Metadata),
     headers: readHeaders(reply),
+    ...(reply.ServerSideEncryption !== undefined && {
+      encryption: { algorithm: reply.ServerSideEncryption, keyId: reply.SSEKMSKeyId },
+    }),
+    ...(reply.TagCount !== undefined && { tagCount: reply.TagCount }),
   }
+}
+
+/** Checksum algorithms of S3 and the fields of a reply that hold them. */
+const CHECKSUM_FIELDS = {
+  crc32: 'ChecksumCRC32',
+  crc32c: 'ChecksumCRC32C',
+  crc64nvme: 'ChecksumCRC64NVME',
+  sha1: 'ChecksumSHA1',
+  sha256: 'ChecksumSHA256',
+} as const
+
+type ChecksumFields = { readonly [F in (typeof CHECKSUM_FIELDS)[keyof typeof CHECKSUM_FIELDS]]?: string | undefined }
+
+export function readChecksums(reply: ChecksumFields): ObjectInfo['checksums'] {
+  const found = Object.entries(CHECKSUM_FIELDS).flatMap(([name, field]) => {
+    const value = reply[field]
+    return value === undefined ? [] : [[name, value] as const]
+  })
+  return found.length === 0 ? undefined : Object.fromEntries(found)
 }
 
 function readHeaders(reply: InfoFields): ObjectHeaders {

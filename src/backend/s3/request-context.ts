@@ -11,6 +11,7 @@ import { readBody } from '../body.js'
 import { throwIfAborted } from '../call.js'
 import type { Body } from '../object-store.js'
 import { type Outgoing, openBody } from './bodies.js'
+import type { Connection } from './client.js'
 import { type Attempt, toStoreError } from './errors.js'
 import type { SharedFields } from './wire-fields.js'
 
@@ -26,23 +27,44 @@ type Command<I extends ServiceInputTypes, O extends ServiceOutputTypes> = $Comma
 export class RequestContext {
   readonly bucket: string
   readonly shared: SharedFields
-  readonly #client: S3Client
+  readonly #clients: Pick<Connection, 'client' | 'patientClient'>
   readonly #signPayload: boolean
 
-  constructor(client: S3Client, bucket: string, shared: SharedFields, signPayload: boolean) {
+  constructor(
+    clients: Pick<Connection, 'client' | 'patientClient'>,
+    bucket: string,
+    shared: SharedFields,
+    signPayload: boolean,
+  ) {
     this.bucket = bucket
     this.shared = shared
-    this.#client = client
+    this.#clients = clients
     this.#signPayload = signPayload
   }
 
-  async send<I extends ServiceInputTypes, O extends ServiceOutputTypes>(
+  send<I extends ServiceInputTypes, O extends ServiceOutputTypes>(
+    command: Command<I, O>,
+    attempt: Attempt,
+  ): Promise<O> {
+    return this.#send(this.#clients.client, command, attempt)
+  }
+
+  /** For a request on which the server works alone for long. */
+  sendPatiently<I extends ServiceInputTypes, O extends ServiceOutputTypes>(
+    command: Command<I, O>,
+    attempt: Attempt,
+  ): Promise<O> {
+    return this.#send(this.#clients.patientClient, command, attempt)
+  }
+
+  async #send<I extends ServiceInputTypes, O extends ServiceOutputTypes>(
+    client: S3Client,
     command: Command<I, O>,
     attempt: Attempt,
   ): Promise<O> {
     throwIfAborted(attempt.signal, attempt.operation, attempt.key)
     try {
-      return await this.#client.send(command, attempt.signal === undefined ? {} : { abortSignal: attempt.signal })
+      return await client.send(command, attempt.signal === undefined ? {} : { abortSignal: attempt.signal })
     } catch (error) {
       throw toStoreError(error, attempt)
     }
@@ -60,7 +82,7 @@ export class RequestContext {
     try {
       const command = build(outgoing)
       if (hash !== undefined && outgoing.payload instanceof Readable) signBodyAs(command, hash)
-      return await this.#client.send(command, { abortSignal: outgoing.signal })
+      return await this.#clients.client.send(command, { abortSignal: outgoing.signal })
     } catch (error) {
       throw toStoreError(outgoing.failure() ?? error, attempt)
     } finally {
@@ -69,7 +91,8 @@ export class RequestContext {
   }
 
   close(): void {
-    this.#client.destroy()
+    this.#clients.client.destroy()
+    this.#clients.patientClient.destroy()
   }
 }
 

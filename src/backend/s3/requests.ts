@@ -24,9 +24,9 @@ import { StoreError } from '../store-error.js'
 import { checkedBody, type ReplyBody } from './bodies.js'
 import { type Attempt, corruptReply, toStoreError } from './errors.js'
 import { readListing } from './list-reply.js'
-import { readExtent, readInfo, readWrite } from './replies.js'
+import { readChecksums, readExtent, readInfo, readWrite } from './replies.js'
 import { copySource, type RequestContext } from './request-context.js'
-import type { WireAttachments } from './wire-fields.js'
+import { carriedBy, type WireAttachments, type WireTraits } from './wire-fields.js'
 
 /** Conditions as they go out: ETags quoted, or not, as the server wants them. */
 export interface WireConditions {
@@ -46,6 +46,7 @@ export interface WireCopy extends CallOptions {
   readonly sourceIfMatch?: string | undefined
   /** Undefined: the source's are kept. */
   readonly attachments?: WireAttachments | undefined
+  readonly traits?: WireTraits | undefined
 }
 
 /** A key that DeleteObjects did not delete. */
@@ -65,9 +66,16 @@ export class ObjectRequests {
   async head(key: string, signal?: AbortSignal): Promise<ObjectInfo> {
     const attempt: Attempt = { operation: 'head', key, reads: true, signal }
     const { bucket, shared } = this.#context
-    const command = new HeadObjectCommand({ Bucket: bucket, Key: key, ...shared.payer, ...shared.customerKey })
+    const command = new HeadObjectCommand({
+      Bucket: bucket,
+      Key: key,
+      ChecksumMode: 'ENABLED',
+      ...shared.payer,
+      ...shared.customerKey,
+    })
     const reply = await this.#context.send(command, attempt)
-    return readInfo(key, reply.ContentLength, reply, attempt)
+    const checksums = readChecksums(reply)
+    return { ...readInfo(key, reply.ContentLength, reply, attempt), ...(checksums !== undefined && { checksums }) }
   }
 
   async get(key: string, options: WireGet): Promise<GetResult> {
@@ -108,11 +116,13 @@ export class ObjectRequests {
     key: string,
     body: Body,
     conditions: WireConditions,
-    attachments: WireAttachments,
+    given: WireAttachments & WireTraits,
     signal?: AbortSignal,
   ): Promise<WriteResult> {
-    const attempt: Attempt = { operation: 'put', key, writes: true, conditional: isConditional(conditions), signal }
     const { bucket, shared } = this.#context
+    const conditional = isConditional(conditions)
+    const carries = carriedBy({ ...shared.creation, ...given })
+    const attempt: Attempt = { operation: 'put', key, writes: true, conditional, carries, signal }
     const reply = await this.#context.sendBody(body, attempt, outgoing => {
       const input: PutObjectCommandInput = {
         Bucket: bucket,
@@ -120,8 +130,8 @@ export class ObjectRequests {
         Body: outgoing.payload,
         ContentLength: outgoing.sizeBytes,
         ...conditions,
-        ...attachments,
         ...shared.creation,
+        ...given,
         ...shared.payer,
         ...shared.customerKey,
       }
@@ -131,24 +141,27 @@ export class ObjectRequests {
   }
 
   async copy(from: string, to: string, options: WireCopy): Promise<WriteResult> {
-    const { conditions, sourceIfMatch, attachments, signal } = options
-    const conditional = isConditional(conditions) || sourceIfMatch !== undefined
-    const attempt: Attempt = { operation: 'copy', key: to, writes: true, reads: true, conditional, signal }
+    const { conditions, sourceIfMatch, attachments, traits, signal } = options
     const { bucket, shared } = this.#context
+    const conditional = isConditional(conditions) || sourceIfMatch !== undefined
+    const carries = carriedBy({ ...shared.creation, ...traits })
+    const attempt: Attempt = { operation: 'copy', key: to, writes: true, reads: true, conditional, carries, signal }
     const command = new CopyObjectCommand({
       Bucket: bucket,
       Key: to,
       CopySource: copySource(bucket, from),
       ...(sourceIfMatch !== undefined && { CopySourceIfMatch: `"${sourceIfMatch}"` }),
       MetadataDirective: attachments === undefined ? 'COPY' : 'REPLACE',
+      ...(traits?.Tagging !== undefined && { TaggingDirective: 'REPLACE' }),
       ...conditions,
-      ...attachments,
       ...shared.creation,
+      ...attachments,
+      ...traits,
       ...shared.payer,
       ...shared.customerKey,
       ...shared.sourceCustomerKey,
     })
-    const reply = await this.#context.send(command, attempt)
+    const reply = await this.#context.sendPatiently(command, attempt)
     const { ETag, LastModified } = reply.CopyObjectResult ?? {}
     const written = readWrite({ ETag, VersionId: reply.VersionId }, attempt)
     return LastModified === undefined ? written : { ...written, lastModifiedMs: LastModified.getTime() }

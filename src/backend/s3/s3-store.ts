@@ -24,50 +24,63 @@ import type {
   PutOptions,
   ReadPlan,
   ReadSink,
+  TraitsOptions,
   Upload,
   WriteResult,
 } from '../object-store.js'
 import { checkRange } from '../range.js'
-import { isStoreError, StoreError } from '../store-error.js'
 import { connect } from './client.js'
 import { Conditions } from './conditions.js'
+import { Copier } from './copier.js'
 import { BulkDelete } from './delete-many.js'
 import { type Knowledge, KnowledgeBase } from './knowledge.js'
-import { copyByParts } from './large-copy.js'
 import { MAX_COPY_BYTES, MAX_METADATA_BYTES, MAX_PUT_BYTES, MULTIPART_LIMITS } from './limits.js'
 import { MultipartRequests } from './multipart-requests.js'
 import type { S3Options } from './options.js'
 import { PartSource } from './part-source.js'
-import { EndpointProbe } from './probe.js'
+import { EndpointProbe, ProbeObjects } from './probe.js'
 import { RequestContext } from './request-context.js'
 import { ObjectRequests } from './requests.js'
 import { S3Upload, type UploadServices } from './s3-upload.js'
-import { sharedFields, type WireAttachments, wireAttachments } from './wire-fields.js'
+import { TagProbe } from './tag-probe.js'
+import { Tagging } from './tagging.js'
+import { TraitRequests } from './trait-requests.js'
+import { TraitsReader } from './traits-reader.js'
+import { sharedFields, type WireAttachments, type WireTraits, wireAttachments, wireTraits } from './wire-fields.js'
 
 /** AWS documents conditional PUT, CompleteMultipartUpload, CopyObject and DeleteObject (S3 User Guide). */
 const KNOWN_OF_AWS: Knowledge = {
   conditions: { put: 'atomic', complete: 'atomic', copy: 'atomic', delete: 'atomic' },
   bareIfMatch: false,
   partSourceTwiceDecoded: false,
+  tags: 'counted',
+  copiesKeepTags: true,
+  uploadsKeepTags: true,
 }
 
 /** Opens a bucket. Sends nothing, except that AWS is asked for the bucket's region when no option names it. */
 export async function openS3Store(bucket: string, options: S3Options = {}): Promise<ObjectStore> {
   const log = options.log ?? SILENT
   const shared = sharedFields(options)
-  const { client, isAws } = await connect(bucket, options)
-  const context = new RequestContext(client, bucket, shared, options.signPayload === true)
+  const { isAws, ...clients } = await connect(bucket, options)
+  const context = new RequestContext(clients, bucket, shared, options.signPayload === true)
   const objects = new ObjectRequests(context)
   const multipart = new MultipartRequests(context)
+  const traitRequests = new TraitRequests(context)
   const knowledge = isAws ? new KnowledgeBase(KNOWN_OF_AWS, log) : await KnowledgeBase.load(options.knowledge, log)
-  const probe = new EndpointProbe(objects, multipart, log)
+  const temporary = new ProbeObjects(objects, log)
+  const probe = new EndpointProbe(objects, multipart, temporary)
   const conditions = new Conditions(objects, probe, knowledge, log)
   const partSource = new PartSource(probe, knowledge)
-  return new S3Store(bucket, { context, objects, multipart, conditions, partSource })
+  const tagProbe = new TagProbe(objects, multipart, traitRequests, temporary)
+  const tagging = new Tagging(traitRequests, tagProbe, knowledge, log)
+  const traits = new TraitsReader({ objects, traitRequests, tagging, knowledge, log }, options.storageClass)
+  return new S3Store(bucket, { context, objects, multipart, conditions, partSource, tagging, traits })
 }
 
 interface Services extends UploadServices {
   readonly context: RequestContext
+  readonly traits: TraitsReader
 }
 
 class S3Store implements ObjectStore {
@@ -75,11 +88,13 @@ class S3Store implements ObjectStore {
   readonly capabilities: Capabilities
   readonly #services: Services
   readonly #bulkDelete: BulkDelete
+  readonly #copier: Copier
 
   constructor(bucket: string, services: Services) {
     this.url = `s3://${bucket}`
     this.#services = services
     this.#bulkDelete = new BulkDelete(services.objects, services.conditions)
+    this.#copier = new Copier(services, (key, given) => this.createUpload(key, given))
     this.capabilities = {
       conditions: services.conditions.support,
       multipart: MULTIPART_LIMITS,
@@ -121,15 +136,18 @@ class S3Store implements ObjectStore {
   async put(key: string, body: Body, options: PutOptions = {}): Promise<WriteResult> {
     checkKey(key, 'put')
     const { conditions, objects } = this.#services
-    const attachments = this.#attachments(options, 'put', key)
+    const given = wireGiven(options, 'put', key)
     const wire = await conditions.apply('put', key, options, options)
-    return objects.put(key, body, wire, attachments, options.signal)
+    return objects.put(key, body, wire, given, options.signal)
   }
 
   async createUpload(key: string, options: CallOptions & Attachments = {}): Promise<Upload> {
     checkKey(key, 'createUpload')
-    const attachments = this.#attachments(options, 'createUpload', key)
-    return this.resumeUpload(key, await this.#services.multipart.create(key, attachments, options.signal))
+    const { multipart, tagging } = this.#services
+    const owedTags = await tagging.owedAfterUpload(key, options.traits?.tags)
+    const traits = owedTags === undefined ? options.traits : { ...options.traits, tags: undefined }
+    const uploadId = await multipart.create(key, wireGiven({ ...options, traits }, 'createUpload', key), options.signal)
+    return new S3Upload(this.#services, key, uploadId, owedTags)
   }
 
   resumeUpload(key: string, uploadId: string): Upload {
@@ -144,23 +162,15 @@ class S3Store implements ObjectStore {
     return this.#services.multipart.listParts({ key, uploadId }, options.signal)
   }
 
-  async traits(): Promise<ObjectTraits> {
-    return {}
+  async traits(key: string, options: TraitsOptions = {}): Promise<ObjectTraits> {
+    checkKey(key, 'traits')
+    return this.#services.traits.read(key, options)
   }
 
   async copy(from: string, to: string, options: CopyOptions = {}): Promise<WriteResult> {
     checkKey(from, 'copy')
     checkKey(to, 'copy')
-    const replaced = options.metadata !== undefined || options.headers !== undefined
-    const attachments = replaced ? this.#attachments(options, 'copy', to) : undefined
-    const { conditions, objects } = this.#services
-    const sourceIfMatch = await conditions.applyToSource(from, options.sourceIfMatch, to, options)
-    const wire = await conditions.apply('copy', to, options, options)
-    try {
-      return await objects.copy(from, to, { conditions: wire, sourceIfMatch, attachments, signal: options.signal })
-    } catch (error) {
-      return this.#settleCopy(error, from, to, options)
-    }
+    return this.#copier.run(from, to, options)
   }
 
   delete(entries: readonly DeleteEntry[], options: CallOptions = {}): Promise<readonly DeleteResult[]> {
@@ -170,29 +180,9 @@ class S3Store implements ObjectStore {
   async close(): Promise<void> {
     this.#services.context.close()
   }
+}
 
-  /**
-   * Two answers to CopyObject can mean two things. A missing key is the source's, unless a condition on the target was
-   * given and the source exists; a request that is refused as such may have too large a source.
-   */
-  async #settleCopy(error: unknown, from: string, to: string, options: CopyOptions): Promise<WriteResult> {
-    const missing = isStoreError(error, 'not-found') && options.ifMatch !== undefined
-    const refused =
-      isStoreError(error, 'invalid') && (error.code === 'InvalidRequest' || error.code === 'EntityTooLarge')
-    if (!missing && !refused) throw error
-    const source = await this.head(from, options)
-    if (missing)
-      throw new StoreError('precondition-failed', 'copy: there is no object to be replaced', { cause: error, key: to })
-    if (source.sizeBytes <= MAX_COPY_BYTES) throw error
-    if (options.sourceIfMatch !== undefined && options.sourceIfMatch !== source.etag)
-      throw new StoreError('precondition-failed', 'copy: the source is another version', { key: from })
-    const replaced = options.metadata !== undefined || options.headers !== undefined
-    const { metadata, headers } = replaced ? options : source
-    const upload = await this.createUpload(to, { metadata, headers, signal: options.signal })
-    return copyByParts(source, upload, options, { signal: options.signal, priority: options.priority })
-  }
-
-  #attachments(given: Attachments, operation: string, key: string): WireAttachments {
-    return wireAttachments(keptAttachments(given, MAX_METADATA_BYTES, operation, key), operation, key)
-  }
+function wireGiven(given: Attachments, operation: string, key: string): WireAttachments & WireTraits {
+  const kept = keptAttachments(given, MAX_METADATA_BYTES, operation, key)
+  return { ...wireAttachments(kept, operation, key), ...wireTraits(given.traits) }
 }

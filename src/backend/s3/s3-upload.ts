@@ -14,23 +14,28 @@ import type { Conditions } from './conditions.js'
 import { MULTIPART_LIMITS } from './limits.js'
 import type { MultipartRequests } from './multipart-requests.js'
 import type { PartSource } from './part-source.js'
-import type { ObjectRequests } from './requests.js'
+import type { ObjectRequests, WireConditions } from './requests.js'
+import type { Tagging } from './tagging.js'
+import type { Tags } from './trait-requests.js'
 
 export interface UploadServices {
   readonly objects: ObjectRequests
   readonly multipart: MultipartRequests
   readonly conditions: Conditions
   readonly partSource: PartSource
+  readonly tagging: Tagging
 }
 
-/** One multipart upload; it holds nothing but its name. */
+/** One multipart upload; it holds nothing but its name, and the tags of its object where the server loses an upload's. */
 export class S3Upload implements Upload {
   readonly key: string
   readonly uploadId: string
   readonly #services: UploadServices
+  readonly #owedTags: Tags | undefined
 
-  constructor(services: UploadServices, key: string, uploadId: string) {
+  constructor(services: UploadServices, key: string, uploadId: string, owedTags?: Tags) {
     this.#services = services
+    this.#owedTags = owedTags
     this.key = key
     this.uploadId = uploadId
   }
@@ -50,10 +55,17 @@ export class S3Upload implements Upload {
   }
 
   async complete(parts: readonly CompletedPart[], options: CallOptions & WriteConditions = {}): Promise<WriteResult> {
-    const { conditions, multipart } = this.#services
+    const { conditions, tagging } = this.#services
     if (parts.length === 0)
       throw new StoreError('invalid', 'complete: no parts', { key: this.key, operation: 'complete' })
     const wire = await conditions.apply('complete', this.key, options, options)
+    const result = await this.#complete(parts, wire, options)
+    if (this.#owedTags !== undefined) await tagging.putBack(this.key, this.#owedTags, 'complete', options.signal)
+    return result
+  }
+
+  async #complete(parts: readonly CompletedPart[], wire: WireConditions, options: CallOptions): Promise<WriteResult> {
+    const { multipart } = this.#services
     try {
       const result = await multipart.complete(this, parts, wire, options.signal)
       return result.etag === '' ? await this.#lookUp(options) : result

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { ObjectCannedACL, ServerSideEncryption, StorageClass } from '@aws-sdk/client-s3'
-import type { Attachments, ObjectHeaders } from '../object-store.js'
+import type { Attachments, GrantKind, ObjectHeaders, ObjectTraits } from '../object-store.js'
 import { StoreError } from '../store-error.js'
 import { toWireMetadata } from './metadata.js'
 import type { S3Options } from './options.js'
@@ -35,6 +35,65 @@ function wireTime(expires: string | undefined, operation: string, key: string): 
   if (Number.isNaN(time.getTime()))
     throw new StoreError('invalid', `${operation}: Expires is not an HTTP date: ${expires}`, { key, operation })
   return time
+}
+
+/** Traits as the SDK takes them; what stands here, undefined too, takes the place of what the options say. */
+export interface WireTraits {
+  readonly ACL?: ObjectCannedACL | undefined
+  readonly StorageClass?: StorageClass | undefined
+  readonly ServerSideEncryption?: ServerSideEncryption | undefined
+  readonly SSEKMSKeyId?: string | undefined
+  readonly Tagging?: string | undefined
+  readonly GrantRead?: string | undefined
+  readonly GrantReadACP?: string | undefined
+  readonly GrantWriteACP?: string | undefined
+  readonly GrantFullControl?: string | undefined
+}
+
+export function wireTraits(traits: ObjectTraits = {}): WireTraits {
+  const { storageClass, encryption, tags, grants } = traits
+  return {
+    ...(storageClass !== undefined && { StorageClass: storageClass as StorageClass }),
+    ...(encryption !== undefined && {
+      ServerSideEncryption: encryption.algorithm as ServerSideEncryption,
+      SSEKMSKeyId: encryption.keyId,
+    }),
+    ...(tags !== undefined && { Tagging: wireTags(tags) }),
+    ...(grants !== undefined && wireGrants(grants)),
+  }
+}
+
+/** As the query of a URL: the form of x-amz-tagging. */
+function wireTags(tags: Readonly<Record<string, string>>): string {
+  return Object.entries(tags)
+    .map(pair => pair.map(encodeURIComponent).join('='))
+    .join('&')
+}
+
+/** A canned ACL and grants are never sent together. */
+function wireGrants(grants: NonNullable<ObjectTraits['grants']>): WireTraits {
+  const header = (kind: GrantKind) => grants[kind]?.join(', ')
+  return {
+    ACL: undefined,
+    GrantRead: header('read'),
+    GrantReadACP: header('readAcp'),
+    GrantWriteACP: header('writeAcp'),
+    GrantFullControl: header('fullControl'),
+  }
+}
+
+/** What a request asks for that a server may refuse, in words for its error. */
+export function carriedBy(wire: WireTraits): string | undefined {
+  const { StorageClass: storageClass, ServerSideEncryption: encryption } = wire
+  const grants = [wire.GrantRead, wire.GrantReadACP, wire.GrantWriteACP, wire.GrantFullControl]
+  const parts = [
+    ...(storageClass === undefined ? [] : [`storage class ${storageClass}`]),
+    ...(encryption === undefined ? [] : [`encryption ${encryption}`]),
+    ...(wire.Tagging === undefined ? [] : ['tags']),
+    ...(wire.ACL === undefined ? [] : [`ACL ${wire.ACL}`]),
+    ...(grants.every(header => header === undefined) ? [] : ['grants']),
+  ]
+  return parts.length === 0 ? undefined : parts.join(', ')
 }
 
 /** The fields that come from the options and are the same for every request of their sort. */

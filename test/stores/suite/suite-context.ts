@@ -29,6 +29,10 @@ export type Deviation =
   | 'refuses-1024-byte-keys'
   | 'refuses-non-ascii-metadata'
   | `drops-${keyof ObjectHeaders}`
+  /** The trait is refused; grants on Swift are taken and forgotten. */
+  | `keeps-no-${'storage-class' | 'encryption' | 'tags' | 'grants'}`
+  /** There are no traits: what is given is passed over. */
+  | 'knows-no-traits'
   | 'accepts-small-parts'
   | 'accepts-wrong-part-etags'
   /** Complete refuses to leave a part out. */
@@ -42,12 +46,15 @@ export interface SuiteOptions {
   readonly manyKeys?: number
   /** The longest key in bytes. Default 1,024; a prefix layer leaves less. */
   readonly maxKeyBytes?: number
+  /** The account that owns new objects, as its ACLs name it. Default `owner`. */
+  readonly owner?: string
 }
 
 /** What every section of the suite gets: the store (once opened), fresh places for keys, and the deviations. */
 export class SuiteContext {
   readonly manyKeys: number
   readonly maxKeyBytes: number
+  readonly owner: string
   readonly #deviations: ReadonlySet<Deviation>
   #opened: OpenedStore | undefined
   #folders = 0
@@ -55,6 +62,7 @@ export class SuiteContext {
   constructor(options: SuiteOptions) {
     this.manyKeys = options.manyKeys ?? 2500
     this.maxKeyBytes = options.maxKeyBytes ?? 1024
+    this.owner = options.owner ?? 'owner'
     this.#deviations = new Set(options.deviations)
   }
 

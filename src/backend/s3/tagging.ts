@@ -1,0 +1,117 @@
+import type { Log } from '../log.js'
+import { isStoreError, StoreError } from '../store-error.js'
+import type { KnowledgeBase } from './knowledge.js'
+import { asProbeFailure } from './probe.js'
+import type { TagProbe } from './tag-probe.js'
+import type { Tags, TraitRequests } from './trait-requests.js'
+
+/** Tags, where the server has them, and how they are kept where it would lose them. */
+export class Tagging {
+  readonly #requests: TraitRequests
+  readonly #probe: TagProbe
+  readonly #knowledge: KnowledgeBase
+  readonly #log: Log
+  /** Probes under way: one of a kind at a time. */
+  readonly #probing = new Map<'copies' | 'uploads', Promise<void>>()
+  /** What these credentials may not find out. */
+  readonly #denied = new Set<'copies' | 'uploads'>()
+
+  constructor(requests: TraitRequests, probe: TagProbe, knowledge: KnowledgeBase, log: Log) {
+    this.#requests = requests
+    this.#probe = probe
+    this.#knowledge = knowledge
+    this.#log = log
+  }
+
+  /** Undefined where there are none, or the server does not tell. `tagCount`: what HEAD or GET told. */
+  async of(key: string, tagCount: number | undefined, signal?: AbortSignal): Promise<Tags | undefined> {
+    const { tags: known } = this.#knowledge.value
+    if (tagCount === 0 || (tagCount === undefined && known === 'counted')) return undefined
+    if (tagCount !== undefined && known !== 'counted') await this.#knowledge.add({ tags: 'counted' })
+    return this.#ask(key, signal)
+  }
+
+  async #ask(key: string, signal: AbortSignal | undefined): Promise<Tags | undefined> {
+    if (this.#knowledge.value.tags === 'none') return undefined
+    try {
+      const tags = await this.#requests.tags(key, signal)
+      return Object.keys(tags).length === 0 ? undefined : tags
+    } catch (error) {
+      if (isStoreError(error, 'unsupported')) await this.#knowledge.add({ tags: 'none' })
+      else if (!isStoreError(error, 'denied')) throw error
+      this.#log.debug('the tags of an object are not told', { key, error })
+      return undefined
+    }
+  }
+
+  /**
+   * What must be put on the target once the copy is done, since the server would lose it. A copy that keeps metadata
+   * keeps tags everywhere; `given` are to take their place.
+   */
+  async owedAfterCopy(
+    from: string,
+    to: string,
+    given: Tags | undefined,
+    isReplaced: boolean,
+    signal?: AbortSignal,
+  ): Promise<Tags | undefined> {
+    if ((given === undefined && !isReplaced) || (await this.#keeps('copies', to))) return undefined
+    return given ?? (await this.#ask(from, signal))
+  }
+
+  async owedAfterUpload(key: string, given: Tags | undefined): Promise<Tags | undefined> {
+    return given === undefined || (await this.#keeps('uploads', key)) ? undefined : given
+  }
+
+  /** What failed is not repeated: the object is stored, and a repetition would find it changed. */
+  async putBack(key: string, tags: Tags, operation: string, signal?: AbortSignal): Promise<void> {
+    try {
+      await this.#requests.putTags(key, tags, operation, signal)
+    } catch (cause) {
+      const kind = isStoreError(cause, 'aborted', 'denied', 'unsupported', 'invalid') ? cause.kind : 'unavailable'
+      throw new StoreError(kind, `${operation}: the object is stored, but its tags could not be: ${listed(tags)}`, {
+        cause,
+        key,
+        operation,
+        retryable: false,
+        ambiguous: true,
+        code: 'TagsLost',
+      })
+    }
+  }
+
+  async #keeps(what: 'copies' | 'uploads', nearKey: string): Promise<boolean> {
+    const known = () => {
+      const { tags, copiesKeepTags, uploadsKeepTags } = this.#knowledge.value
+      return tags === 'none' ? true : what === 'copies' ? copiesKeepTags : uploadsKeepTags
+    }
+    if (known() === undefined && !this.#denied.has(what)) await this.#findOut(what, nearKey)
+    // Who may not write tags can't lose any, either: the server refuses the request that would have to.
+    return known() ?? true
+  }
+
+  #findOut(what: 'copies' | 'uploads', nearKey: string): Promise<void> {
+    const running = this.#probing.get(what)
+    if (running !== undefined) return running
+    const probing = this.#run(what, nearKey).finally(() => this.#probing.delete(what))
+    this.#probing.set(what, probing)
+    return probing
+  }
+
+  async #run(what: 'copies' | 'uploads', nearKey: string): Promise<void> {
+    try {
+      await this.#knowledge.add(await this.#probe[what](nearKey))
+    } catch (error) {
+      if (!isStoreError(error, 'denied'))
+        throw asProbeFailure(error, what === 'copies' ? 'copy' : 'createUpload', nearKey)
+      this.#denied.add(what)
+      this.#log.debug('what becomes of tags could not be found out', { error })
+    }
+  }
+}
+
+function listed(tags: Tags): string {
+  return Object.entries(tags)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(', ')
+}
