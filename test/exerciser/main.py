@@ -101,9 +101,10 @@ class Walk:
             if exercise.said.startswith("[new file]"):
                 start[:24] = f"{at} {exercise.limit}".encode().ljust(24, b"\0")
             log.note(at, number, exercise.said)
+            exercise.said += ", and then a comparison"
             exercise.check(number)
         except OSError as error:
-            raise Difference(f"{type(error).__name__}: {error}") from error
+            raise Difference(str(error)) from error
 
 
 def arguments():
