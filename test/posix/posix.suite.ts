@@ -109,9 +109,11 @@ function callTests(freshFolder: () => Promise<string>, check: (title: string, ru
   afterAll(async () => {
     for (const one of processes.values()) await one.stop()
   })
-  /** Test after test in the same processes. */
+  /** Test after test in the same processes, unless one of them got stuck. */
   const enter = async (name: 'first' | 'second', folder: string) => {
-    const calls = processes.get(name) ?? new SystemCalls()
+    const last = processes.get(name)
+    if (last?.isStuck) await last.stop()
+    const calls = last === undefined || last.isStuck ? new SystemCalls() : last
     processes.set(name, calls)
     await calls.make({ who: ROOT, umask: 0o022, name: 'chdir', words: [folder] })
     return calls

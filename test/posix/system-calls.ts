@@ -62,9 +62,15 @@ export class SystemCalls {
     return JSON.parse(line) as Answer
   }
 
+  /** A call of a test that gave up has not ended: nothing else can be asked of this process. */
+  get isStuck(): boolean {
+    return this.#waiting.length > 0 || this.#ended !== undefined
+  }
+
   async stop(): Promise<void> {
     if (this.#ended !== undefined) return
-    this.#child.stdin?.end()
+    if (this.isStuck) this.#child.kill('SIGKILL')
+    else this.#child.stdin?.end()
     await once(this.#child, 'close')
   }
 
