@@ -84,7 +84,7 @@ export class CallCase {
     const answer = await this.#call(name, words)
     const got = 'done' in answer ? answer.done : answer.errno
     if (JSON.stringify(got) !== JSON.stringify(value))
-      this.differs(this.#described(name, words), JSON.stringify(value), JSON.stringify(got))
+      this.differs(this.#described(name, words), excerpt(value), excerpt(got))
   }
 
   /** Makes a call that is no subject of the test and must succeed. */
@@ -130,7 +130,10 @@ export class CallCase {
     }
   }
 
-  /** What of the times of some files an action moves, and nothing else; `?` behind a time leaves it open. */
+  /**
+   * What of the times of some files an action moves, and nothing else. `?` behind a time leaves it open, as mtime does
+   * with atime: a table of its own holds that.
+   */
   async moves(wanted: Readonly<Record<string, readonly (Time | `${Time}?`)[]>>, action: () => Promise<unknown>) {
     const paths = Object.keys(wanted)
     const before = new Map<string, Answer>()
@@ -158,7 +161,8 @@ export class CallCase {
 
   #compareTimes(path: string, wanted: readonly string[], before: Answer | undefined, after: Answer): void {
     for (const time of ['atime', 'mtime', 'ctime'] as const) {
-      if (wanted.includes(`${time}?`)) continue
+      if (wanted.includes(`${time}?`) || (time === 'atime' && wanted.includes('mtime') && !wanted.includes(time)))
+        continue
       const [old, now] = [before, after].map(one => BigInt(one && 'done' in one ? (one.done as Status)[time] : 0))
       const got = old === now ? 'unmoved' : now !== undefined && old !== undefined && now > old ? 'moved' : 'back'
       const expected = wanted.includes(time) ? 'moved' : 'unmoved'
@@ -171,9 +175,13 @@ export class CallCase {
   }
 
   #described(name: string, words: readonly Word[]): string {
-    const short = words.map(word => (typeof word === 'string' && word.length > 60 ? `${word.slice(0, 57)}...` : word))
-    return `${name} ${short.map(word => JSON.stringify(word)).join(' ')} as ${this.#who.uid}`
+    return `${name} ${words.map(excerpt).join(' ')} as ${this.#who.uid}`
   }
+}
+
+function excerpt(value: unknown): string {
+  const text = JSON.stringify(value) ?? 'nothing'
+  return text.length > 60 ? `${text.slice(0, 57)}... of ${text.length}` : text
 }
 
 function shown(field: string, value: unknown): unknown {

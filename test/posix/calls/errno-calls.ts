@@ -118,6 +118,20 @@ export const ERRNO_CALLS = {
     await each(t, ALL_CALLS, 'ENAMETOOLONG', longPath(4096))
     await each(t, ALL_CALLS, 'ENOENT', longPath(4095))
   },
+  'a path of 4,095 bytes leads to files of every type': async t => {
+    const folders = Array.from({ length: 31 }, (_, i) => String.fromCharCode(97 + (i % 26)).repeat(127))
+    for (let depth = 1; depth <= folders.length; depth++)
+      await t.does('mkdir', folders.slice(0, depth).join('/'), 0o755)
+    const name = `${folders.join('/')}/${'z'.repeat(127)}`
+    for (const type of ALL_TYPES) {
+      await t.make(type, name)
+      await t.shows(name, { type })
+      await t.gives('done', 'rename', name, 'short')
+      await t.gives('done', 'rename', 'short', name)
+      await t.gives('ENAMETOOLONG', 'rename', name, `${name}z`)
+      await t.remove(name)
+    }
+  },
   'names of 255 bytes are names, of every type': async t => {
     const name = 'n'.repeat(255)
     for (const type of ALL_TYPES) {

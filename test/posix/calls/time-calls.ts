@@ -94,11 +94,25 @@ export const TIME_CALLS = {
       onOpen(t, 'O_WRONLY|O_APPEND', one => t.does('write', one, 'x')),
     )
   },
-  'open, close, stat, access and fsync move nothing': async t => {
+  'what moves mtime leaves atime': async t => {
+    await filled(t, 'f', 'text')
+    await t.does('mkdir', 'd', 0o755)
+    const before = [(await t.status('f')).atime, (await t.status('d')).atime]
+    await t.does('tick')
+    await onOpen(t, 'O_WRONLY', one => t.does('write', one, 'x'))
+    await t.does('truncate', 'f', 1)
+    await t.make('regular', 'd/f')
+    await t.does('rename', 'd/f', 'd/g')
+    await t.remove('d/g')
+    for (const [i, path] of ['f', 'd'].entries()) await t.shows(path, { atime: before[i] ?? '' })
+  },
+  'open for writing, close, stat, access and fsync move nothing, open for reading at most atime': async t => {
     await filled(t, 'f', 'text')
     await t.does('utimensat', 'f', 'now', [1, 0])
-    for (const flags of ['O_RDONLY', 'O_WRONLY', 'O_RDWR', 'O_WRONLY|O_APPEND'])
+    for (const flags of ['O_WRONLY', 'O_WRONLY|O_APPEND'])
       await t.moves({ f: [], '.': [] }, () => onOpen(t, flags, one => t.does('fsync', one)))
+    for (const flags of ['O_RDONLY', 'O_RDWR'])
+      await t.moves({ f: ['atime?'], '.': [] }, () => onOpen(t, flags, one => t.does('fsync', one)))
     await t.moves({ f: [], '.': [] }, async () => {
       await t.does('stat', 'f')
       await t.does('access', 'f', 'R')
