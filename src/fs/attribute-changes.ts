@@ -84,6 +84,8 @@ export class AttributeChanges {
 
   /** The content has changed. */
   modified(node: Node, killPrivileges: boolean): void {
+    // Who shows no access of its own shows the last change, which is about to move.
+    node.accessed ??= this.#tree.shown.of(node).atime
     node.modified = this.#tree.now()
     node.changed = node.modified
     const mode = this.#tree.shown.mode(node)

@@ -233,6 +233,7 @@ export class Tree {
   /** Something was made, removed or renamed in a folder. */
   touchDirectory(directory: Node): void {
     const now = this.now()
+    directory.accessed ??= this.shown.of(directory).atime
     directory.changed = now
     this.#folderTimes.set(directory.path, { modified: now, changed: now })
   }
