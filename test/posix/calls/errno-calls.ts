@@ -132,6 +132,26 @@ export const ERRNO_CALLS = {
       await t.remove(name)
     }
   },
+  'ENAMETOOLONG, and nothing else, where a path is longer than a store can keep': async t => {
+    let above = ''
+    for (const letter of 'abcd') {
+      above += letter.repeat(200)
+      await t.does('mkdir', above, 0o755)
+      above += '/'
+    }
+    // Each in a folder that nothing is known of, around 1,024 bytes in all.
+    let count = 100
+    for (let length = 195; length <= 225; length += 3)
+      for (const [name, words] of ALL_CALLS) {
+        const folder = `${above}${count++}`
+        await t.does('mkdir', folder, 0o755)
+        if (name === 'link' || name === 'rename') await t.gives('done|EEXIST', 'mknod', 'file', 'regular', 0o644)
+        const path = `${folder}/${'n'.repeat(length)}`
+        const answer = await t.gives('done|ENOENT|ENAMETOOLONG|EPERM', name, ...words(path))
+        if (answer !== undefined) await t.does('remove', path)
+        if (typeof answer === 'number' && ['open', 'creat'].includes(name)) await t.does('close', answer)
+      }
+  },
   'names of 255 bytes are names, of every type': async t => {
     const name = 'n'.repeat(255)
     for (const type of ALL_TYPES) {
