@@ -13,9 +13,9 @@ import type { Tree } from './tree.js'
 export class AttributeChanges {
   readonly #tree: Tree
   readonly #writers: OpenWriters
-  readonly #services: Pick<WriterServices, 'committer' | 'clock'>
+  readonly #services: Pick<WriterServices, 'committer' | 'clock' | 'loans'>
 
-  constructor(tree: Tree, writers: OpenWriters, services: Pick<WriterServices, 'committer' | 'clock'>) {
+  constructor(tree: Tree, writers: OpenWriters, services: Pick<WriterServices, 'committer' | 'clock' | 'loans'>) {
     this.#tree = tree
     this.#writers = writers
     this.#services = services
@@ -136,5 +136,6 @@ export class AttributeChanges {
     const changed = { ...version, ...stored, lastModifiedMs }
     this.#tree.stored(node, changed, attachments)
     node.writer?.rebase(changed)
+    this.#services.loans.moved(version, changed)
   }
 }

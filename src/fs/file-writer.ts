@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Attachments, ObjectVersion, WriteConditions, WriteResult } from '../backend/object-store.js'
+import type { Attachments, ObjectInfo, ObjectVersion, WriteConditions, WriteResult } from '../backend/object-store.js'
 import { isStoreError } from '../backend/store-error.js'
 import { FileData } from './file-data.js'
 import { FsError } from './fs-error.js'
@@ -22,9 +22,9 @@ export interface WriterTarget {
   /** What is to be kept beside the bytes now. */
   attachments(): Promise<Attachments>
   /** What the bucket holds under the name at this moment. */
-  current(): Promise<ObjectVersion | undefined>
-  /** What was appended stands behind this version of others now: what was known of the file's other bytes is not true. */
-  rebased(version: ObjectVersion): void
+  current(): Promise<ObjectInfo | undefined>
+  /** What was appended stands behind this version of others now: it is the one that the file is made from. */
+  rebased(info: ObjectInfo): void
   /** The commit has published this version. */
   committed(version: ObjectVersion, attachments: Attachments): void
   /** Others have changed the object, so what is known of it is not true. */
@@ -163,9 +163,13 @@ export class FileWriter implements Borrower {
     return this.#target.lock.run(() => this.#data.fetch(key))
   }
 
+  sourceMoved(before: ObjectVersion, after: ObjectVersion): void {
+    this.#data.remote.replace(before, after)
+  }
+
   /** Publishes what is dirty. A failure leaves it dirty, and staged on this disk. */
   async commit(): Promise<void> {
-    if (this.#isDirty && !this.#target.isUnlinked) await this.#services.loans.settle(this.#target.path, this)
+    if (this.#isContentDirty && !this.#target.isUnlinked) await this.#services.loans.settle(this.#target.path, this)
     while ((await this.#target.lock.run(() => this.#tryCommit())) === 'stepped aside');
   }
 
@@ -258,7 +262,10 @@ export class FileWriter implements Borrower {
     const base = this.#base
     const { committer } = this.#services
     if (base === undefined || this.#isContentDirty) await this.#publishContent(attachments, signal)
-    else this.#committed(await committer.replaceAttachments(base, attachments), attachments)
+    else {
+      const version = this.#committed(await committer.replaceAttachments(base, attachments), attachments)
+      this.#services.loans.moved(base, version)
+    }
     // Attributes do not wait for the lock: those that came meanwhile are the next commit's.
     this.#isDirty = this.#changes !== changes
     this.#failure = undefined

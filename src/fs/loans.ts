@@ -1,9 +1,12 @@
 import type { Log } from '../backend/log.js'
+import type { ObjectVersion } from '../backend/object-store.js'
 
 /** A writer whose file consists in part of what other objects hold. */
 export interface Borrower {
   /** Makes local what it has of the object of this key. */
   fetchFrom(key: string): Promise<void>
+  /** The same bytes are found under another key or ETag. */
+  sourceMoved(before: ObjectVersion, after: ObjectVersion): void
 }
 
 /**
@@ -31,7 +34,15 @@ export class Loans {
     }
   }
 
-  /** The object of this key is about to change or to go. Call it without a lock: it waits for those of the borrowers. */
+  /** This mount has copied the object to another key, or given it another ETag. */
+  moved(before: ObjectVersion, after: ObjectVersion): void {
+    for (const borrower of [...(this.#borrowers.get(before.key) ?? [])]) {
+      borrower.sourceMoved(before, after)
+      this.add(after.key, borrower)
+    }
+  }
+
+  /** The bytes of this key are about to change or to go. Call it without a lock: it waits for those of the borrowers. */
   async settle(key: string, owner?: Borrower): Promise<void> {
     for (const borrower of this.#borrowers.get(key) ?? []) {
       if (borrower === owner) continue

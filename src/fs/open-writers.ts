@@ -70,7 +70,10 @@ export class OpenWriters {
           if (isStoreError(error, 'not-found')) return undefined
           throw error
         }),
-      rebased: () => this.#kernelCache.invalidateNode(node.id),
+      rebased: info => {
+        tree.follow(node, info)
+        this.#kernelCache.invalidateNode(node.id)
+      },
       committed: (version, attachments) => tree.stored(node, version, attachments),
       refused: () => tree.metadata.forget(node.path),
     }

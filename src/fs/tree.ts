@@ -187,6 +187,14 @@ export class Tree {
     this.metadata.stored({ ...version, metadata, headers })
   }
 
+  /** What is written goes behind a version of others, which the node shows from now on. */
+  follow(node: Node, info: ObjectInfo): void {
+    this.#known.seen(info)
+    node.version = info
+    node.replaced = undefined
+    this.#learn(node, info)
+  }
+
   /** The node's stored object has been copied to where the node is now, with all that is kept beside it. */
   moved(node: Node, version: ObjectVersion): void {
     node.version = version

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { SILENT } from '../../src/backend/log.js'
-import type { Attachments, ObjectStore, ObjectVersion } from '../../src/backend/object-store.js'
+import type { Attachments, ObjectInfo, ObjectStore } from '../../src/backend/object-store.js'
 import { isStoreError } from '../../src/backend/store-error.js'
 import { BlockCache } from '../../src/cache/block-cache.js'
 import { MainLane } from '../../src/cache/lanes/main-lane.js'
@@ -74,7 +74,7 @@ export class WriterHarness {
     return new FileWriter(target, await this.version(path), this.services)
   }
 
-  async version(path: string): Promise<ObjectVersion | undefined> {
+  async version(path: string): Promise<ObjectInfo | undefined> {
     try {
       return await this.store.head(path)
     } catch (error) {

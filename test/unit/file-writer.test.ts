@@ -124,7 +124,7 @@ describe('a file that is being written', () => {
     )
     expect(await h.store.listUploads()).toEqual([])
     expect(h.services.budget.takenBytes).toBe(0)
-  })
+  }, 60_000)
 })
 
 describe('holes', () => {

@@ -197,6 +197,56 @@ describe('many edits', () => {
   })
 })
 
+describe('a log that two mounts append to', () => {
+  it('holds what both wrote, also where both made it', async () => {
+    const [a, b] = [await harness({ bucket: 'two-logs' }), await harness({ bucket: 'two-logs' })]
+    const first = await a.create('log', { append: true, exclusive: false }, 0o600)
+    const second = await b.create('log', { append: true, exclusive: false })
+    await a.write(first.handle, 0, Buffer.from('a1\n'))
+    await b.write(second.handle, 0, Buffer.from('b1\n'))
+    await a.closeFile(first.handle)
+    await b.filesystem.fsync(second.handle, b.context())
+    expect((await b.read(second.handle, 0, 100)).toString()).toBe('a1\nb1\n')
+    await b.write(second.handle, 0, Buffer.from('b2\n'))
+    await b.closeFile(second.handle)
+    expect(await a.stored('log')).toBe('a1\nb1\nb2\n')
+    expect((await b.walk('log')).attributes).toMatchObject({ mode: 0o100600, sizeBytes: 9 })
+    expect(b.invalidated).toContain(`node ${second.entry.node}`)
+  })
+
+  it('keeps what the other mount stored beside it', async () => {
+    const [a, b] = [await harness({ bucket: 'log-headers' }), await harness({ bucket: 'log-headers' })]
+    await a.writeFile('log', 'old\n')
+    const handle = await b.open('log', { write: true, append: true })
+    await b.write(handle, 0, Buffer.from('b\n'))
+    const put = { metadata: { owner: 'somebody' }, headers: { contentType: 'text/x-log' } }
+    await a.store.put('log', Buffer.from('old\na\n'), put)
+    await b.closeFile(handle)
+    expect(await a.stored('log')).toBe('old\na\nb\n')
+    expect(await a.store.head('log')).toMatchObject(put)
+  })
+})
+
+describe('copying a range of another file', () => {
+  it('happens on the server, and the source may change its attributes before the close', async () => {
+    const h = await harness()
+    await h.writeFile('source', pattern(12 * MIB))
+    const sent = sentBytes(h)
+    const from = await h.open('source')
+    const { handle } = await h.create('copy')
+    expect(await h.filesystem.copyFileRange(from, 0, handle, 0, 1e12, h.context())).toBe(12 * MIB)
+    const { etag } = await h.store.head('source')
+    await h.setattr('source', { mode: 0o600 })
+    expect((await h.store.head('source')).etag).not.toBe(etag)
+    h.requests()
+    await h.closeFile(handle)
+    expect(h.requests()).toEqual({ createUpload: 1, copyPart: 1, complete: 1 })
+    expect(sentBytes(h)).toBe(sent)
+    expect(Buffer.from((await h.stored('copy')) ?? '', 'latin1').equals(pattern(12 * MIB))).toBe(true)
+    await h.closeFile(from)
+  })
+})
+
 describe('going back into what was streamed', () => {
   it('sends only the part again that was patched', async () => {
     const h = await harness()
