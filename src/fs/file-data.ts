@@ -122,7 +122,8 @@ export class FileData {
    */
   borrow(offset: number, sizeBytes: number, source: ObjectVersion, sourceOffset: number): boolean {
     const { minCopyBytes } = this.#services.committer
-    if (minCopyBytes === undefined || sizeBytes < minCopyBytes || this.#stream !== undefined) return false
+    if (minCopyBytes === undefined || this.#stream !== undefined) return false
+    if (sizeBytes < minCopyBytes || source.sizeBytes === minCopyBytes) return false
     const end = offset + sizeBytes
     this.#checkSize(end)
     this.#content.discard(offset, end)

@@ -45,10 +45,15 @@ function runsOf(pieces: readonly Piece[], leastCopyBytes: number, limits: PlanLi
   const runs: PlannedPart[] = []
   for (const part of joined(pieces.map(toPart))) {
     const isLast = part.end === pieces.at(-1)?.end
-    const isCopied = part.kind === 'copy' && limits.maxCopyBytes > 0 && (isLast || sizeOf(part) >= leastCopyBytes)
-    runs.push(isCopied ? part : { kind: 'send', start: part.start, end: part.end })
+    const isLargeEnough = isLast || sizeOf(part) >= leastCopyBytes
+    runs.push(isLargeEnough && isCopied(part, limits) ? part : { kind: 'send', start: part.start, end: part.end })
   }
   return joined(runs)
+}
+
+/** S3 copies ranges only of objects that are larger than the least part. */
+function isCopied(part: PlannedPart, { maxCopyBytes, minPartBytes }: PlanLimits): boolean {
+  return part.kind === 'copy' && maxCopyBytes > 0 && part.version.sizeBytes > minPartBytes
 }
 
 function toPart(piece: Piece): PlannedPart {

@@ -12,6 +12,7 @@ import type {
   GetOptions,
   GetResult,
   ObjectInfo,
+  ObjectTraits,
   PrepareReadOptions,
   ReadPlan,
   Upload,
@@ -98,6 +99,10 @@ export class RopeStore extends StoreLayer {
 
   override async createUpload(key: string): Promise<Upload> {
     return new RopeUpload(this, key)
+  }
+
+  override async traits(key: string): Promise<ObjectTraits> {
+    return this.#ropes.has(key) ? {} : this.inner.traits(key)
   }
 
   override async delete(entries: readonly DeleteEntry[]): Promise<readonly DeleteResult[]> {
