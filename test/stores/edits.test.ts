@@ -1,0 +1,85 @@
+import { describe, expect, it } from 'vitest'
+import { startS3Server } from '../../scripts/servers/s3/s3-server.js'
+import { openLocalStore } from '../../src/backend/local/local-store.js'
+import type { ObjectStore } from '../../src/backend/object-store.js'
+import { openS3Store } from '../../src/backend/s3/s3-store.js'
+import { pattern } from '../support/bytes.js'
+import { Harness } from '../support/filesystem-harness.js'
+import { cephS3, createBucket } from '../support/servers.js'
+import { temporaryFolder } from '../support/store-folders.js'
+
+const MIB = 1024 * 1024
+const SIZE = 32 * MIB
+
+const credentials = { accessKeyId: 'test', secretAccessKey: 'testsecret' }
+const ceph = await cephS3()
+
+interface Place {
+  readonly store: ObjectStore
+  dispose(): Promise<void>
+}
+
+async function onFolder(): Promise<Place> {
+  const folder = await temporaryFolder()
+  return { store: await openLocalStore(folder.path), dispose: folder.remove }
+}
+
+async function onOwnS3(): Promise<Place> {
+  const server = await startS3Server({ buckets: ['bucket'] })
+  const store = await openS3Store('bucket', { endpoint: server.url, credentials })
+  return { store, dispose: () => store.close().then(() => server.close()) }
+}
+
+async function onCeph(): Promise<Place> {
+  if (ceph === undefined) throw new Error('skipped')
+  const store = await openS3Store(await createBucket(ceph), ceph)
+  return { store, dispose: () => store.close() }
+}
+
+const PLACES: readonly (readonly [string, () => Promise<Place>, boolean])[] = [
+  ['a local folder', onFolder, true],
+  ['the own S3', onOwnS3, true],
+  ['Ceph RGW', onCeph, ceph !== undefined],
+]
+
+describe.each(PLACES)('on %s', (_name, openPlace, isThere) => {
+  it.skipIf(!isThere)('edits, appends and copies of large objects leave the bytes to the server', async () => {
+    const { store, dispose } = await openPlace()
+    const h = await Harness.open({ store })
+    const bytes = pattern(SIZE)
+    const expected = Buffer.concat([bytes, Buffer.from('tail')])
+    expected.set(Buffer.from('edit'), 16 * MIB)
+    await store.put('big', bytes, { metadata: { owner: 'somebody' }, headers: { contentType: 'video/mp4' } })
+    const sentBytes = () => (h.meter.snapshot().part?.sentBytes ?? 0) + (h.meter.snapshot().put?.sentBytes ?? 0)
+
+    const edited = await h.open('big', { write: true })
+    await h.write(edited, 16 * MIB, Buffer.from('edit'))
+    await h.closeFile(edited)
+    const requests = h.requests()
+    expect(requests).toMatchObject({ createUpload: 1, copyPart: 2, part: 1, complete: 1 })
+    expect(sentBytes()).toBeLessThanOrEqual(5 * MIB)
+
+    const appended = await h.open('big', { write: true, append: true })
+    await h.write(appended, 0, Buffer.from('tail'))
+    await h.closeFile(appended)
+    expect(h.requests()).toMatchObject({ copyPart: 1, part: 1, complete: 1 })
+    expect(sentBytes()).toBeLessThanOrEqual(5 * MIB + 4)
+
+    const from = await h.open('big')
+    const { handle } = await h.create('copy')
+    expect(await h.filesystem.copyFileRange(from, 0, handle, 0, SIZE + 4, h.context())).toBe(SIZE + 4)
+    await h.closeFile(handle)
+    await h.closeFile(from)
+    expect(sentBytes()).toBeLessThanOrEqual(5 * MIB + 4)
+
+    for (const key of ['big', 'copy'])
+      expect(Buffer.from((await h.stored(key)) ?? '', 'latin1').equals(expected)).toBe(true)
+    expect(await store.head('big')).toMatchObject({
+      metadata: { owner: 'somebody' },
+      headers: { contentType: 'video/mp4' },
+    })
+    expect(await store.listUploads()).toEqual([])
+    await h.close()
+    await dispose()
+  })
+})
