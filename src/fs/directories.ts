@@ -114,7 +114,7 @@ export class Directories {
     const below = await keysBelow(this.#tree.store, prefix, 2)
     // Where the folder's own key holds bytes, it is more than a marker.
     const hasKeys = below.some(object => object.key !== node.prefix || object.sizeBytes > 0)
-    if (hasLocal || hasKeys || node.beside !== undefined || node.rememberedDirectories.size > 0)
+    if (hasLocal || hasKeys || this.#tree.besideOf(node) !== undefined || node.rememberedDirectories.size > 0)
       throw new FsError('ENOTEMPTY', node.path)
     if (below.length > 0) await this.#delete(node.prefix)
     if (!isPartial(slot)) this.#tree.metadata.removedDirectory(node.path)
@@ -208,7 +208,7 @@ export class Directories {
   #slotsBeside(node: Node, listing: Listing): string[] {
     const local = [...node.children.values()].filter(child => child.isLocal).map(child => child.slot)
     const slots = new Set([...local, ...node.rememberedDirectories])
-    if (node.beside !== undefined) slots.add(SELF_SLOT)
+    if (this.#tree.besideOf(node) !== undefined) slots.add(SELF_SLOT)
     return [...slots].filter(slot => listing.find(slot) === undefined)
   }
 
@@ -240,7 +240,8 @@ export class Directories {
   /** What the listing does not tell of (any more) is told of once, among the extras. */
   #isThere(parent: Node, { slot, version, isDirectory, isExtra }: ShownEntry): boolean {
     if (isDirectory || version !== undefined) return true
-    if (slot === SELF_SLOT) return parent.beside !== undefined || parent.children.has(slot)
+    if (slot === SELF_SLOT)
+      return this.#tree.besideOf(parent) !== undefined || parent.children.get(slot)?.isLocal === true
     return isExtra && (parent.children.has(slot) || this.#tree.existing(parent, slot) !== undefined)
   }
 

@@ -27,7 +27,7 @@ export class Names {
       if (stored !== undefined) await this.#delete(stored.key)
       this.#gone(node)
     })
-    this.#tree.metadata.removed(parent.prefix + name)
+    this.#tree.metadata.removed(parent.pathOf(name))
     this.#directories.remember(parent)
     this.#tree.touchDirectory(parent)
   }

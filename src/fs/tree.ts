@@ -11,7 +11,6 @@ import type {
 import { isStoreError } from '../backend/store-error.js'
 import type { Clock } from '../cache/clock.js'
 import type { FolderTimes } from '../cache/folder-times.js'
-import { keysBelow } from '../cache/keys-below.js'
 import type { KnownVersions } from '../cache/known-versions.js'
 import type { Found, MetadataCache } from '../cache/metadata-cache.js'
 import {
@@ -280,10 +279,26 @@ export class Tree {
   }
 
   async #foundPartial(parent: Node, slot: string): Promise<Found> {
-    const [first] = await keysBelow(this.store, parent.prefix + partialText(slot), 1)
-    const [component = ''] = first?.key.slice(parent.prefix.length).split('/') ?? []
-    const isDirectory = first !== undefined && entryOf(component, parent.partial)?.slot === slot
+    const prefix = parent.prefix + partialText(slot)
+    const leadsHere = (key: string) => entryOf(key.slice(parent.prefix.length), parent.partial)?.slot === slot
+    let isDirectory = false
+    let cursor: string | undefined
+    do {
+      const page = await this.store.list({ prefix, delimiter: '/', cursor })
+      isDirectory = [...page.objects.map(({ key }) => key), ...page.prefixes.map(key => key.slice(0, -1))].some(
+        leadsHere,
+      )
+      cursor = page.next
+    } while (!isDirectory && cursor !== undefined)
     return { version: undefined, isDirectory, info: undefined, expiresMs: this.expiry() }
+  }
+
+  /** The object that has the folder's own key without the slash, as far as known. */
+  besideOf(directory: Node): ObjectVersion | undefined {
+    const { parent, slot, beside } = directory
+    if (parent === undefined || isPartial(slot)) return undefined
+    const known = this.metadata.known(parent.prefix, slot)
+    return known === undefined ? beside : known.version
   }
 
   #adoptDirectory(parent: Node, slot: string, child: Node | undefined, found: Found): Node {
