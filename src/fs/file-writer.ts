@@ -252,6 +252,8 @@ export class FileWriter implements Borrower {
 
   async #failed(error: unknown): Promise<void> {
     this.#failure = { error, changes: this.#changes }
+    // What may be stored already must not be appended once more.
+    if (isStoreError(error) && error.ambiguous) this.#appendedFrom = undefined
     if (isStoreError(error, 'precondition-failed', 'not-found')) this.#target.refused()
     if (this.#isContentDirty) await this.#secure()
   }

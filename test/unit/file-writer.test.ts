@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
+import { FaultLayer } from '../../src/backend/layers/fault-layer.js'
+import { FaultRules } from '../../src/backend/layers/fault-rules.js'
 import { Meter } from '../../src/backend/layers/meter.js'
 import { MeteringLayer } from '../../src/backend/layers/metering-layer.js'
 import { openMemoryStore } from '../../src/backend/memory/memory-store.js'
@@ -307,6 +309,21 @@ describe('appends to what others change at the same time', () => {
     await expect(gone.commit()).rejects.toMatchObject({ kind: 'precondition-failed' })
     await expect(excl.commit()).rejects.toMatchObject({ errno: 'EEXIST' })
     for (const writer of [edited, gone, excl]) expect(await writer.close('lost')).toMatch(/kept/)
+  })
+
+  it('are not made twice when the answer to the first was lost', async () => {
+    buckets += 1
+    const rules = new FaultRules([{ operations: ['put'], nth: 2, fault: { kind: 'unavailable', when: 'after' } }])
+    const inner = openMemoryStore(`writer-${buckets}`, { minPartBytes: PART })
+    const h = await WriterHarness.open(new FaultLayer(inner, rules), { partBytes: PART })
+    opened.push(h)
+    await h.store.put('log', Buffer.from('old '))
+    const writer = await h.writer('log')
+    await writer.append(Buffer.from('mine'))
+    await expect(writer.commit()).rejects.toMatchObject({ kind: 'unavailable', ambiguous: true })
+    await expect(writer.commit()).rejects.toMatchObject({ kind: 'precondition-failed' })
+    expect((await h.stored('log')).toString()).toBe('old mine')
+    await writer.close('lost')
   })
 
   it('are given up at the second refusal', async () => {
