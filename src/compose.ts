@@ -26,7 +26,7 @@ import type { OptionName } from './config/option-table.js'
 import { resolveMount } from './config/resolve.js'
 import { BucketFilesystem } from './fs/filesystem.js'
 import { abortLeftUploads } from './fs/left-uploads.js'
-import { StagingArea } from './fs/staging.js'
+import { StagingArea, type StagingOptions } from './fs/staging.js'
 import { createTransport } from './fuse/create-transport.js'
 import { type RunningMount, runMount } from './fuse/mount.js'
 import { checkMountPoint } from './fuse/mount-checks.js'
@@ -98,6 +98,8 @@ export async function mountBucket(configuration: MountConfiguration, hooks: Moun
       defaults: { uid: owner.uid, gid: owner.gid, fileMode: owner.fileMode, directoryMode: owner.dirMode },
       metadataTtlMs: data.metadataTtlMs,
       asksAllAttributes: data.attributes === 'full',
+      keptSignals: new Set(mount.keptSignals),
+      exclusiveCreate: mount.exclusiveCreate,
       maxReadAheadBytes: data.readAheadBytes,
       partSizeBytes: data.partSizeBytes,
       uploadConcurrency: data.uploadConcurrency,
@@ -129,11 +131,22 @@ export async function mountBucket(configuration: MountConfiguration, hooks: Moun
   }
 }
 
+function stagingOptions(configuration: MountConfiguration, log: Log): StagingOptions {
+  const { url, s3, data, places } = configuration
+  return {
+    folder: places.stateDir,
+    source: { url, endpoint: s3.endpoint },
+    maxBytes: data.stagingSizeBytes,
+    maxKeptBytes: data.keptSizeBytes,
+    log,
+  }
+}
+
 async function openStaging(configuration: MountConfiguration, log: Log): Promise<StagingArea> {
   const { stateDir } = configuration.places
   try {
     makeFolder(stateDir)
-    return await StagingArea.open({ folder: stateDir, maxBytes: configuration.data.stagingSizeBytes, log })
+    return await StagingArea.open(stagingOptions(configuration, log))
   } catch (cause) {
     const found = cause instanceof Error ? cause.message : String(cause)
     throw new ConfigurationError([{ place: '--state-dir', expected: 'a folder that can be made and written', found }], {

@@ -13,6 +13,7 @@ import type { Fault } from './fault.js'
 import type { OptionValues } from './option-table.js'
 import { mountId, type Places } from './paths.js'
 import { formatSize } from './quantities.js'
+import { keptSignals } from './signals.js'
 import { checkStorageUrl, schemeOf } from './storage-url.js'
 
 interface Ingredients {
@@ -45,7 +46,12 @@ export function assemble(ingredients: Ingredients, faults: Fault[]): MountConfig
     mountPoint,
     foreground: values.foreground,
     s3: pick(values, S3_NAMES),
-    mount: { ...pick(values, MOUNT_NAMES), kernelOptions, kernelReadAheadBytes: values.kernelReadAhead },
+    mount: {
+      ...pick(values, MOUNT_NAMES),
+      kernelOptions,
+      kernelReadAheadBytes: values.kernelReadAhead,
+      keptSignals: keptSignals(values.killedWriter),
+    },
     owner: ownerOf(values, environment),
     data: dataOf(values),
     places: { endpointsDir: join(stateRoot, 'endpoints'), stateDir },
@@ -110,6 +116,7 @@ function dataOf(values: OptionValues): DataSettings {
     partSizeBytes: values.partSize,
     uploadConcurrency: values.uploadConcurrency,
     stagingSizeBytes: values.stagingSize,
+    keptSizeBytes: values.keptSize,
     abortAfterMs: values.abortAfter,
     volumeSizeBytes: values.size,
   }

@@ -16,7 +16,14 @@ export const S3_NAMES = [
   'signPayload',
 ] as const
 
-export const MOUNT_NAMES = ['readOnly', 'allowOther', 'allowRoot', 'defaultPermissions', 'transport'] as const
+export const MOUNT_NAMES = [
+  'readOnly',
+  'allowOther',
+  'allowRoot',
+  'defaultPermissions',
+  'transport',
+  'exclusiveCreate',
+] as const
 
 /** How to reach an S3 store and what to store with its objects. */
 export type S3Settings = Pick<OptionValues, (typeof S3_NAMES)[number]>
@@ -26,6 +33,8 @@ export interface MountSettings extends Pick<OptionValues, (typeof MOUNT_NAMES)[n
   /** For the kernel: `nosuid`, `noatime`, ... */
   readonly kernelOptions: readonly string[]
   readonly kernelReadAheadBytes: number
+  /** Signals that end a program with nothing published of what it was writing. */
+  readonly keptSignals: readonly number[]
 }
 
 /** What files and folders show that carry no attributes of their own. Modes without type bits. */
@@ -55,6 +64,8 @@ export interface DataSettings {
   /** Parts of one file on the wire at once. */
   readonly uploadConcurrency: number
   readonly stagingSizeBytes: number
+  /** Of what could not be stored; beyond it the log warns. */
+  readonly keptSizeBytes: number
   readonly abortAfterMs: number
   /** What statfs shows. */
   readonly volumeSizeBytes: number

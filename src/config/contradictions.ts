@@ -19,7 +19,15 @@ const OFF = /^(false|no|off|0)$/i
 const ON = /^(true|yes|on|1)$/i
 
 /** What only writing has a use for. */
-const WRITING: readonly OptionName[] = ['acl', 'storageClass', 'sse', 'sseKmsKeyId', 'signPayload']
+const WRITING: readonly OptionName[] = [
+  'acl',
+  'storageClass',
+  'sse',
+  'sseKmsKeyId',
+  'signPayload',
+  'killedWriter',
+  'exclusiveCreate',
+]
 
 /** Pairs that contradict each other, with what to do instead. */
 const PAIRS: readonly (readonly [Side, Side, string])[] = [
@@ -34,6 +42,11 @@ const PAIRS: readonly (readonly [Side, Side, string])[] = [
     { name: 'transport', is: /^fuse-native$/ },
     { name: 'kernelReadAhead' },
     "the kernel's own read-ahead, which --transport fuse-native can't change",
+  ],
+  [
+    { name: 'transport', is: /^fuse-native$/ },
+    { name: 'killedWriter', is: /^(?!publish$)/i },
+    "--killed-writer publish, since --transport fuse-native can't tell who closes a file",
   ],
   ...WRITING.map(name => [{ name: 'readOnly' }, { name }, 'nothing about writing with --read-only'] as const),
 ]

@@ -1,12 +1,13 @@
 import type { Attachments, ObjectVersion } from '../backend/object-store.js'
 import { Extents } from './extents.js'
 import { FsError } from './fs-error.js'
+import type { Keeping } from './kept-files.js'
 import { LocalContent } from './local-content.js'
 import { abandonable } from './mutex.js'
 import type { AllocateOptions } from './operations.js'
 import type { PartStream } from './part-stream.js'
 import { type Piece, piecesOf, seekIn, type WrittenFile } from './pieces.js'
-import { isSameVersion, RemoteRanges } from './remote-ranges.js'
+import { isSameVersion, type RemoteRange, RemoteRanges } from './remote-ranges.js'
 import type { WriterServices } from './writer-services.js'
 
 /** Whose bytes these are, asked when it matters. */
@@ -146,14 +147,10 @@ export class FileData {
    * Gives the bytes up under `kept/`, and says where they lie. Other bytes than these are the base's at the same place;
    * what was to come from other objects is fetched, if it is still there.
    */
-  async keep(record: {
-    readonly sizeBytes: number
-    readonly reason: string
-    readonly keptAtMs: number
-  }): Promise<string> {
+  async keep(record: Keeping & { readonly sizeBytes: number; readonly keptAtMs: number }): Promise<string> {
     const { base } = this.#owner
     for (const { start, end, version, offset } of [...this.#remote.ranges]) {
-      if (base !== undefined && isSameVersion(version, base) && offset === start) continue
+      if (isOfBase({ start, end, version, offset }, base)) continue
       try {
         await this.#services.committer.fetch(this.file, start, end)
       } catch (error) {
@@ -162,9 +159,12 @@ export class FileData {
       }
     }
     const zeros = new Extents()
+    const lost = new Extents()
     for (const piece of piecesOf(this.file, 0, this.#sizeBytes))
       if (piece.kind === 'zero') zeros.add(piece.start, piece.end)
-    return this.#content.keep(record, zeros)
+      else if (piece.kind === 'dropped' || (piece.kind === 'remote' && !isOfBase(piece, base)))
+        lost.add(piece.start, piece.end)
+    return this.#content.keep(record, { zeros, lost })
   }
 
   /** All of it is stored as this version. Returns what is to be disposed of then. */
@@ -309,4 +309,9 @@ export class FileData {
     const owner = () => ({ key: this.#owner.path, baseEtag: this.#owner.base?.etag })
     return new LocalContent({ area, budget, maxMemoryBytes: sizes.firstBytes, owner })
   }
+}
+
+/** The bytes are those of the version that is edited, where they were. */
+function isOfBase(range: RemoteRange, base: ObjectVersion | undefined): boolean {
+  return base !== undefined && isSameVersion(range.version, base) && range.offset === range.start
 }

@@ -3,6 +3,7 @@ import type { Attachments, ObjectInfo, ObjectVersion, WriteConditions, WriteResu
 import { isStoreError } from '../backend/store-error.js'
 import { FileData } from './file-data.js'
 import { FsError } from './fs-error.js'
+import type { Keeping } from './kept-files.js'
 import type { Borrower } from './loans.js'
 import type { Mutex } from './mutex.js'
 import type { AllocateOptions } from './operations.js'
@@ -69,6 +70,11 @@ export class FileWriter implements Borrower {
 
   get isDirty(): boolean {
     return this.#isDirty
+  }
+
+  /** Bytes or the size have changed, not only attributes. */
+  get hasUnstoredContent(): boolean {
+    return this.#isContentDirty
   }
 
   /** Why the present changes are not stored, where that has been tried. */
@@ -181,15 +187,15 @@ export class FileWriter implements Borrower {
     this.#stepAside.abort()
   }
 
-  /** Ends the writer. What is not stored is kept under the state folder, for this reason; says where. */
-  close(reason: string): Promise<string | undefined> {
+  /** Ends the writer. What is not stored is kept under the state folder, unless nothing is to be; says where. */
+  close(keeping: Keeping | undefined): Promise<string | undefined> {
     this.#closed ??= this.#target.lock.run(async () => {
       await this.#data.endStream()
       this.#services.loans.end(this)
       this.#isDirty = false
-      if (this.#isContentDirty && !this.#target.isUnlinked) {
+      if (keeping !== undefined && this.#isContentDirty && !this.#target.isUnlinked) {
         const keptAtMs = this.#services.clock.nowMs()
-        return this.#data.keep({ sizeBytes: this.sizeBytes, reason, keptAtMs })
+        return this.#data.keep({ ...keeping, sizeBytes: this.sizeBytes, keptAtMs })
       }
       await this.#data.content.dispose()
       return undefined
@@ -211,6 +217,7 @@ export class FileWriter implements Borrower {
     if (replaces) this.#absence = undefined
     else if (this.#absence === 'exclusive') this.#absence = 'believed'
     if (base !== undefined) this.rebase(base)
+    else this.#data.content.ownerChanged()
     void this.#data.endStream()
   }
 
@@ -219,6 +226,7 @@ export class FileWriter implements Borrower {
     if (this.#base === undefined) return
     this.#data.remote.replace(this.#base, version)
     this.#base = version
+    this.#data.content.ownerChanged()
   }
 
   /** Runs a change that is no append under the lock; it says whether it changed anything. */

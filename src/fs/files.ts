@@ -17,6 +17,7 @@ export interface FilesOptions {
   readonly reader: Reader
   readonly writers: OpenWriters
   readonly changes: AttributeChanges
+  readonly exclusiveCreate: 'close' | 'open'
 }
 
 const DAY_SECONDS = 86_400
@@ -27,12 +28,14 @@ export class Files {
   readonly #reader: Reader
   readonly #writers: OpenWriters
   readonly #changes: AttributeChanges
+  readonly #exclusiveCreate: 'close' | 'open'
 
   constructor(options: FilesOptions) {
     this.#tree = options.tree
     this.#reader = options.reader
     this.#writers = options.writers
     this.#changes = options.changes
+    this.#exclusiveCreate = options.exclusiveCreate
   }
 
   /** ESTALE for a node whose name shows a newer version, or other attributes: the kernel looks up again. */
@@ -57,7 +60,8 @@ export class Files {
     }
   }
 
-  create(parent: Node, slot: string, mode: number, flags: OpenFlags, context: CallContext): FileHandle {
+  /** EEXIST when another mount has made the file meanwhile and that is to be known at once. */
+  async create(parent: Node, slot: string, mode: number, flags: OpenFlags, context: CallContext): Promise<FileHandle> {
     this.#tree.newKey(parent, slot)
     const node = this.#tree.inodes.make(parent, slot, S_IFREG)
     this.#tree.shown.give(node, mode, context.uid, context.gid)
@@ -66,7 +70,20 @@ export class Files {
     node.modified = this.#tree.now()
     node.changed = node.modified
     this.#tree.touchDirectory(parent)
-    return this.#handle(node, { ...flags, write: true }, context)
+    const handle = this.#handle(node, { ...flags, write: true }, context)
+    if (flags.exclusive && this.#exclusiveCreate === 'open') await this.#storeEmpty(handle)
+    return handle
+  }
+
+  /** Lock files: whoever stores the empty object first has made it. */
+  async #storeEmpty({ node }: FileHandle): Promise<void> {
+    try {
+      await this.#writers.commit(node)
+    } catch (error) {
+      await this.#writers.abandon(node)
+      this.#tree.inodes.release(node)
+      throw error
+    }
   }
 
   /**
@@ -179,7 +196,7 @@ export class Files {
     const { node } = handle
     this.#reader.end(handle.pattern)
     try {
-      if (handle.flags.write) await this.#writers.release(node)
+      if (handle.flags.write) await this.#writers.release(handle)
     } finally {
       this.#tree.inodes.release(node)
     }

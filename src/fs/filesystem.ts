@@ -8,15 +8,12 @@ import type { ReadReply } from '../cache/lanes/read-reply.js'
 import type { MetadataCache } from '../cache/metadata-cache.js'
 import { AttributeChanges } from './attribute-changes.js'
 import type { AttributeDefaults } from './attributes.js'
-import { Committer } from './commit.js'
 import { Directories } from './directories.js'
-import type { WriterServices } from './file-writer.js'
 import { Files } from './files.js'
 import { FsError } from './fs-error.js'
-import { Handles } from './handles.js'
+import { type FileHandle, Handles } from './handles.js'
 import { Inodes } from './inodes.js'
-import { Loans } from './loans.js'
-import { MemoryBudget } from './memory-budget.js'
+import { KilledWriters } from './killed-writers.js'
 import { abandonable } from './mutex.js'
 import { MAX_NAME_BYTES, slotOf } from './names.js'
 import type { Node } from './node.js'
@@ -41,13 +38,12 @@ import type {
   WriteOptions,
   XattrDemand,
 } from './operations.js'
-import { PartSizes } from './part-sizes.js'
-import { PartStream } from './part-stream.js'
 import { Reader } from './reader.js'
 import { Names } from './rename.js'
 import { SpecialFiles } from './special-files.js'
 import type { StagingArea } from './staging.js'
 import { Tree } from './tree.js'
+import { writerServices } from './writer-services.js'
 import { Xattrs } from './xattrs.js'
 
 export interface FilesystemOptions {
@@ -65,6 +61,10 @@ export interface FilesystemOptions {
   readonly metadataTtlMs: number
   /** `--attributes full`: a listing asks for the attributes of every object that it has not seen yet. */
   readonly asksAllAttributes: boolean
+  /** Signals that end a program with nothing published of what it was writing. */
+  readonly keptSignals: ReadonlySet<number>
+  /** Where racing O_EXCL creators of several mounts are told apart: when they close, or when they open. */
+  readonly exclusiveCreate: 'close' | 'open'
   readonly maxReadAheadBytes: number
   readonly partSizeBytes: number
   /** Parts of one file under way at the same time. */
@@ -93,10 +93,9 @@ export class BucketFilesystem implements Filesystem {
   #isEnding = false
 
   constructor(options: FilesystemOptions) {
-    const { store, metadata, clock, area, log, defaults } = options
+    const { store, metadata, clock, log, defaults } = options
     const { known, folderTimes } = options
     const ttlMs = options.metadataTtlMs
-    const nowMs = () => clock.nowMs()
     this.#sizeBytes = options.sizeBytes
     this.#tree = new Tree({
       store,
@@ -111,27 +110,22 @@ export class BucketFilesystem implements Filesystem {
     })
     this.#directories = new Directories(this.#tree)
     this.#names = new Names(this.#tree, this.#directories)
-    const sizes = new PartSizes(options.partSizeBytes)
-    const concurrency = options.uploadConcurrency
-    const budget = new MemoryBudget(options.writeMemoryBytes)
-    const services: WriterServices = {
-      committer: new Committer({ store, area, sizes, concurrency, nowMs }),
-      newStream: (key, attachments) =>
-        new PartStream({ store, key, attachments, sizes, concurrency, budget, area, log, nowMs }),
-      area,
-      budget,
-      sizes,
-      loans: new Loans(log),
-      clock,
-      log,
-    }
+    const services = writerServices(options)
     const { holders, kernelCache } = options
-    this.#writers = new OpenWriters({ tree: this.#tree, services, holders, kernelCache, log })
+    const killed = new KilledWriters(holders, options.keptSignals)
+    this.#writers = new OpenWriters({ tree: this.#tree, services, holders, killed, kernelCache, log })
     this.#changes = new AttributeChanges(this.#tree, this.#writers, services)
     this.#special = new SpecialFiles(this.#tree, options.blocks)
     this.#xattrs = new Xattrs(this.#tree, this.#changes, this.#directories, new ObjectFacts(this.#tree))
     const reader = new Reader(options.blocks, options.maxReadAheadBytes)
-    this.#files = new Files({ tree: this.#tree, reader, writers: this.#writers, changes: this.#changes })
+    const { exclusiveCreate } = options
+    this.#files = new Files({
+      tree: this.#tree,
+      reader,
+      writers: this.#writers,
+      changes: this.#changes,
+      exclusiveCreate,
+    })
   }
 
   async statfs(): Promise<FilesystemStatistics> {
@@ -297,8 +291,12 @@ export class BucketFilesystem implements Filesystem {
     this.#checkOpen()
     const node = this.#inodes.get(id)
     const opened = this.#inodes.using(node, () => this.#files.open(node, flags, context))
+    return { handle: this.#handles.add(await this.#opened(opened, context)), keepCache: true }
+  }
+
+  async #opened(opened: Promise<FileHandle>, context: CallContext): Promise<FileHandle> {
     try {
-      return { handle: this.#handles.add(await abandonable(opened, context.signal)), keepCache: true }
+      return await abandonable(opened, context.signal)
     } catch (error) {
       // What is opened after its program was killed is nobody's.
       opened.then(
@@ -325,9 +323,11 @@ export class BucketFilesystem implements Filesystem {
       const open = await this.open(existing.id, flags, context)
       return { entry: this.#tree.entry(existing), open }
     }
-    const handle = this.#files.create(directory, slot, mode & ~context.umask, flags, context)
-    const open = { handle: this.#handles.add(handle), keepCache: true }
-    return { entry: this.#tree.entry(handle.node), open }
+    const created = this.#inodes.using(directory, () =>
+      this.#files.create(directory, slot, mode & ~context.umask, flags, context),
+    )
+    const handle = await this.#opened(created, context)
+    return { entry: this.#tree.entry(handle.node), open: { handle: this.#handles.add(handle), keepCache: true } }
   }
 
   read(handle: number, offset: number, sizeBytes: number, reply: ReadReply, context: CallContext): Promise<void> {

@@ -1,7 +1,9 @@
 import { Extents } from './extents.js'
 import { FsError } from './fs-error.js'
+import type { KeptRecord, Ranges, StagedFor, StoreSource } from './kept-files.js'
 import type { MemoryBudget } from './memory-budget.js'
-import type { KeptRecord, StagedFor, StagingArea, StagingFile } from './staging.js'
+import type { StagingArea } from './staging.js'
+import type { StagingFile } from './staging-file.js'
 
 export interface LocalContentOptions {
   readonly area: StagingArea
@@ -9,6 +11,8 @@ export interface LocalContentOptions {
   /** Content beyond this goes to a staging file. */
   readonly maxMemoryBytes: number
   readonly owner: () => StagedFor
+  /** Holds the content from the beginning; it stays the caller's. */
+  readonly file?: StagingFile
 }
 
 const FIRST_MEMORY_BYTES = 64 * 1024
@@ -29,6 +33,7 @@ export class LocalContent {
 
   constructor(options: LocalContentOptions) {
     this.#options = options
+    this.#file = options.file
   }
 
   get held(): Extents {
@@ -81,16 +86,24 @@ export class LocalContent {
 
   /**
    * Makes the bytes safe on this disk under `kept/` and gives them up here; says where they lie. `zeros` are ranges
-   * without bytes that read as zeros, as the file's holes do.
+   * without bytes that read as zeros, as the file's holes do; bytes of `lost` are not to be had.
    */
-  async keep(record: Omit<KeptRecord, 'ranges' | keyof StagedFor>, zeros: Extents): Promise<string> {
+  async keep(
+    record: Omit<KeptRecord, 'ranges' | 'lost' | keyof StagedFor | keyof StoreSource>,
+    { zeros, lost }: { readonly zeros: Extents; readonly lost: Extents },
+  ): Promise<string> {
     const file = await this.spill()
     const all = new Extents()
     for (const { start, end } of [...file.held.ranges, ...zeros.ranges]) all.add(start, end)
-    const ranges = all.ranges.map(range => [range.start, range.end] as const)
-    const keptAt = await this.#options.area.keep(file, { ...this.#options.owner(), ...record, ranges })
+    const kept = { ...this.#options.owner(), ...record, ranges: rangesOf(all), lost: rangesOf(lost) }
+    const keptAt = await this.#options.area.keep(file, kept)
     this.#isDisposed = true
     return keptAt
+  }
+
+  /** The owner has another key or base: whoever finds the staging file after a crash must know. Never waits. */
+  ownerChanged(): void {
+    if (this.#file !== undefined) this.#options.area.renew(this.#file, this.#options.owner())
   }
 
   /** Reads under way keep the content alive: call `done` when they are over. */
@@ -121,6 +134,8 @@ export class LocalContent {
       throw error
     }
     this.#file = file
+    // It may have been renamed while its bytes were being moved.
+    this.ownerChanged()
     this.#freeMemory()
     return file
   }
@@ -147,4 +162,8 @@ export class LocalContent {
     if (this.#file !== undefined) await this.#options.area.remove(this.#file)
     this.#file = undefined
   }
+}
+
+function rangesOf(extents: Extents): Ranges {
+  return extents.ranges.map(range => [range.start, range.end] as const)
 }

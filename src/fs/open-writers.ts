@@ -3,6 +3,8 @@ import { isStoreError } from '../backend/store-error.js'
 import { FileWriter, type WriterServices, type WriterTarget } from './file-writer.js'
 import { errnoOf } from './fs-error.js'
 import type { FileHandle } from './handles.js'
+import type { Keeping } from './kept-files.js'
+import { type KilledWriters, signalName } from './killed-writers.js'
 import { abandonable } from './mutex.js'
 import { nameOfSlot } from './names.js'
 import type { Node } from './node.js'
@@ -13,6 +15,7 @@ export interface OpenWritersOptions {
   readonly tree: Tree
   readonly services: WriterServices
   readonly holders: HolderProbe
+  readonly killed: KilledWriters
   readonly kernelCache: KernelCache
   readonly log: Log
 }
@@ -22,6 +25,7 @@ export class OpenWriters {
   readonly #tree: Tree
   readonly #services: WriterServices
   readonly #holders: HolderProbe
+  readonly #killed: KilledWriters
   readonly #kernelCache: KernelCache
   readonly #log: Log
   /** How many handles of a node are open for writing: its writer ends with the last. */
@@ -31,6 +35,7 @@ export class OpenWriters {
     this.#tree = options.tree
     this.#services = options.services
     this.#holders = options.holders
+    this.#killed = options.killed
     this.#kernelCache = options.kernelCache
     this.#log = options.log
   }
@@ -84,12 +89,17 @@ export class OpenWriters {
     return this.#writeHandles.get(node) === 1
   }
 
-  /** A descriptor was closed: stores what the file owes, unless another process still holds it for writing. */
+  /**
+   * A descriptor was closed: stores what the file owes, unless another process still holds it for writing. A program
+   * that is being killed stores nothing, and only marks the handle: a later close of it by a living one may.
+   */
   async flush(handle: FileHandle, context: CallContext): Promise<void> {
     const { node } = handle
+    handle.killedBy = undefined
     if (!handle.flags.write || node.writer?.isDirty !== true) return
     if (context.pid !== 0 && (await this.#holders.isHeld(handle.pids, node.ino))) return
-    await this.commit(node, context.signal)
+    if (node.writer?.hasUnstoredContent === true) handle.killedBy = this.#killed.signalOf(handle, context)
+    if (handle.killedBy === undefined) await this.commit(node, context.signal)
   }
 
   /** Resolves when everything written so far is stored. What is being stored goes on when `signal` fires. */
@@ -116,10 +126,16 @@ export class OpenWriters {
   }
 
   /** A handle that was open for writing is gone. */
-  async release(node: Node): Promise<void> {
+  async release(handle: FileHandle): Promise<void> {
+    const { node, killedBy } = handle
     const left = this.letGo(node)
     const { writer } = node
     if (writer === undefined) return
+    if (killedBy !== undefined && writer.hasUnstoredContent && !node.isUnlinked) {
+      // One content is all that a file has: what is left to other handles is theirs to publish.
+      if (left === 0) await this.#endKilled(node, writer, killedBy)
+      return
+    }
     if (left > 0) {
       // The other handles' commits publish it too; this one's error has nobody to hear it.
       await writer.commit().catch((error: unknown) => this.#log.warn('not stored yet', { path: node.path, error }))
@@ -131,6 +147,41 @@ export class OpenWriters {
   async endLast(node: Node, writer: FileWriter): Promise<void> {
     const keptAt = await this.#end(node, writer)
     if (keptAt !== undefined) this.#dropFromKernel(node)
+  }
+
+  /** The handle was to be there and is not: nothing of what it owes is stored or kept. */
+  async abandon(node: Node): Promise<void> {
+    const { writer } = node
+    if (this.letGo(node) > 0 || writer === undefined) return
+    node.writer = undefined
+    this.#dropFromKernel(node)
+    await writer.close(undefined)
+  }
+
+  /** The last writer was killed. The bucket and the mount show what was stored before; what it wrote is kept. */
+  async #endKilled(node: Node, writer: FileWriter, signal: number): Promise<void> {
+    const { path } = node
+    const reason = `killed by ${signalName(signal)}`
+    const keeping = await node.lock.run(async () => {
+      // A commit that was under way may have stored it, and who has opened the file meanwhile goes on with it.
+      if (!writer.hasUnstoredContent || this.#writeHandles.has(node)) return undefined
+      const found = await this.#keeping(node, reason)
+      node.writer = undefined
+      this.#dropFromKernel(node)
+      return found
+    })
+    if (keeping === undefined) {
+      if (!this.#writeHandles.has(node)) await this.endLast(node, writer)
+      return
+    }
+    try {
+      const keptAt = await writer.close(writer.sizeBytes === 0 ? undefined : keeping)
+      const message = 'a writer was killed, so the bucket keeps what it had'
+      if (keptAt === undefined) this.#log.warn(`${message}; nothing had been written`, { path, reason })
+      else this.#log.warn(`${message}; what was written is kept: mount-bucket recover`, { path, reason, keptAt })
+    } catch (error) {
+      this.#log.error('what a killed writer wrote could not be kept', { path, reason, error })
+    }
   }
 
   /**
@@ -145,15 +196,18 @@ export class OpenWriters {
         failure = error
       })
     if (this.#writeHandles.has(node) && (failure === undefined || !isMountEnding)) return undefined
-    if (node.writer === writer) node.writer = undefined
     const { path } = node
     try {
-      const keptAt = await writer.close(failure === undefined ? 'closed' : `${errnoOf(failure)}: ${String(failure)}`)
+      const reason = failure === undefined ? 'closed' : `${errnoOf(failure)}: ${String(failure)}`
+      const closed = this.#keeping(node, reason).then(keeping => writer.close(keeping))
+      if (node.writer === writer) node.writer = undefined
+      const keptAt = await closed
       if (keptAt === undefined) {
         if (failure !== undefined) this.#log.error('attributes were not stored', { path, error: failure })
         return undefined
       }
-      this.#log.error('a file was not stored; its bytes are kept', { path, keptAt, error: failure })
+      const message = 'a file was not stored; its bytes are kept: mount-bucket recover'
+      this.#log.error(message, { path, keptAt, error: failure })
       return keptAt
     } catch (error) {
       this.#log.error('a file was neither stored nor kept', { path, reason: failure, error })
@@ -161,10 +215,21 @@ export class OpenWriters {
     }
   }
 
-  /** The kernel still holds bytes that the bucket will never have. */
+  /** What is noted beside bytes that are kept. */
+  async #keeping(node: Node, reason: string): Promise<Keeping> {
+    const shownEtag = (node.version ?? node.replaced)?.etag
+    // Without them it is stored as a new file would be.
+    const attachments = await this.#tree.attachments(node).catch(() => undefined)
+    return { reason, path: node.path, shownEtag, attachments }
+  }
+
+  /** The kernel still holds bytes that the bucket will never have, and the node attributes. */
   #dropFromKernel(node: Node): void {
+    this.#tree.reverted(node)
     this.#kernelCache.invalidateNode(node.id)
     if (node.version !== undefined) return
+    // What it was to replace is there still.
+    this.#tree.metadata.forget(node.path)
     if (node.parent !== undefined)
       this.#kernelCache.invalidateEntry(node.parent.id, nameOfSlot(node.slot, node.parent.partial))
     this.#tree.inodes.detach(node)

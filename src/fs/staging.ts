@@ -1,39 +1,20 @@
 import { randomUUID } from 'node:crypto'
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Log } from '../backend/log.js'
-import { punchHole } from '../system/fallocate.js'
-import { tryLockExclusive } from '../system/flock.js'
-import { Extents } from './extents.js'
-import { FsError } from './fs-error.js'
+import { KeptFiles, type KeptRecord, readJson, type StagedFor, type StoreSource } from './kept-files.js'
+import { isLocked, outOfSpace, StagingFile } from './staging-file.js'
 
 export interface StagingOptions {
   /** The mount's state folder; `staging/`, `kept/` and `uploads/` are made below it. */
   readonly folder: string
+  readonly source: StoreSource
   /** Bound of all staging files together. */
   readonly maxBytes: number
+  /** Beyond this the log warns of what is kept: it is never removed by itself, and more is kept all the same. */
+  readonly maxKeptBytes: number
   readonly log: Log
   readonly newId?: () => string
-}
-
-/** Whose bytes a staging file holds. */
-export interface StagedFor {
-  readonly key: string
-  /** The version that was being edited; undefined for a new or replaced object. */
-  readonly baseEtag: string | undefined
-}
-
-/** What is written beside kept bytes, as JSON. */
-export interface KeptRecord extends StagedFor {
-  /** Size that the file had for the program that wrote it. */
-  readonly sizeBytes: number
-  /**
-   * The ranges that the kept file holds: `[start, end]` pairs; other bytes are the base's, or zero. Undefined where the
-   * driver died before it could say: then the holes of the file are the base's bytes.
-   */
-  readonly ranges: readonly (readonly [number, number])[] | undefined
-  readonly reason: string
-  readonly keptAtMs: number
 }
 
 interface UploadRecord {
@@ -46,19 +27,30 @@ interface UploadRecord {
 export class StagingArea {
   readonly #options: StagingOptions
   readonly #newId: () => string
+  readonly #kept: KeptFiles
+  /** Of each file whose record is being written anew, when that is done. */
+  readonly #renewals = new Map<StagingFile, Promise<void>>()
   #usedBytes = 0
 
   private constructor(options: StagingOptions) {
     this.#options = options
     this.#newId = options.newId ?? randomUUID
+    this.#kept = new KeptFiles(options.folder)
   }
 
   /** Makes the folders. What an earlier driver left in staging moves to `kept/`, since its writers are gone. */
   static async open(options: StagingOptions): Promise<StagingArea> {
-    const area = new StagingArea(options)
-    for (const folder of ['staging', 'kept', 'uploads'])
-      await mkdir(join(options.folder, folder), { recursive: true, mode: 0o700 })
+    const area = await StagingArea.beside(options)
     await area.#keepLeftovers()
+    return area
+  }
+
+  /** The area of a mount that may be running: what others have in it is left alone. */
+  static async beside(options: StagingOptions): Promise<StagingArea> {
+    const area = new StagingArea(options)
+    for (const folder of ['staging', 'uploads'])
+      await mkdir(join(options.folder, folder), { recursive: true, mode: 0o700 })
+    await area.#kept.make()
     return area
   }
 
@@ -68,7 +60,7 @@ export class StagingArea {
     try {
       const file = new StagingFile(this, id, path, await open(path, 'wx+', 0o600))
       try {
-        await writeFile(join(this.#options.folder, 'staging', `${id}.json`), JSON.stringify(owner), { mode: 0o600 })
+        await writeFile(this.#recordPath(id), JSON.stringify(owner), { mode: 0o600 })
         return file
       } catch (error) {
         await this.remove(file)
@@ -90,22 +82,34 @@ export class StagingArea {
     this.#usedBytes -= sizeBytes
   }
 
+  /** The file belongs to another key or version now, which a later driver must know if this one dies. Never waits. */
+  renew(file: StagingFile, owner: StagedFor): void {
+    const path = this.#recordPath(file.id)
+    const write = async () => {
+      try {
+        await writeFile(`${path}.new`, JSON.stringify(owner), { mode: 0o600 })
+        await rename(`${path}.new`, path)
+      } catch (error) {
+        this.#options.log.warn('where a staged file belongs could not be noted', { key: owner.key, error })
+      }
+    }
+    this.#renewals.set(file, this.#settled(file).then(write))
+  }
+
   /** Moves a staging file out of the way of new ones and says where: its bytes could not be stored. */
-  async keep(file: StagingFile, record: KeptRecord): Promise<string> {
-    const folder = join(this.#options.folder, 'kept')
-    const keptAt = join(folder, `${file.id}.data`)
+  async keep(file: StagingFile, record: Omit<KeptRecord, keyof StoreSource>): Promise<string> {
     await file.sync()
-    await writeFile(join(folder, `${file.id}.json`), `${JSON.stringify(record, undefined, 1)}\n`, { mode: 0o600 })
-    await rename(file.path, keptAt)
+    const keptAt = await this.#kept.add(file.id, file.path, { ...this.#options.source, ...record })
     await file.close()
-    await this.#removeRecord(file.id)
+    await this.#removeRecord(file)
+    await this.#warnOfSize()
     return keptAt
   }
 
   async remove(file: StagingFile): Promise<void> {
     await file.close()
     await rm(file.path, { force: true })
-    await this.#removeRecord(file.id)
+    await this.#removeRecord(file)
   }
 
   /** Remembers an upload before its first part, so that a later driver can abort it. Returns how to forget it. */
@@ -140,153 +144,62 @@ export class StagingArea {
     return records
   }
 
-  async #removeRecord(id: string): Promise<void> {
-    await rm(join(this.#options.folder, 'staging', `${id}.json`), { force: true })
+  #recordPath(id: string): string {
+    return join(this.#options.folder, 'staging', `${id}.json`)
+  }
+
+  #settled(file: StagingFile): Promise<void> {
+    return this.#renewals.get(file) ?? Promise.resolve()
+  }
+
+  async #removeRecord(file: StagingFile): Promise<void> {
+    await this.#settled(file)
+    this.#renewals.delete(file)
+    await rm(this.#recordPath(file.id), { force: true })
+  }
+
+  /** What is kept is never removed by itself, and keeping more loses less than refusing it. */
+  async #warnOfSize(): Promise<void> {
+    const { maxKeptBytes, log } = this.#options
+    const keptBytes = await this.#kept.totalBytes()
+    if (keptBytes > maxKeptBytes)
+      log.warn('what is kept takes more than --kept-size: save, retry or discard it (mount-bucket recover)', {
+        keptBytes,
+        keptSize: maxKeptBytes,
+      })
   }
 
   async #keepLeftovers(): Promise<void> {
     const folder = join(this.#options.folder, 'staging')
     const names = await readdir(folder)
     for (const name of names) {
-      const id = name.slice(0, name.lastIndexOf('.'))
-      if (name.endsWith('.json') && !names.includes(`${id}.data`)) await this.#removeRecord(id)
-      if (!name.endsWith('.data')) continue
-      const path = join(folder, name)
-      if (await isLocked(path)) continue
-      const recorded = await readJson<StagedFor>(join(folder, `${id}.json`))
-      // A record that the crash cut off must not cost the bytes.
-      const owner = recorded ?? { key: '', baseEtag: undefined }
-      const { size } = await stat(path)
-      if (size === 0) {
-        await rm(path, { force: true })
-      } else {
-        const keptAt = join(this.#options.folder, 'kept', name)
-        const record: KeptRecord = {
-          ...owner,
-          sizeBytes: size,
-          ranges: recorded === undefined || owner.baseEtag !== undefined ? undefined : [[0, size]],
-          reason: `the driver ended before it was stored${recorded === undefined ? ' and before it noted of which key' : ''}`,
-          keptAtMs: Date.now(),
-        }
-        await writeFile(join(this.#options.folder, 'kept', `${id}.json`), JSON.stringify(record), { mode: 0o600 })
-        await rename(path, keptAt)
-        this.#options.log.warn('an earlier driver ended before this was stored; its bytes are kept', {
-          key: owner.key,
-          keptAt,
-        })
-      }
-      await this.#removeRecord(id)
+      const id = name.slice(0, name.indexOf('.'))
+      const isOrphan = name.includes('.json') && !names.includes(`${id}.data`)
+      if (isOrphan || name.endsWith('.new')) await rm(join(folder, name), { force: true })
+      if (name.endsWith('.data') && !(await isLocked(join(folder, name)))) await this.#keepLeftover(id)
     }
   }
-}
 
-/** A sparse file of one writer. Only `held` ranges mean anything. */
-export class StagingFile {
-  readonly id: string
-  readonly path: string
-  readonly held = new Extents()
-  readonly #area: StagingArea
-  readonly #handle: FileHandle
-  #heldBytes = 0
-  #isClosed = false
-
-  constructor(area: StagingArea, id: string, path: string, handle: FileHandle) {
-    this.#area = area
-    this.id = id
-    this.path = path
-    this.#handle = handle
-    // Tells drivers that start with the same state folder that the file's writer lives.
-    tryLockExclusive(handle.fd)
-  }
-
-  /** ENOSPC where the bound of the area or the disk is reached; then nothing of it counts as held. */
-  async write(offset: number, data: Uint8Array): Promise<void> {
-    const end = offset + data.length
-    const newBytes = this.held
-      .split(offset, end)
-      .reduce((sum, piece) => sum + (piece.isInside ? 0 : piece.end - piece.start), 0)
-    if (!this.#area.reserve(newBytes)) throw outOfSpace('the staging folder is full (--staging-size)')
-    try {
-      for (let done = 0; done < data.length; ) {
-        const { bytesWritten } = await this.#handle.write(data, done, data.length - done, offset + done)
-        done += bytesWritten
-      }
-    } catch (cause) {
-      this.#area.giveBack(newBytes)
-      throw outOfSpace('the disk of the state folder is full or failing (--state-dir)', cause)
+  async #keepLeftover(id: string): Promise<void> {
+    const path = join(this.#options.folder, 'staging', `${id}.data`)
+    const recorded = await readJson<StagedFor>(this.#recordPath(id))
+    // A record that the crash cut off must not cost the bytes.
+    const owner = recorded ?? { key: '', baseEtag: undefined }
+    const { size } = await stat(path)
+    if (size === 0) {
+      await rm(path, { force: true })
+    } else {
+      const keptAt = await this.#kept.add(id, path, {
+        ...this.#options.source,
+        ...owner,
+        sizeBytes: size,
+        ranges: recorded === undefined || owner.baseEtag !== undefined ? undefined : [[0, size]],
+        reason: `the driver ended before it was stored${recorded === undefined ? ' and before it noted of which key' : ''}`,
+        keptAtMs: Date.now(),
+      })
+      const message = 'an earlier driver ended before this was stored; its bytes are kept (mount-bucket recover)'
+      this.#options.log.warn(message, { key: owner.key, keptAt })
     }
-    this.#heldBytes += newBytes
-    this.held.add(offset, end)
-  }
-
-  /** Bytes of a held range. */
-  async read(offset: number, sizeBytes: number): Promise<Buffer> {
-    const buffer = Buffer.allocUnsafe(sizeBytes)
-    for (let done = 0; done < sizeBytes; ) {
-      const { bytesRead } = await this.#handle.read(buffer, done, sizeBytes - done, offset + done)
-      if (bytesRead === 0) {
-        if (this.held.covers(offset, offset + sizeBytes))
-          throw new FsError('EIO', `the staging file ${this.path} is shorter than it should be`)
-        // The file was truncated while it was being read.
-        buffer.fill(0, done)
-        return buffer
-      }
-      done += bytesRead
-    }
-    return buffer
-  }
-
-  /** Forgets all from `sizeBytes` on. */
-  async truncate(sizeBytes: number): Promise<void> {
-    this.held.remove(sizeBytes, Number.MAX_SAFE_INTEGER)
-    await this.#handle.truncate(sizeBytes)
-    this.#settle()
-  }
-
-  /** Forgets a range and gives its disk space back. */
-  drop(start: number, end: number): void {
-    punchHole(this.#handle.fd, start, end - start)
-    this.held.remove(start, end)
-    this.#settle()
-  }
-
-  sync(): Promise<void> {
-    return this.#handle.datasync()
-  }
-
-  async close(): Promise<void> {
-    if (this.#isClosed) return
-    this.#isClosed = true
-    this.#area.giveBack(this.#heldBytes)
-    await this.#handle.close()
-  }
-
-  #settle(): void {
-    const heldBytes = this.held.totalBytes
-    this.#area.giveBack(this.#heldBytes - heldBytes)
-    this.#heldBytes = heldBytes
-  }
-}
-
-function outOfSpace(message: string, cause?: unknown): FsError {
-  return new FsError('ENOSPC', message, cause)
-}
-
-/** A driver that was detached from its mount point (`umount -l`) may still be storing the file. */
-async function isLocked(path: string): Promise<boolean> {
-  const handle = await open(path, 'r')
-  try {
-    return !tryLockExclusive(handle.fd)
-  } finally {
-    await handle.close()
-  }
-}
-
-async function readJson<T>(path: string): Promise<T | undefined> {
-  try {
-    return JSON.parse(await readFile(path, 'utf8')) as T
-  } catch {
-    // A record that was cut off by the crash says nothing.
-    return undefined
+    await rm(this.#recordPath(id), { force: true })
   }
 }

@@ -1,11 +1,11 @@
 import type { Log } from '../backend/log.js'
-import type { Attachments } from '../backend/object-store.js'
+import type { Attachments, ObjectStore } from '../backend/object-store.js'
 import type { Clock } from '../cache/clock.js'
-import type { Committer } from './commit.js'
-import type { Loans } from './loans.js'
-import type { MemoryBudget } from './memory-budget.js'
-import type { PartSizes } from './part-sizes.js'
-import type { PartStream } from './part-stream.js'
+import { Committer } from './commit.js'
+import { Loans } from './loans.js'
+import { MemoryBudget } from './memory-budget.js'
+import { PartSizes } from './part-sizes.js'
+import { PartStream } from './part-stream.js'
 import type { StagingArea } from './staging.js'
 
 /** What writers share. */
@@ -18,4 +18,34 @@ export interface WriterServices {
   readonly clock: Clock
   readonly log: Log
   newStream(key: string, attachments: Attachments): PartStream
+}
+
+export interface WriterOptions {
+  readonly store: ObjectStore
+  readonly area: StagingArea
+  readonly partSizeBytes: number
+  /** Parts of one file under way at the same time. */
+  readonly uploadConcurrency: number
+  /** What all writers together may hold in memory. */
+  readonly writeMemoryBytes: number
+  readonly clock: Clock
+  readonly log: Log
+}
+
+export function writerServices(options: WriterOptions): WriterServices {
+  const { store, area, clock, log, uploadConcurrency: concurrency } = options
+  const sizes = new PartSizes(options.partSizeBytes)
+  const budget = new MemoryBudget(options.writeMemoryBytes)
+  const nowMs = () => clock.nowMs()
+  return {
+    committer: new Committer({ store, area, sizes, concurrency, nowMs }),
+    newStream: (key, attachments) =>
+      new PartStream({ store, key, attachments, sizes, concurrency, budget, area, log, nowMs }),
+    area,
+    budget,
+    sizes,
+    loans: new Loans(log),
+    clock,
+    log,
+  }
 }

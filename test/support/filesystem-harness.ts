@@ -68,6 +68,8 @@ export class Harness {
       clock,
       defaults: { uid: 1000, gid: 1000, fileMode: 0o644, directoryMode: 0o755 },
       asksAllAttributes: false,
+      keptSignals: new Set([2, 9, 11, 15]),
+      exclusiveCreate: 'close',
       maxReadAheadBytes: 2 * MIB,
       partSizeBytes: 5 * MIB,
       uploadConcurrency: 3,
@@ -82,7 +84,13 @@ export class Harness {
   static async open(options: HarnessOptions = {}): Promise<Harness> {
     const folder = await mkdtemp(join(tmpdir(), 'mount-bucket-test-'))
     const log: Log = options.log ?? SILENT
-    const area = await StagingArea.open({ folder, maxBytes: options.maxStagingBytes ?? 1e9, log })
+    const area = await StagingArea.open({
+      folder,
+      source: { url: 'mem://harness' },
+      maxBytes: options.maxStagingBytes ?? 1e9,
+      maxKeptBytes: 1e9,
+      log,
+    })
     return new Harness(folder, area, options)
   }
 

@@ -1,4 +1,5 @@
 import { DAY_MS, GIB, HOUR_MS, KIB, MIB, type Option, PIB, SECOND_MS } from '../option.js'
+import { KILLED_WRITER } from '../signals.js'
 
 /** Caches, requests and uploads: what bounds memory, disk and time. */
 export const DATA_OPTIONS = {
@@ -78,6 +79,27 @@ export const DATA_OPTIONS = {
     placeholder: 'SIZE',
     default: '10G',
     help: 'how much of the local disk data on its way to the store may take',
+  },
+  keptSize: {
+    group: 'Writing',
+    value: { type: 'size', leastBytes: 0, mostBytes: PIB },
+    placeholder: 'SIZE',
+    default: '10G',
+    help: 'beyond how much of the local disk the log warns of what could not be stored; all is kept until `mount-bucket recover` removes it',
+  },
+  killedWriter: {
+    group: 'Writing',
+    value: { type: 'text', what: 'keep, publish, or signals such as SIGKILL,SIGTERM', pattern: KILLED_WRITER },
+    placeholder: 'RULE',
+    default: 'keep',
+    help: 'what becomes of a file whose writer a signal kills: `keep` what it wrote for `mount-bucket recover` (SIGPIPE aside) and leave the bucket alone, `publish` it, or keep for these signals only',
+  },
+  exclusiveCreate: {
+    group: 'Writing',
+    value: { type: 'choice', choices: ['close', 'open'] },
+    placeholder: 'WHEN',
+    default: 'close',
+    help: 'when O_EXCL finds out about other mounts; `open` stores an empty object at once, as lock files need it',
   },
   abortAfter: {
     group: 'Writing',
