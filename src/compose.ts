@@ -24,8 +24,11 @@ import { processEnvironment } from './config/environment.js'
 import { ConfigurationError } from './config/fault.js'
 import type { OptionName } from './config/option-table.js'
 import { resolveMount } from './config/resolve.js'
+import { Committer } from './fs/commit.js'
 import { BucketFilesystem } from './fs/filesystem.js'
 import { abortLeftUploads } from './fs/left-uploads.js'
+import { PartSizes } from './fs/part-sizes.js'
+import type { RecoveryServices } from './fs/recovery.js'
 import { StagingArea, type StagingOptions } from './fs/staging.js'
 import { createTransport } from './fuse/create-transport.js'
 import { type RunningMount, runMount } from './fuse/mount.js'
@@ -161,6 +164,31 @@ async function openKnowledge(configuration: MountConfiguration, log: Log) {
   const kept = { maxEntries: data.metadataEntries, folder: places.stateDir, log }
   const known = await KnownVersions.open({ ...kept, nowMs: () => SYSTEM_CLOCK.nowMs(), ttlMs: data.metadataTtlMs })
   return { known, folderTimes: await FolderTimes.open(kept) }
+}
+
+/** A store for `mount-bucket recover`, beside mounts that may be running. */
+export interface OpenRecovery {
+  readonly services: RecoveryServices
+  close(): Promise<void>
+}
+
+/** `stateDir` is that of the mount whose kept bytes are to be stored. Rejects with ConfigurationError or StoreError. */
+export async function openForRecovery(
+  configuration: MountConfiguration,
+  stateDir: string,
+  log: Log,
+): Promise<OpenRecovery> {
+  const { store } = await openStack(configuration, log)
+  try {
+    const area = await StagingArea.beside({ ...stagingOptions(configuration, log), folder: stateDir })
+    const sizes = new PartSizes(configuration.data.partSizeBytes)
+    const concurrency = configuration.data.uploadConcurrency
+    const committer = new Committer({ store, area, sizes, concurrency, nowMs: () => SYSTEM_CLOCK.nowMs() })
+    return { services: { store, area, committer }, close: () => store.close() }
+  } catch (error) {
+    await store.close()
+    throw error
+  }
 }
 
 /** Whoever mounts should hear of a wrong endpoint soon, and not of one answer that got lost. */

@@ -5,6 +5,7 @@ import { keyOf, OPTION_NAMES, OPTIONS, type OptionName } from '../config/option-
 import type { CommandLine } from '../config/resolve.js'
 import type { GivenValue } from '../config/source.js'
 import { buildProgram } from './program.js'
+import { type RecoverRequest, readRecoverWords } from './recover-request.js'
 
 /** What the command line asks for. */
 export type Invocation =
@@ -12,6 +13,7 @@ export type Invocation =
   | { readonly command: 'version' }
   | { readonly command: 'mount'; readonly line: CommandLine }
   | { readonly command: 'unmount'; readonly line: CommandLine; readonly lazy: boolean; readonly mountPoint: string }
+  | ({ readonly command: 'recover' } & RecoverRequest)
 
 /** Reads the words behind the program's name. Throws a ConfigurationError where they can't be told apart. */
 export function parseArguments(words: readonly string[]): Invocation {
@@ -26,6 +28,10 @@ export function parseArguments(words: readonly string[]): Invocation {
   const unmount = program.commands.find(command => command.name() === 'unmount')
   unmount?.action(() => {
     invocation = unmountInvocation(program, unmount)
+  })
+  const recover = program.commands.find(command => command.name() === 'recover')
+  recover?.action(() => {
+    invocation = recoverInvocation(program, recover)
   })
   try {
     program.parse(words, { from: 'user' })
@@ -61,6 +67,13 @@ function unmountInvocation(program: Command, unmount: Command): Invocation {
     faults.push({ place: 'unmount', expected: 'one MOUNTPOINT', found: operands.join(' ') || 'none' })
   const line = { values, mountOptions: [], faults }
   return { command: 'unmount', line, lazy: unmount.opts().lazy === true, mountPoint: mountPoint ?? '' }
+}
+
+function recoverInvocation(program: Command, recover: Command): Invocation {
+  const { operands, faults } = readOperands(recover)
+  const values = readFlags(program, faults)
+  const task = readRecoverWords(operands, recover.opts(), faults)
+  return { command: 'recover', line: { values, mountOptions: readLists(program, faults), faults }, ...task }
 }
 
 /** Words that are no known flag and no flag's value; those that look like flags are faults. */

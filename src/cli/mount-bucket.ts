@@ -32,6 +32,10 @@ async function carryOut(invocation: Invocation, words: readonly string[]): Promi
       const { unmount } = await import('./unmount.js')
       return unmount(invocation, processEnvironment())
     }
+    case 'recover': {
+      const { recover } = await import('./recover.js')
+      return recover(invocation, processEnvironment())
+    }
     case 'mount': {
       const environment = processEnvironment()
       if (!isForegroundAsked(invocation.line, environment)) {

@@ -15,14 +15,43 @@ Examples:
   mount-bucket s3://photos /mnt --endpoint http://nas:9000 a bucket of MinIO, Ceph, ...
   mount-bucket file:///srv/photos /mnt                     a folder as a bucket
   mount-bucket unmount /mnt                                store what is dirty, end the mount
+  mount-bucket recover                                     list what could not be stored
   s3://photos /mnt fuse.mount-bucket _netdev,allow_other,region=eu-central-1 0 0      as a line of /etc/fstab
 
 Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 not found, 4 denied, 5 store unreachable,
-6 mount point unfit, 7 data not stored (kept on the local disk).`
+6 mount point unfit, 7 data not stored (kept for recover).`
 
 const UNMOUNT_DESCRIPTION = `Ends a mount and waits until all that was written is stored.
 
 --state-dir, --config and --use are those that the mount was made with.`
+
+const RECOVER_DESCRIPTION = 'Lists what could not be stored and is kept on the local disk, and takes care of it.'
+
+const RECOVER_TEXT = `
+What to do:
+  list [MOUNTPOINT]   what is kept (of the mount at MOUNTPOINT); the default
+  save ID FILE        write it to a file, as the program saw it that wrote it; it stays kept
+  retry ID            store it where it belongs, unless others have changed that since; then it is kept no longer
+  discard ID...       remove it
+
+An ID may be shortened to what no other begins with. The store is reached as for mounting: its URL is known, keys and
+other settings come from flags (--profile, --endpoint, ...), the environment and the configuration file. --state-dir
+is that which the mount was made with.
+
+Examples:
+  mount-bucket recover
+  mount-bucket recover save 3f2a /tmp/result.csv
+  mount-bucket recover retry 3f2a
+  mount-bucket recover discard --all --yes
+
+Exit codes: 0 done, 1 failed or saved in part, 2 usage or configuration, 3 no such ID, 7 still not stored, and still kept.`
+
+/** How commands stand in the list of them. */
+const TERMS: Readonly<Record<string, string>> = {
+  unmount: 'unmount MOUNTPOINT',
+  recover: 'recover [...]',
+  help: 'help [COMMAND]',
+}
 
 /** The commands with their flags, before anything is parsed. Says nothing and exits nowhere by itself. */
 export function buildProgram(output: (text: string) => void): Command {
@@ -33,7 +62,7 @@ export function buildProgram(output: (text: string) => void): Command {
     .addHelpText('after', EXAMPLES)
     .configureHelp({
       optionTerm: flag => flag.flags.replace('[', '').replace(']', ''),
-      subcommandTerm: command => (command.name() === 'unmount' ? 'unmount MOUNTPOINT' : 'help [COMMAND]'),
+      subcommandTerm: command => TERMS[command.name()] ?? command.name(),
     })
     .configureOutput(silent)
     .exitOverride()
@@ -49,6 +78,7 @@ export function buildProgram(output: (text: string) => void): Command {
   program.addOption(new Flag('-V, --version', 'say the version').helpGroup('Other:'))
   program.addHelpOption(new Flag('-h, --help', 'say this').helpGroup('Other:'))
   addUnmount(program)
+  addRecover(program)
   return program
 }
 
@@ -60,6 +90,23 @@ function addUnmount(program: Command): void {
     .description(UNMOUNT_DESCRIPTION)
     .argument('[MOUNTPOINT]', 'where it is mounted')
     .option('-l, --lazy', 'take the mount out of sight although programs still use it')
+    .allowUnknownOption()
+    .allowExcessArguments()
+}
+
+function addRecover(program: Command): void {
+  program
+    .command('recover')
+    .summary('list, save, store or drop what could not be stored')
+    .usage('[list | save ID FILE | retry ID | discard ID...] [OPTIONS]')
+    .description(RECOVER_DESCRIPTION)
+    .addHelpText('after', RECOVER_TEXT)
+    .argument('[WORDS...]', 'what to do, and with which of the files that are kept')
+    .option('--json', 'list as JSON')
+    .option('--force', 'save: replace FILE; retry: replace whatever the bucket has by now')
+    .option('--partial', 'save: be content with the parts that can be had, the rest being zeros')
+    .option('--all', 'discard: everything that list shows')
+    .option('--yes', 'discard: do not ask')
     .allowUnknownOption()
     .allowExcessArguments()
 }

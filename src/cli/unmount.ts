@@ -27,7 +27,10 @@ function report(mountPoint: string, result: EndResult): ExitCode {
       return EXIT.done
     case 'driver-gone':
       say(`${mountPoint} is unmounted`)
-      complain(`its driver had ended before; what it had not stored yet is kept in ${result.stateDir}`)
+      complain(
+        `its driver had ended before; what it had not stored yet is kept in ${result.stateDir}`,
+        'after the next mount there, mount-bucket recover lists it',
+      )
       return EXIT.done
     case 'ended':
       if (result.end.isAllStored) {
@@ -37,6 +40,7 @@ function report(mountPoint: string, result: EndResult): ExitCode {
       complain(
         `${mountPoint} is unmounted, but not all could be stored`,
         ...result.end.kept.map(({ path, keptAt }) => `${path} is kept at ${keptAt}`),
+        'mount-bucket recover lists it, stores it or saves it elsewhere',
       )
       return EXIT.notStored
   }

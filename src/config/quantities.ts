@@ -57,3 +57,11 @@ function formatUnits(value: number, units: readonly (readonly [string, number])[
   const unit = value === 0 ? undefined : units.find(([, factor]) => value % factor === 0)
   return unit === undefined ? String(value) : `${value / unit[1]}${unit[0]}`
 }
+
+/** For people: `1.2M`, `512`. */
+export function formatSizeRoughly(sizeBytes: number): string {
+  const power = Math.min(5, Math.floor(Math.log2(Math.max(1, sizeBytes)) / 10))
+  if (power === 0) return String(sizeBytes)
+  const value = sizeBytes / KIB ** power
+  return `${value < 10 ? value.toFixed(1) : Math.round(value)}${'KMGTP'[power - 1]}`
+}

@@ -1,7 +1,4 @@
-import type { Log } from '../backend/log.js'
-import type { ObjectStore } from '../backend/object-store.js'
 import type { BlockCache } from '../cache/block-cache.js'
-import type { Clock } from '../cache/clock.js'
 import type { FolderTimes } from '../cache/folder-times.js'
 import type { KnownVersions } from '../cache/known-versions.js'
 import type { ReadReply } from '../cache/lanes/read-reply.js'
@@ -41,22 +38,17 @@ import type {
 import { Reader } from './reader.js'
 import { Names } from './rename.js'
 import { SpecialFiles } from './special-files.js'
-import type { StagingArea } from './staging.js'
 import { Tree } from './tree.js'
-import { writerServices } from './writer-services.js'
+import { type WriterOptions, writerServices } from './writer-services.js'
 import { Xattrs } from './xattrs.js'
 
-export interface FilesystemOptions {
-  readonly store: ObjectStore
+export interface FilesystemOptions extends WriterOptions {
   readonly metadata: MetadataCache
   readonly known: KnownVersions
   readonly folderTimes: FolderTimes
   readonly blocks: BlockCache
-  readonly area: StagingArea
   readonly kernelCache: KernelCache
   readonly holders: HolderProbe
-  readonly log: Log
-  readonly clock: Clock
   readonly defaults: AttributeDefaults
   readonly metadataTtlMs: number
   /** `--attributes full`: a listing asks for the attributes of every object that it has not seen yet. */
@@ -66,11 +58,6 @@ export interface FilesystemOptions {
   /** Where racing O_EXCL creators of several mounts are told apart: when they close, or when they open. */
   readonly exclusiveCreate: 'close' | 'open'
   readonly maxReadAheadBytes: number
-  readonly partSizeBytes: number
-  /** Parts of one file under way at the same time. */
-  readonly uploadConcurrency: number
-  /** What all writers together may hold in memory. */
-  readonly writeMemoryBytes: number
   /** What statfs says the bucket can hold. */
   readonly sizeBytes: number
 }

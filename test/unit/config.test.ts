@@ -29,6 +29,7 @@ describe('precedence', () => {
       partSizeBytes: 8 * 1024 ** 2,
       uploadConcurrency: 4,
       stagingSizeBytes: 10 * 1024 ** 3,
+      keptSizeBytes: 10 * 1024 ** 3,
       abortAfterMs: 7 * 86_400_000,
       volumeSizeBytes: 1024 ** 5,
     })
@@ -136,6 +137,33 @@ describe('what a mount is given', () => {
   it('is plain data', async () => {
     const configuration = await configure([...BUCKET, '--region', 'eu-central-1', '-o', 'noatime'])
     expect(structuredClone(configuration)).toEqual(configuration)
+  })
+})
+
+describe('killed writers', () => {
+  const SIGKILL = 9
+  const SIGPIPE = 13
+  const SIGTERM = 15
+  const signals = async (rule: string) => (await configure([...BUCKET, '--killed-writer', rule])).mount.keptSignals
+
+  it('are those of every signal but SIGPIPE', async () => {
+    const { keptSignals } = (await configure(BUCKET)).mount
+    expect(keptSignals).toEqual(await signals('keep'))
+    for (const signal of [1, 2, SIGKILL, 11, SIGTERM, 64]) expect(keptSignals).toContain(signal)
+    expect(keptSignals).not.toContain(SIGPIPE)
+  })
+
+  it.each([
+    ['publish', []],
+    ['SIGKILL', [SIGKILL]],
+    ['kill,sigterm', [SIGKILL, SIGTERM]],
+  ])('%s', async (rule, expected) => {
+    expect(await signals(rule)).toEqual(expected)
+  })
+
+  it.each(['never', 'SIGNONE', 'KILL TERM', 'keep,KILL', ''])('are not understood as %j', async rule => {
+    const [fault] = await faultsOf([...BUCKET, '--killed-writer', rule])
+    expect(fault).toMatch(/^--killed-writer: expected keep, publish, or signals/)
   })
 })
 
