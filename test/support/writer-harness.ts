@@ -8,6 +8,7 @@ import { BlockCache } from '../../src/cache/block-cache.js'
 import { MainLane } from '../../src/cache/lanes/main-lane.js'
 import { Committer } from '../../src/fs/commit.js'
 import { FileWriter, type WriterServices } from '../../src/fs/file-writer.js'
+import type { Keeping } from '../../src/fs/kept-files.js'
 import { Loans } from '../../src/fs/loans.js'
 import { MemoryBudget } from '../../src/fs/memory-budget.js'
 import { Mutex } from '../../src/fs/mutex.js'
@@ -51,7 +52,13 @@ export class WriterHarness {
 
   static async open(store: ObjectStore, { maxStagingBytes = 1e9, partBytes = 5 * MIB } = {}): Promise<WriterHarness> {
     const folder = await mkdtemp(join(tmpdir(), 'mount-bucket-test-'))
-    const area = await StagingArea.open({ folder, maxBytes: maxStagingBytes, log: SILENT })
+    const area = await StagingArea.open({
+      folder,
+      source: { url: 'mem://harness' },
+      maxBytes: maxStagingBytes,
+      maxKeptBytes: 1e9,
+      log: SILENT,
+    })
     return new WriterHarness(store, area, folder, partBytes)
   }
 
@@ -104,4 +111,9 @@ export class WriterHarness {
     for await (const chunk of body) chunks.push(chunk)
     return Buffer.concat(chunks)
   }
+}
+
+/** For the end of a writer that has something to keep. */
+export function keeping(reason: string): Keeping {
+  return { reason, path: '', shownEtag: undefined, attachments: undefined }
 }

@@ -11,7 +11,7 @@ import type { FileWriter } from '../../src/fs/file-writer.js'
 import { seekStored } from '../../src/fs/pieces.js'
 import { pattern } from '../support/bytes.js'
 import { GatedStore } from '../support/gated-store.js'
-import { WriterHarness } from '../support/writer-harness.js'
+import { keeping, WriterHarness } from '../support/writer-harness.js'
 
 /** Parts are so small here that a file of a few hundred bytes has many. */
 const PART = 32
@@ -120,7 +120,7 @@ describe('a file that is being written', () => {
         await writer.commit()
         expect(writer.isDirty).toBe(false)
         expect((await h.stored(key)).equals(model)).toBe(true)
-        expect(await writer.close('closed')).toBeUndefined()
+        expect(await writer.close(keeping('closed'))).toBeUndefined()
       }),
       { numRuns: 150 },
     )
@@ -141,7 +141,7 @@ describe('holes', () => {
     expect(() => writer.seek(1001, 'data')).toThrow('ENXIO')
     expect(() => writer.seek(2500, 'hole')).toThrow('ENXIO')
     expect(writer.seek(2499, 'hole')).toBe(2499)
-    await writer.close('closed')
+    await writer.close(keeping('closed'))
   })
 
   it('are not known of stored objects: those are data up to their end', () => {
@@ -167,7 +167,7 @@ describe('holes', () => {
     })
     await expect(writer.write(2 ** 53 - 1, Buffer.from('xy'))).rejects.toMatchObject({ errno: 'EFBIG' })
     await writer.truncate(0)
-    await writer.close('closed')
+    await writer.close(keeping('closed'))
   })
 
   it('in what is kept read as zeros, not as the bytes that were there', async () => {
@@ -177,7 +177,7 @@ describe('holes', () => {
     await writer.allocate(100, 50, { kind: 'punch', keepSize: true })
     await h.store.put('f', Buffer.from('theirs'))
     await expect(writer.commit()).rejects.toMatchObject({ kind: 'precondition-failed' })
-    const keptAt = (await writer.close('lost')) ?? ''
+    const keptAt = (await writer.close(keeping('lost'))) ?? ''
     const record: unknown = JSON.parse(await readFile(keptAt.replace('.data', '.json'), 'utf8'))
     expect(record).toMatchObject({ sizeBytes: 400, ranges: [[100, 150]] })
   })
@@ -226,7 +226,7 @@ describe('copy_file_range', () => {
     await expect(to.commit()).rejects.toMatchObject({ errno: 'ESTALE' })
     expect(await h.version('b')).toBeUndefined()
     expect(await h.store.listUploads()).toEqual([])
-    await to.close('lost')
+    await to.close(keeping('lost'))
   })
 
   it('copies what is not stored yet, and leaves holes holes', async () => {
@@ -241,7 +241,7 @@ describe('copy_file_range', () => {
     expect([to.seek(0, 'data'), to.seek(105, 'hole'), to.seek(108, 'data')]).toEqual([105, 108, 995])
     await to.commit()
     expect((await h.stored('b')).subarray(105, 108).toString()).toBe('ten')
-    await from.close('closed')
+    await from.close(keeping('closed'))
   })
 })
 
@@ -261,7 +261,7 @@ describe('appends to what others change at the same time', () => {
     await writer.append(Buffer.from('more'))
     await writer.commit()
     expect((await h.stored('log')).equals(Buffer.concat([both, Buffer.from('more')]))).toBe(true)
-    await writer.close('closed')
+    await writer.close(keeping('closed'))
   })
 
   it('begin a file together', async () => {
@@ -277,7 +277,7 @@ describe('appends to what others change at the same time', () => {
     await a.commit()
     await b.commit()
     expect((await h.stored('new.log')).toString()).toBe('a\nb\n')
-    for (const writer of [a, b]) await writer.close('closed')
+    for (const writer of [a, b]) await writer.close(keeping('closed'))
   })
 
   it('move also when they were being streamed', async () => {
@@ -290,7 +290,7 @@ describe('appends to what others change at the same time', () => {
     await writer.commit()
     expect((await h.stored('stream.log')).equals(Buffer.concat([Buffer.from('theirs\n'), mine]))).toBe(true)
     expect(await h.store.listUploads()).toEqual([])
-    await writer.close('closed')
+    await writer.close(keeping('closed'))
     expect(h.services.budget.takenBytes).toBe(0)
   })
 
@@ -308,7 +308,7 @@ describe('appends to what others change at the same time', () => {
     await expect(edited.commit()).rejects.toMatchObject({ kind: 'precondition-failed' })
     await expect(gone.commit()).rejects.toMatchObject({ kind: 'precondition-failed' })
     await expect(excl.commit()).rejects.toMatchObject({ errno: 'EEXIST' })
-    for (const writer of [edited, gone, excl]) expect(await writer.close('lost')).toMatch(/kept/)
+    for (const writer of [edited, gone, excl]) expect(await writer.close(keeping('lost'))).toMatch(/kept/)
   })
 
   it('are not made twice when the answer to the first was lost', async () => {
@@ -346,7 +346,7 @@ describe('appends to what others change at the same time', () => {
     second.open()
     expect(await refused).toMatchObject({ kind: 'precondition-failed' })
     expect((await h.stored('log')).toString()).toBe('theirs again')
-    expect(await writer.close('lost')).toMatch(/kept/)
+    expect(await writer.close(keeping('lost'))).toMatch(/kept/)
   })
 })
 
@@ -361,7 +361,7 @@ describe('fetchAll', () => {
     await writer.fetchAll()
     await h.store.delete([{ key: 'f' }])
     expect((await h.bytesOf(writer)).equals(bytes)).toBe(true)
-    await writer.close('closed')
+    await writer.close(keeping('closed'))
   })
 
   it('is ENOSPC where staging has no room, and the file stays what it is', async () => {
@@ -370,6 +370,6 @@ describe('fetchAll', () => {
     const writer = await h.writer('f')
     await expect(writer.fetchAll()).rejects.toMatchObject({ errno: 'ENOSPC' })
     expect((await h.bytesOf(writer)).equals(pattern(500))).toBe(true)
-    await writer.close('closed')
+    await writer.close(keeping('closed'))
   })
 })
