@@ -3,13 +3,13 @@ import { isStoreError } from '../backend/store-error.js'
 import { FileWriter, type WriterServices, type WriterTarget } from './file-writer.js'
 import { errnoOf } from './fs-error.js'
 import type { FileHandle } from './handles.js'
-import type { Keeping } from './kept-files.js'
 import { type KilledWriters, signalName } from './killed-writers.js'
 import { abandonable } from './mutex.js'
 import { nameOfSlot } from './names.js'
 import type { Node } from './node.js'
 import type { CallContext, HolderProbe, KernelCache } from './operations.js'
 import type { Tree } from './tree.js'
+import { keepingOf, revert } from './unstored.js'
 
 export interface OpenWritersOptions {
   readonly tree: Tree
@@ -165,7 +165,7 @@ export class OpenWriters {
     const keeping = await node.lock.run(async () => {
       // A commit that was under way may have stored it, and who has opened the file meanwhile goes on with it.
       if (!writer.hasUnstoredContent || this.#writeHandles.has(node)) return undefined
-      const found = await this.#keeping(node, reason)
+      const found = keepingOf(this.#tree, node, reason)
       node.writer = undefined
       this.#dropFromKernel(node)
       return found
@@ -199,9 +199,8 @@ export class OpenWriters {
     const { path } = node
     try {
       const reason = failure === undefined ? 'closed' : `${errnoOf(failure)}: ${String(failure)}`
-      const closed = this.#keeping(node, reason).then(keeping => writer.close(keeping))
       if (node.writer === writer) node.writer = undefined
-      const keptAt = await closed
+      const keptAt = await writer.close(keepingOf(this.#tree, node, reason))
       if (keptAt === undefined) {
         if (failure !== undefined) this.#log.error('attributes were not stored', { path, error: failure })
         return undefined
@@ -215,17 +214,9 @@ export class OpenWriters {
     }
   }
 
-  /** What is noted beside bytes that are kept. */
-  async #keeping(node: Node, reason: string): Promise<Keeping> {
-    const shownEtag = (node.version ?? node.replaced)?.etag
-    // Without them it is stored as a new file would be.
-    const attachments = await this.#tree.attachments(node).catch(() => undefined)
-    return { reason, path: node.path, shownEtag, attachments }
-  }
-
   /** The kernel still holds bytes that the bucket will never have, and the node attributes. */
   #dropFromKernel(node: Node): void {
-    this.#tree.reverted(node)
+    revert(node)
     this.#kernelCache.invalidateNode(node.id)
     if (node.version !== undefined) return
     // What it was to replace is there still.

@@ -194,15 +194,6 @@ export class Tree {
     this.#learn(node, info)
   }
 
-  /** What this mount has changed of the node, and not stored, is gone: it shows its stored version again. */
-  reverted(node: Node): void {
-    const { known } = node
-    node.own = attributesFrom(known?.metadata ?? {})
-    node.modified = known?.shownModifiedMs === undefined ? undefined : timestampOf(known.shownModifiedMs)
-    node.changed = undefined
-    node.edited = undefined
-  }
-
   /** The node's stored object has been copied to where the node is now, with all that is kept beside it. */
   moved(node: Node, version: ObjectVersion): void {
     node.version = version
