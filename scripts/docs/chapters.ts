@@ -7,6 +7,7 @@ This file is generated from the option table in \`src/config\` by \`scripts/docs
 \`\`\`
 mount-bucket [OPTIONS] [URL] MOUNTPOINT
 mount-bucket unmount [--lazy] MOUNTPOINT
+mount-bucket recover [list [MOUNTPOINT] | save ID FILE | retry ID | discard ID...]
 \`\`\`
 
 Every option has one name, which is written in four ways. The first of them that says something counts:
@@ -104,9 +105,9 @@ export const EXIT_CODES = `
 | 0 | done; of a mount: it has ended and all is stored |
 | 1 | failed |
 | 2 | usage or configuration |
-| 3 | not found (the bucket) |
+| 3 | not found (the bucket; for \`recover\`, the ID) |
 | 4 | denied: credentials or their rights |
 | 5 | the store can't be reached |
 | 6 | the mount point is unfit: missing, no folder, not empty, already mounted; or, to be unmounted, none of ours or in use |
-| 7 | not all data could be stored; it is kept on the local disk, and the log names where |
+| 7 | not all data could be stored; it is kept on the local disk: \`mount-bucket recover\` |
 `
