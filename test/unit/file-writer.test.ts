@@ -323,7 +323,7 @@ describe('appends to what others change at the same time', () => {
     await expect(writer.commit()).rejects.toMatchObject({ kind: 'unavailable', ambiguous: true })
     await expect(writer.commit()).rejects.toMatchObject({ kind: 'precondition-failed' })
     expect((await h.stored('log')).toString()).toBe('old mine')
-    await writer.close('lost')
+    await writer.close(undefined)
   })
 
   it('are given up at the second refusal', async () => {
