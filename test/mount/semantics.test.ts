@@ -362,25 +362,4 @@ print(open("signals").read())`
       await driver.end()
     })
   })
-
-  describe('13 what can not be kept is refused', () => {
-    const says = async (script: string) => {
-      const context = new PosixContext(here.mountPoint)
-      await context.sh('echo text > file')
-      const { code, stderr } = await context.outcome('/bin/sh', '-c', script)
-      return code === 0 ? 'done' : stderr.replace(/^.*: /, '').trim()
-    }
-    test.for([
-      ['ln file hard', 'Operation not permitted'],
-      ['ln -s file soft', 'Operation not permitted'],
-      ['mkfifo pipe', 'Operation not permitted'],
-      ['mknod device c 1 3', 'Operation not permitted'],
-      ['setfattr -n user.name -v value file', 'Operation not supported'],
-      ['setfattr -n security.name -v value file', 'Operation not supported'],
-      ['fallocate -l 100 file', 'Operation not supported'],
-    ] as const)('%s: %s', async ([script, message]) => {
-      expect(await says(script)).toBe(message)
-      expect(await readFile(here.path('file'), 'utf8')).toBe('text\n')
-    })
-  })
 })
