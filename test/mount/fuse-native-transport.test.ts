@@ -5,6 +5,7 @@ import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { fuseChildren } from '../support/fuse-child.js'
 import { hasFuseNative } from '../support/fuse-native-installed.js'
+import { python } from '../support/fuse-python.js'
 import { canMount } from '../support/mount-driver.js'
 
 const run = promisify(execFile)
@@ -77,6 +78,24 @@ describe.skipIf(!canMount() || !hasFuseNative())('the fuse-native transport', ()
     await one.close()
     await two.close()
     expect(await readdir(mount.mountPoint)).toEqual([])
+  })
+
+  it('refuses what it would have to change', async () => {
+    const mount = await mounted()
+    const answers = await python(
+      `
+raw = lambda name: path(name).encode('latin1')
+open(path('f'), 'w').close()
+tell([
+  told(os.symlink, b'\\xff', raw('link')), told(os.mkdir, raw('\\xff')), told(os.open, raw('\\xff'), os.O_CREAT),
+  told(os.rename, raw('f'), raw('\\xff')), told(os.setxattr, raw('f'), b'user.\\xff', b''),
+  told(os.utime, path('f'), (-1, 5)), os.listdir(sys.argv[1]),
+  told(os.lseek, os.open(path('f'), os.O_RDWR), 0, os.SEEK_HOLE),
+  c('fallocate', os.open(path('f'), os.O_RDWR), 0, 0, 10),
+])`,
+      mount.mountPoint,
+    )
+    expect(answers).toEqual(['EILSEQ', 'EILSEQ', 'EILSEQ', 'EILSEQ', 'EILSEQ', 'EINVAL', ['f'], 'ENXIO', 'ENOTSUP'])
   })
 
   it('refuses to unmount while in use, and ends by itself when unmounted from outside', async () => {

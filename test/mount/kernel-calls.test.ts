@@ -245,6 +245,16 @@ describe.skipIf(!canMount())('what a close tells of its program', () => {
     expect(await close(mount, words, 'exit')).toBe('killed by undefined')
   })
 
+  it('is told while a program replaces itself, which closes its file', async () => {
+    const mount = await mounted()
+    const program =
+      'import os, sys; os.write(os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT), b"x"); os.execvp("true", ["true"])'
+    const writer = spawn('python3', ['-c', program, mount.path('f')], { stdio: 'ignore' })
+    expect(await mount.next('killed')).toBe('killed by undefined')
+    expect(await mount.next('still held')).toBe('still held: false')
+    expect((await once(writer, 'exit'))[0]).toBe(0)
+  })
+
   it('in a mount of an ordinary user: only of programs of that user', async () => {
     const mount = await mounted({ asNobody: true, options: ['allow_other'] })
     const user = [...mount.enter, ...NOBODY]

@@ -9,6 +9,7 @@ import type {
   Entry,
   Filesystem,
   FilesystemStatistics,
+  HolderProbe,
   NegativeEntry,
   OpenFlags,
   OpenReply,
@@ -33,8 +34,8 @@ export interface MemoryFilesystemOptions {
   readonly ttlMs: number
   /** Told of what tests want to see. */
   readonly trace: (event: string) => void
-  /** What the transport tells of a thread. */
-  readonly killedBy?: (tid: number) => number | undefined
+  /** What the transport tells of the thread that closes a file. */
+  readonly holders?: HolderProbe
 }
 
 const S_IFDIR = 0o040000
@@ -231,9 +232,11 @@ export class MemoryFilesystem implements Filesystem {
   }
 
   async flush(id: number, context: CallContext): Promise<void> {
-    const { trace, killedBy } = this.#options
-    trace(`flush ${this.#nameOf(this.#handle(id).node)} by ${context.pid > 0 ? 'a thread' : 'nobody'}`)
-    trace(`killed by ${killedBy?.(context.pid)}`)
+    const { trace, holders } = this.#options
+    const { node } = this.#handle(id)
+    trace(`flush ${this.#nameOf(node)} by ${context.pid > 0 ? 'a thread' : 'nobody'}`)
+    trace(`killed by ${holders?.killedBy(context.pid)}`)
+    trace(`still held: ${await holders?.isHeld([context.pid], node.id)}`)
   }
 
   async fsync(id: number): Promise<void> {

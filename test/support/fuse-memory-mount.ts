@@ -35,12 +35,7 @@ const transport = await createTransport(kind as TransportKind, {
   log,
 })
 
-const filesystem = new MemoryFilesystem({
-  FsError,
-  ttlMs: Number(ttlMs),
-  trace: tell,
-  killedBy: tid => transport.holders.killedBy(tid),
-})
+const filesystem = new MemoryFilesystem({ FsError, ttlMs: Number(ttlMs), trace: tell, holders: transport.holders })
 
 process.on('message', (message: readonly string[]) => {
   void obey(message).catch((error: unknown) => tell(`refused ${(error as NodeJS.ErrnoException).code}`))

@@ -2,13 +2,14 @@ import { constants } from 'node:os'
 import { describe, expect, it } from 'vitest'
 import { SILENT } from '../../src/backend/log.js'
 import { errnoNumber } from '../../src/fuse/errno.js'
-import { parseFdinfo } from '../../src/fuse/kernel/holders.js'
+import { hasMemory, parseDeath, parseFdinfo } from '../../src/fuse/kernel/holders.js'
 import { showsDeath } from '../../src/fuse/kernel/interrupts.js'
 import { fusermountOptions, systemMountOptions } from '../../src/fuse/kernel/mount-options.js'
 import { Request } from '../../src/fuse/kernel/request.js'
 import { WriteBuffers } from '../../src/fuse/kernel/write-buffers.js'
 import { mountAt, parseMountTable } from '../../src/fuse/mount-table.js'
 import type { TransportOptions } from '../../src/fuse/transport.js'
+import { checkXattrName, joinXattrNames, xattrDemand } from '../../src/fuse/xattrs.js'
 
 describe('pending signals', () => {
   const status = (masks: Readonly<Record<string, number>>) =>
@@ -40,6 +41,27 @@ describe('/proc', () => {
     const text = 'pos:\t0\nflags:\t0100002\nmnt_id:\t54\nino:\t1234\n'
     expect(parseFdinfo(text)).toEqual({ ino: 1234, mountId: 54, writable: true })
     expect(parseFdinfo(text.replace('0100002', '0100000')).writable).toBe(false)
+  })
+
+  it('tells how a process is ending', () => {
+    /** Fields 1 to 52 of /proc/TID/stat: flags are the 9th, the exit code the last. */
+    const stat = (command: string, flags: number, exitCode: number) =>
+      `4711 (${command}) S 1 2 3 4 5 ${flags} ${Array.from({ length: 42 }, (_, i) => i).join(' ')} ${exitCode}\n`
+    const [exiting, alive] = [0x40_0004, 0x40_0000]
+    expect(stat('sh', alive, 9).trim().split(' ')).toHaveLength(52)
+    expect(parseDeath(stat('sh', exiting, 9))).toBe(9)
+    expect(parseDeath(stat('sh', alive, 9))).toBeUndefined()
+    expect(parseDeath(stat('sh', exiting, 3 << 8))).toBeUndefined()
+    // With a core dump.
+    expect(parseDeath(stat('sh', exiting, 0x80 | 6))).toBe(6)
+    for (const command of ['a b', 'a) S 1 (', ') ) 4 4 4', ' ', '', 'x\ny)'])
+      expect([parseDeath(stat(command, exiting, 15)), parseDeath(stat(command, alive, 15))]).toEqual([15, undefined])
+    expect(parseDeath('')).toBeUndefined()
+  })
+
+  it('tells whether a process has given up its memory', () => {
+    expect(hasMemory('Name:\tVmSize: 1 kB\nVmPeak:\t4 kB\nVmSize:\t4 kB\n')).toBe(true)
+    expect(hasMemory('Name:\tVmSize: 1 kB\nState:\tX (dead)\nThreads:\t1\n')).toBe(false)
   })
 
   it('tells of mounts, the uppermost of a path', () => {
@@ -133,6 +155,26 @@ describe('buffers of writes', () => {
     buffers.keep(80, 1 << 20).release()
     buffers.keep(80, 1 << 20).release()
     expect(buffers.current).toBe(first)
+  })
+})
+
+describe('extended attributes', () => {
+  it('are asked for in one namespace only', () => {
+    const check = (name: string) => () => checkXattrName(Buffer.from(name))
+    expect(check('user.a')).not.toThrow()
+    expect(check('user.')).toThrow('EINVAL')
+    for (const name of ['security.capability', 'system.posix_acl_access', 'trusted.x', 'user', 'users.a', 'User.a', ''])
+      expect(check(name)).toThrow('EOPNOTSUPP')
+  })
+
+  it('are demanded to be there or not', () => {
+    expect([0, 1, 2].map(xattrDemand)).toEqual([undefined, 'absent', 'present'])
+    expect(() => xattrDemand(3)).toThrow('EINVAL')
+  })
+
+  it('are listed each with a NUL behind it', () => {
+    expect(joinXattrNames([]).length).toBe(0)
+    expect(joinXattrNames([Buffer.from('user.a'), Buffer.from('user.bc')]).toString()).toBe('user.a\0user.bc\0')
   })
 })
 

@@ -22,7 +22,7 @@ async function tree() {
       super.forget(node, lookups)
       counts.set(node, (counts.get(node) ?? 0) - lookups)
     }
-  })({ FsError, ttlMs: 1000, trace: event => events.push(event), killedBy: () => undefined })
+  })({ FsError, ttlMs: 1000, trace: event => events.push(event) })
   const { node } = await filesystem.mkdir(1, Buffer.from('a'), 0o755, call)
   filesystem.forget(node, 1)
   const { entry, open } = await filesystem.create(node, Buffer.from('f'), 0o644, flags, call)

@@ -7,6 +7,7 @@ import { encodeEntryInvalidation, encodeNodeInvalidation } from '../../src/fuse/
 import { writeOpenOut, writeStatfsOut } from '../../src/fuse/protocol/replies.js'
 import * as requests from '../../src/fuse/protocol/requests.js'
 import { readInt64, readUint64, writeInt64 } from '../../src/fuse/protocol/uint64.js'
+import { readGetxattr, readListxattr, readRemovexattr, readSetxattr } from '../../src/fuse/protocol/xattr-requests.js'
 
 /** A message: 40 bytes of header and the fields `[bytes, value]` of a body; a string is a name with its NUL. */
 function message(...fields: readonly (readonly [2 | 4 | 8, number | bigint] | string)[]): Buffer {
@@ -150,8 +151,67 @@ describe('requests', () => {
   it('tell names', () => {
     expect(requests.readName(message('näme')).toString()).toBe('näme')
     expect(requests.readMkdir(message([4, 0o1755], [4, 0o22], 'd'))).toEqual({ mode: 0o1755, name: Buffer.from('d') })
-    const made = requests.readMknod(message([4, 0o100644], [4, 1], [4, 0], [4, 0], 'f'))
-    expect(made).toEqual({ mode: 0o100644, name: Buffer.from('f') })
+    const made = requests.readMknod(message([4, 0o060644], [4, 0x1110_0370], [4, 0o22], [4, 0], 'f'))
+    expect(made).toEqual({ mode: 0o060644, rdev: 0x1110_0370, name: Buffer.from('f') })
+  })
+
+  it('tell links, whose target stays', () => {
+    const sent = message('link', '../a b')
+    const { name, target } = requests.readSymlink(sent)
+    expect(name.toString()).toBe('link')
+    sent.fill(0)
+    expect(Buffer.from(target).toString()).toBe('../a b')
+  })
+
+  it('tell which ranges to allocate, punch and zero', () => {
+    const range = (mode: number) =>
+      requests.readFallocate(message([8, 4], [8, 2 ** 33], [8, 2 ** 34], [4, mode], [4, 0]))
+    expect(range(0)).toEqual({
+      handle: 4,
+      offset: 2 ** 33,
+      sizeBytes: 2 ** 34,
+      options: { kind: 'allocate', keepSize: false },
+    })
+    expect([1, 3, 0x10, 0x11].map(mode => range(mode).options)).toEqual([
+      { kind: 'allocate', keepSize: true },
+      { kind: 'punch', keepSize: true },
+      { kind: 'zero', keepSize: false },
+      { kind: 'zero', keepSize: true },
+    ])
+    // Without KEEP_SIZE, both at once, collapse, insert, unshare.
+    for (const mode of [2, 0x13, 8, 0x20, 0x40, 0x41]) expect(range(mode).options).toBeUndefined()
+  })
+
+  it('tell what to seek and to copy', () => {
+    const seek = (whence: number) => requests.readLseek(message([8, 4], [8, 2 ** 40], [4, whence], [4, 0]))
+    expect(seek(3)).toEqual({ handle: 4, offset: 2 ** 40, what: 'data' })
+    expect([seek(4).what, seek(2).what]).toEqual(['hole', undefined])
+    const copy = message([8, 4], [8, 10], [8, 99], [8, 5], [8, 2 ** 33], [8, 2 ** 34], [8, 1])
+    expect(requests.readCopyFileRange(copy)).toEqual({
+      from: 4,
+      fromOffset: 10,
+      to: 5,
+      toOffset: 2 ** 33,
+      sizeBytes: 2 ** 34,
+      flags: 1,
+    })
+  })
+
+  it('tell extended attributes, as copies', () => {
+    const text = (bytes: Uint8Array) => Buffer.from(bytes).toString('latin1')
+    const get = message([4, 100], [4, 0], 'user.a')
+    const got = readGetxattr(get)
+    const set = message([4, 4], [4, 2], 'user.b', 'a')
+    set.set(Buffer.from('\0x\0y'), 40 + 8 + 7)
+    const { name, value, flags } = readSetxattr(set)
+    const remove = message('user.c')
+    const removed = readRemovexattr(remove)
+    expect(readListxattr(message([4, 7], [4, 0]))).toBe(7)
+    for (const sent of [get, set, remove]) sent.fill('z')
+    expect([got.roomBytes, text(got.name)]).toEqual([100, 'user.a'])
+    expect([text(name), text(value), flags]).toEqual(['user.b', '\0x\0y', 2])
+    expect(text(removed)).toBe('user.c')
+    expect(readSetxattr(message([4, 0], [4, 0], 'user.b')).value.length).toBe(0)
   })
 
   it('tell renames and their flags', () => {
@@ -166,7 +226,7 @@ describe('requests', () => {
   })
 
   it('tell what to set', () => {
-    const setattr = (valid: number) =>
+    const setattr = (valid: number, mode = 0o100600, [atime, nanoseconds]: readonly [number, number] = [-4, 1]) =>
       requests.readSetattr(
         message(
           ...([
@@ -175,15 +235,15 @@ describe('requests', () => {
             [8, 3],
             [8, 2 ** 33],
             [8, 0],
-            [8, -4],
+            [8, atime],
             [8, 6],
             [8, 0],
           ] as const),
           ...([
-            [4, 1],
+            [4, nanoseconds],
             [4, 2],
             [4, 0],
-            [4, 0o100600],
+            [4, mode],
             [4, 0],
             [4, 11],
             [4, 12],
@@ -191,7 +251,21 @@ describe('requests', () => {
           ] as const),
         ),
       )
-    expect(setattr(0)).toEqual({ handle: undefined, changes: {} })
+    // What the kernel has left of a chown of neither user nor group, and of a fallocate on a setuid file.
+    for (const [valid, handle] of [
+      [0, undefined],
+      [1 << 6, 3],
+      [1 << 9, undefined],
+    ] as const)
+      expect(setattr(valid)).toEqual({ handle, changes: { killPrivileges: true } })
+    expect(setattr(1, 0o106777).changes).toEqual({ mode: 0o6777 })
+    expect(setattr(1 << 1).changes).toEqual({ uid: 11 })
+    expect(setattr(1 << 2).changes).toEqual({ gid: 12 })
+    expect(setattr(1 << 4, 0, [-(2 ** 34), 999_999_999]).changes).toEqual({
+      atime: { seconds: -(2 ** 34), nanoseconds: 999_999_999 },
+    })
+    expect(setattr((1 << 5) | (1 << 8)).changes).toEqual({ mtime: 'now' })
+    expect(setattr(0xa48)).toEqual({ handle: 3, changes: { sizeBytes: 2 ** 33, killPrivileges: true } })
     expect(setattr(0b1111111)).toEqual({
       handle: 3,
       changes: {

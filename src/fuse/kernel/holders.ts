@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
 import type { HolderProbe } from '../../fs/operations.js'
 import { readMountTable } from '../mount-table.js'
@@ -7,8 +7,6 @@ import { readMountTable } from '../mount-table.js'
 const MAX_DESCRIPTORS = 4096
 /** These reads of /proc take microseconds and never wait: the thread pool would cost ten times as much. */
 const READS_IN_A_ROW = 64
-/** Where a descriptor leads that can't be a file of the mount, told by its link, which is cheaper to read. */
-const NO_FILE = /^(?:\w+:|\/dev\/(?:null$|pts\/|tty)|\/proc\/|\/memfd:)/
 
 /** Access mode bits of `flags`: 0 is O_RDONLY. */
 const O_ACCMODE = 3
@@ -20,8 +18,12 @@ interface OpenDescriptor {
 }
 
 /**
- * Looks in /proc/TID/fdinfo for descriptors that can write to a file of this mount (`ino`: Linux 5.14). Only files of
- * /proc are read that never wait for the mount itself. What can't be read holds nothing.
+ * Looks in /proc/TID/fdinfo for descriptors that can write to a file of this mount (`ino`: Linux 5.14). What can't be read
+ * holds nothing.
+ *
+ * Only files of /proc are read that never wait for the mount itself: fdinfo, mountinfo and status. A FLUSH comes also of
+ * execve(2), which closes what is close-on-exec while it holds the lock that stat, wchan and the links of fd/ want
+ * (`exec_update_lock`): whoever reads those then waits for the answer of this very FLUSH.
  */
 export class FdinfoProbe implements HolderProbe {
   #device: string | undefined
@@ -45,6 +47,8 @@ export class FdinfoProbe implements HolderProbe {
 
   killedBy(tid: number): number | undefined {
     try {
+      // A process gives its memory up before its files, and nobody calls execve without memory: stat can be read.
+      if (hasMemory(readFileSync(`/proc/${tid}/status`, 'latin1'))) return undefined
       return parseDeath(readFileSync(`/proc/${tid}/stat`, 'latin1'))
     } catch {
       // Gone, or not ours to look at: who can't be asked has finished.
@@ -62,6 +66,11 @@ export class FdinfoProbe implements HolderProbe {
       return false
     }
   }
+}
+
+/** Whether /proc/TID/status is that of a thread that still has its memory; a kernel thread has none either. */
+export function hasMemory(status: string): boolean {
+  return /^VmSize:/m.test(status)
 }
 
 /** PF_EXITING of `flags`, field 9 of /proc/TID/stat (proc_pid_stat(5)); the signal is in the low 7 bits of field 52. */
@@ -99,10 +108,9 @@ async function writersOf(tid: number, names: readonly string[], ino: number): Pr
   return found
 }
 
-/** Undefined for what is no file of a disk, and for what is closed by now. */
+/** Undefined for what is closed by now. */
 function readDescriptor(tid: number, name: string): OpenDescriptor | undefined {
   try {
-    if (NO_FILE.test(readlinkSync(`/proc/${tid}/fd/${name}`))) return undefined
     return parseFdinfo(readFileSync(`/proc/${tid}/fdinfo/${name}`, 'latin1'))
   } catch {
     // Closed meanwhile.
