@@ -61,7 +61,8 @@ export class AttributeChanges {
     const shownMode = this.#tree.shown.mode(node)
     const own: { -readonly [Name in keyof OwnAttributes]: OwnAttributes[Name] } = { ...before, ctime: undefined }
     if (changes.mode !== undefined && (changes.mode & 0o7777) !== shownMode) own.mode = changes.mode & 0o7777
-    if (changes.killPrivileges === true && withoutPrivileges(shownMode) !== shownMode)
+    // A directory keeps them: there they say whose the files will be.
+    if (changes.killPrivileges === true && !node.isDirectory && withoutPrivileges(shownMode) !== shownMode)
       own.mode = withoutPrivileges(shownMode)
     if (changes.uid !== undefined && changes.uid !== shown.uid) own.uid = changes.uid
     if (changes.gid !== undefined && changes.gid !== shown.gid) own.gid = changes.gid

@@ -294,6 +294,18 @@ describe('attributes', () => {
     expect(attributes.mode).toBe(0o100755)
   })
 
+  it('takes setuid and setgid from files, not from folders', async () => {
+    const h = await harness()
+    await h.writeFile('f', 'x')
+    await h.mkdir('folder')
+    for (const name of ['f', 'folder']) {
+      await h.setattr(name, { mode: 0o6775 })
+      await h.setattr(name, { killPrivileges: true })
+    }
+    expect((await h.walk('f')).attributes.mode).toBe(0o100775)
+    expect((await h.walk('folder')).attributes.mode).toBe(0o046775)
+  })
+
   it('keeps metadata and headers of an object that is overwritten', async () => {
     const h = await harness()
     await h.store.put('f', Buffer.from('x'), {
