@@ -31,6 +31,10 @@ export const BUILD_PROGRAMS = {
         cd ../..; git clone -q --no-hardlinks own/repo own/clone; git clone -q --bare own/repo own/bare.git
         cd own/clone; echo c > c; git add c; git commit -qm clone; git push -q ../bare.git HEAD:main; git fsck --strict
         cd ../repo; git pull -q ../bare.git main; git log --format='%H %s'; git status --porcelain; ls`),
+    goOn: t =>
+      t.sh(
+        'cd own/repo; git status --porcelain; git fsck --strict; git -C ../clone status --porcelain; git log --format=%H',
+      ),
   },
   'git keeps symbolic links': {
     needs: ['git'],
@@ -54,6 +58,7 @@ export const BUILD_PROGRAMS = {
         make; ./program || echo "ended with $?"; touch -d '+6 seconds' util.h; make -j 2 | sort; make clean; make -s; ls`,
         MAKEFILE,
       ),
+    goOn: t => t.sh('cd own; make -q || echo out of date; ./program || echo "ended with $?"'),
   },
   'npm installs a package with a program, a dependency and no network': {
     needs: ['npm'],
@@ -75,5 +80,6 @@ END
         ./node_modules/.bin/tool; node -e 'console.log(require("dep"))'; readlink node_modules/.bin/tool
         npm install --offline --no-audit --no-fund --silent ../tool-2.0.0.tgz
         grep -o '"version": "[^"]*"' node_modules/tool/package.json; ls -A node_modules`),
+    goOn: t => t.sh('cd own/app; ./node_modules/.bin/tool; cat package.json'),
   },
 } satisfies Programs

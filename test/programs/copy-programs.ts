@@ -13,6 +13,7 @@ export const COPY_PROGRAMS = {
       expect(await t.sh(script)).toBe('')
       return t.sh('rsync -a copy/ again; rsync -a --itemize-changes --checksum copy/ again')
     },
+    goOn: t => t.sh('rsync -a --itemize-changes copy/ again; rsync -a --itemize-changes again/ copy'),
   },
   'rsync -a of files and folders alone has nothing to do the second time': {
     needs: ['rsync'],

@@ -9,6 +9,8 @@ export interface Program {
    * file system; what differs from run to run anyway is left below a folder named `own`.
    */
   run(t: PosixContext): Promise<string>
+  /** Goes on where `run` ended, once the mount has ended and begun again. Resolves with the same on every file system. */
+  goOn?(t: PosixContext): Promise<string>
 }
 
 export type Programs = Readonly<Record<string, Program>>

@@ -6,7 +6,7 @@ import { BUILD_PROGRAMS } from './build-programs.js'
 import { COPY_PROGRAMS } from './copy-programs.js'
 import { DATABASE_PROGRAMS } from './database-programs.js'
 import { EDIT_PROGRAMS } from './edit-programs.js'
-import type { Programs } from './program.js'
+import type { Program, Programs } from './program.js'
 import { snapshot } from './snapshot.js'
 
 const GROUPS: Readonly<Record<string, Programs>> = {
@@ -32,6 +32,16 @@ export interface ProgramsChoice {
   readonly exceptions?: Readonly<Record<string, string>>
 }
 
+/** A program that has run in both places. */
+interface Done {
+  readonly program: Program
+  readonly title: string
+  readonly here: PosixContext
+  readonly there: PosixContext
+  /** What it left on the mount. */
+  readonly found: readonly string[]
+}
+
 /**
  * Each program runs on the mount and on a local disk, and must say and leave behind the same; and what it left is the
  * same after the mount was ended and begun again. Needs root.
@@ -39,7 +49,7 @@ export interface ProgramsChoice {
 export function programsSuite(place: ProgramsPlace, { only = [''], exceptions = {} }: ProgramsChoice = {}): void {
   let mount: PosixContext
   let local: PosixContext
-  const left = new Map<string, readonly string[]>()
+  const done: Done[] = []
   const emptyFolder = async (parent: PosixContext, name: string) => {
     const folder = new PosixContext(parent.path(name))
     await mkdir(folder.folder)
@@ -64,7 +74,7 @@ export function programsSuite(place: ProgramsPlace, { only = [''], exceptions = 
           expect(await program.run(there)).toBe(wanted)
           const found = await snapshot(there)
           expect(comparable(found)).toEqual(comparable(await snapshot(here)))
-          left.set(there.folder, found)
+          done.push({ program, title, here, there, found })
         }
         const run = test.skipIf(!(program.needs ?? []).every(isInstalled))
         if (reason === undefined) run(title, compare)
@@ -72,9 +82,18 @@ export function programsSuite(place: ProgramsPlace, { only = [''], exceptions = 
       }
     })
 
-  test('after a remount all of it is as it was', async () => {
-    await place.reopen()
-    for (const [folder, found] of left) expect(await snapshot(new PosixContext(folder))).toEqual(found)
+  describe('after a remount', () => {
+    beforeAll(() => place.reopen())
+
+    test('all of it is as it was', async () => {
+      expect(done.length).toBeGreaterThan(0)
+      for (const { there, found } of done) expect(await snapshot(there)).toEqual(found)
+    })
+
+    test('programs go on', async () => {
+      for (const { program, title, here, there } of done)
+        if (program.goOn) expect(`${title}: ${await program.goOn(there)}`).toBe(`${title}: ${await program.goOn(here)}`)
+    })
   })
 }
 

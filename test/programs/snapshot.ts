@@ -1,6 +1,6 @@
 import type { PosixContext } from '../posix/posix-context.js'
 
-/** Opens each file before it looks at it, since that is when a mount knows another machine's attributes for sure. */
+/** Opens files and folders before it looks at them, since that is when a mount knows their attributes for sure. */
 const SCRIPT = `
 import hashlib, json, stat, time
 def paths(folder):
@@ -13,6 +13,7 @@ for path in paths("."):
   if stat.S_ISREG(status.st_mode):
     with open(path, "rb") as file: content = f"{status.st_size} {hashlib.file_digest(file, 'sha256').hexdigest()}"
   elif stat.S_ISLNK(status.st_mode): content = os.readlink(path)
+  elif stat.S_ISDIR(status.st_mode): os.listdir(path)
   status = os.lstat(path)
   modified = status.st_mtime_ns if status.st_mtime < time.time() - 86400 else "new"
   print(json.dumps([path, stat.filemode(status.st_mode), status.st_uid, status.st_gid, modified, content]))
