@@ -46,16 +46,20 @@ export class PathNodes {
   }
 
   /**
-   * Calls `use` with the node at `path`. A node that turns out to belong to another version (ESTALE) is looked up anew,
-   * once, as the kernel does it.
+   * Calls `use` with the node at `path`. A node that turns out to belong to another version, or to have been shown with
+   * other attributes (ESTALE), is looked up anew, once, as the kernel does it. It is held meanwhile, as the kernel holds
+   * it, so that what has been learnt of it is not forgotten.
    */
   async at<T>(path: string, call: CallContext, use: (held: HeldNode) => Promise<T>): Promise<T> {
+    const held = await this.#walk(path, call)
     try {
-      return await this.#with(path, call, use)
+      return await use(held)
     } catch (error) {
       if (errnoOf(error) !== 'ESTALE') throw error
       this.clear()
-      return this.#with(path, call, use)
+      return await this.#with(path, call, use)
+    } finally {
+      held.release()
     }
   }
 
