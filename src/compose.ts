@@ -29,6 +29,8 @@ import { BucketFilesystem } from './fs/filesystem.js'
 import { abortLeftUploads } from './fs/left-uploads.js'
 import { PartSizes } from './fs/part-sizes.js'
 import type { RecoveryServices } from './fs/recovery.js'
+import { RenameJournal } from './fs/rename-journal.js'
+import { resumeRenames } from './fs/resume-renames.js'
 import { StagingArea, type StagingOptions } from './fs/staging.js'
 import { createTransport } from './fuse/create-transport.js'
 import { type RunningMount, runMount } from './fuse/mount.js'
@@ -69,7 +71,8 @@ export async function mountBucket(configuration: MountConfiguration, hooks: Moun
   const { store, checked, meter } = await openStack(configuration, log)
   try {
     await verifyAccess(checked, { write: !mount.readOnly, signal })
-    const area = await openStaging(configuration, log)
+    const { area, journal } = await openState(configuration, log)
+    if (!mount.readOnly) await resumeRenames(store, journal, log)
     const transport = await createTransport(mount.transport, {
       mountPoint,
       source: configuration.url,
@@ -94,6 +97,7 @@ export async function mountBucket(configuration: MountConfiguration, hooks: Moun
         blockSizeBytes: data.blockSizeBytes,
       }),
       area,
+      journal,
       kernelCache: transport.kernelCache,
       holders: transport.holders,
       log,
@@ -145,11 +149,12 @@ function stagingOptions(configuration: MountConfiguration, log: Log): StagingOpt
   }
 }
 
-async function openStaging(configuration: MountConfiguration, log: Log): Promise<StagingArea> {
+async function openState(configuration: MountConfiguration, log: Log) {
   const { stateDir } = configuration.places
   try {
     makeFolder(stateDir)
-    return await StagingArea.open(stagingOptions(configuration, log))
+    const area = await StagingArea.open(stagingOptions(configuration, log))
+    return { area, journal: await RenameJournal.open({ folder: stateDir, log }) }
   } catch (cause) {
     const found = cause instanceof Error ? cause.message : String(cause)
     throw new ConfigurationError([{ place: '--state-dir', expected: 'a folder that can be made and written', found }], {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { ObjectVersion } from './object-store.js'
 
 const MD5_ETAG = /^[0-9a-f]{32}$/
 
@@ -21,4 +22,9 @@ export function multipartEtag(partEtags: readonly string[]): string | undefined 
   const hash = createHash('md5')
   for (const etag of partEtags) hash.update(Buffer.from(etag, 'hex'))
   return `${hash.digest('hex')}-${partEtags.length}`
+}
+
+/** The same bytes, as far as a listing tells. */
+export function isSameVersion(a: ObjectVersion | undefined, b: ObjectVersion): boolean {
+  return a !== undefined && a.etag === b.etag && a.sizeBytes === b.sizeBytes
 }

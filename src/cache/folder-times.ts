@@ -67,6 +67,16 @@ export class FolderTimes {
     this.#times.delete(path)
   }
 
+  /** Everything below a folder has moved with it. */
+  movedBelow(from: string, to: string): void {
+    for (const path of this.#times.names()) {
+      const times = path.startsWith(`${from}/`) ? this.#times.get(path) : undefined
+      if (times === undefined) continue
+      this.#times.delete(path)
+      this.#times.set(to + path.slice(from.length), times)
+    }
+  }
+
   /** Writes what is not in the file yet. */
   close(): Promise<void> {
     return this.#times.close()

@@ -78,6 +78,11 @@ export class KeptMap<Value extends object> {
     if (this.#entries.delete(name)) this.#changed(name)
   }
 
+  /** All names, in no order. */
+  names(): string[] {
+    return [...this.#entries.keys()]
+  }
+
   /** Writes what is due; later changes stay in memory. */
   async close(): Promise<void> {
     this.#cancelTimer?.()

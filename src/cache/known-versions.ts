@@ -102,6 +102,29 @@ export class KnownVersions {
     })
   }
 
+  /**
+   * Everything at and below a path has been copied to another one, with all that is kept beside the bytes. The times
+   * that were shown are shown on, although the store has new ones.
+   */
+  movedBelow(from: string, to: string, etagOfCopy: (rest: string, etag: string) => string): void {
+    for (const name of this.#held.names()) {
+      const [etag = '', size = '', key = ''] = name.split('\0')
+      const held = isWithin(key, from) ? this.#held.get(name) : undefined
+      if (held === undefined) continue
+      this.#held.delete(name)
+      const rest = key.slice(from.length)
+      const { version, lastModifiedMs } = held
+      const shownModifiedMs = version.shownModifiedMs ?? lastModifiedMs ?? held.wrote?.claimedMs
+      this.#held.set(`${etagOfCopy(rest, etag)}\0${size}\0${to}${rest}`, {
+        version: { ...version, shownModifiedMs },
+        wrote: { claimedMs: this.#nowMs(), atMs: this.#nowMs() },
+        lastModifiedMs: undefined,
+        versionId: undefined,
+        untilMs: undefined,
+      })
+    }
+  }
+
   /** The store told the traits of a version that is known. */
   learnTraits(object: ObjectVersion, traits: ObjectTraits): void {
     const version = this.find(object)
@@ -136,6 +159,10 @@ export class KnownVersions {
     if (wrote === undefined || lastModifiedMs !== undefined) return
     this.#skewMs = Math.min(MAX_SKEW_MS, Math.max(this.#skewMs, toldMs - wrote.atMs))
   }
+}
+
+function isWithin(key: string, path: string): boolean {
+  return key === path || key.startsWith(`${path}/`)
 }
 
 function tellsMilliseconds(timeMs: number): boolean {

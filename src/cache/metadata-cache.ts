@@ -162,6 +162,18 @@ export class MetadataCache {
     if (asked !== undefined) asked.isStale = true
   }
 
+  /** Drops what is known of a path and everything below it, as readers hold it too: a folder was renamed. */
+  forgetFolder(folder: string): void {
+    this.forget(folder)
+    const prefix = `${folder}/`
+    for (const path of this.#names.keys()) if (path.startsWith(prefix)) this.#names.delete(path)
+    for (const held of this.#listings.keys()) if (held.startsWith(prefix)) this.#listings.delete(held)
+    for (const held of this.#coldLookups.keys()) if (held.startsWith(prefix)) this.#coldLookups.delete(held)
+    for (const [held, listings] of this.#live)
+      if (held.startsWith(prefix)) for (const listing of listings.keys()) this.#outdated.add(listing)
+    for (const [path, asked] of this.#asking) if (path.startsWith(prefix)) asked.isStale = true
+  }
+
   /** A file and a directory may share a path: the half that is not told of stays as it is known. */
   #change(path: string, what: Partial<Omit<Found, 'expiresMs'>>): void {
     const { prefix, name } = split(path)

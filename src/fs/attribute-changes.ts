@@ -4,6 +4,7 @@ import { isStoreError } from '../backend/store-error.js'
 import { type OwnAttributes, withoutPrivileges } from './attributes.js'
 import type { WriterServices } from './file-writer.js'
 import { FsError } from './fs-error.js'
+import type { Moving } from './moving.js'
 import type { Node } from './node.js'
 import type { OpenWriters } from './open-writers.js'
 import type { SetAttributes } from './operations.js'
@@ -14,11 +15,18 @@ export class AttributeChanges {
   readonly #tree: Tree
   readonly #writers: OpenWriters
   readonly #services: Pick<WriterServices, 'committer' | 'clock' | 'loans'>
+  readonly #moving: Moving
 
-  constructor(tree: Tree, writers: OpenWriters, services: Pick<WriterServices, 'committer' | 'clock' | 'loans'>) {
+  constructor(
+    tree: Tree,
+    writers: OpenWriters,
+    services: Pick<WriterServices, 'committer' | 'clock' | 'loans'>,
+    moving: Moving,
+  ) {
     this.#tree = tree
     this.#writers = writers
     this.#services = services
+    this.#moving = moving
   }
 
   /** Changes attributes: together with what is being written, or at once by a copy on the server. */
@@ -35,7 +43,7 @@ export class AttributeChanges {
   async edit(node: Node, edit: () => boolean): Promise<void> {
     await this.#tree.attachments(node)
     if (this.#joins(node, edit)) return
-    await node.lock.run(async () => {
+    const change = async () => {
       if (this.#joins(node, edit)) return
       const { own, edited } = node
       if (!this.#editKeepingTimes(node, edit) || node.version === undefined) return
@@ -50,7 +58,11 @@ export class AttributeChanges {
       } finally {
         node.isChanging = false
       }
-    })
+    }
+    await this.#moving.change(
+      () => [node.path],
+      () => node.lock.run(change),
+    )
   }
 
   /** Shows changed attributes without storing them; true if there is something to store. */

@@ -109,6 +109,10 @@ export function timestampOf(timeMs: number): Timestamp {
   return { seconds, nanoseconds: Math.round((timeMs - seconds * 1000) * 1e6) }
 }
 
+export function toMs(time: Timestamp): number {
+  return time.seconds * 1000 + time.nanoseconds / 1e6
+}
+
 function parseDecimal(text: string | undefined): number | undefined {
   if (text === undefined || !/^\d{1,10}$/.test(text)) return undefined
   const value = Number(text)

@@ -5,6 +5,7 @@ import type { ListedEntry, Listing } from '../cache/listing.js'
 import { S_IFDIR, withAttributes } from './attributes.js'
 import { FsError } from './fs-error.js'
 import { DirectoryHandle } from './handles.js'
+import type { Moving } from './moving.js'
 import { childKey, entryOf, isPartial, nameOfSlot, partialText, SELF_SLOT } from './names.js'
 import type { Node } from './node.js'
 import type { CallContext, DirectorySink, Entry } from './operations.js'
@@ -31,9 +32,11 @@ interface ShownEntry {
 /** Folders: reading, making and removing them. */
 export class Directories {
   readonly #tree: Tree
+  readonly #moving: Moving
 
-  constructor(tree: Tree) {
+  constructor(tree: Tree, moving: Moving) {
     this.#tree = tree
+    this.#moving = moving
   }
 
   /**
@@ -51,6 +54,8 @@ export class Directories {
       const ino = node.parent?.ino ?? node.ino
       if (!sink.add({ name: Buffer.from('..'), ino, mode: S_IFDIR, nextOffset: DOTS, entry: undefined })) return
     }
+    // The folder was renamed: the same entries stand in the same order below its new prefix.
+    if (handle.listed !== undefined && handle.listed.listing.prefix !== node.prefix) this.close(handle)
     handle.listed ??= this.#tree.metadata.listing(node.prefix)
     for (let index = Math.max(0, offset - DOTS); ; index++) {
       const listed = await this.#entryAt(handle, index)
@@ -135,7 +140,14 @@ export class Directories {
    * Carries out `edit`, which changes in memory what is kept of a folder and tells whether there is something to store,
    * and stores it with the marker, which is made where there is none. The root keeps it in memory.
    */
-  async change(node: Node, edit: () => boolean): Promise<void> {
+  change(node: Node, edit: () => boolean): Promise<void> {
+    return this.#moving.change(
+      () => [node.path],
+      () => this.#change(node, edit),
+    )
+  }
+
+  async #change(node: Node, edit: () => boolean): Promise<void> {
     await this.learn(node)
     const { own, edited } = node
     const { mtime } = this.#tree.shown.of(node)
@@ -282,6 +294,7 @@ export class Directories {
     // A name of this mount alone: nothing to learn from the listing.
     if (version === undefined && !isDirectory) return child
     const expiresMs = handle.listed?.expiresMs ?? 0
+    if (handle.listed?.listing.prefix !== handle.node.prefix) return undefined
     if (child !== undefined && this.#tree.remainingMs(expiresMs) === 0) return undefined
     if (!isDirectory && version !== undefined && this.#tree.isTypeOpen(version)) return undefined
     return this.#tree.adopt(handle.node, slot, { version, isDirectory, info: undefined, expiresMs })

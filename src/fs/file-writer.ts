@@ -20,6 +20,8 @@ export interface WriterTarget {
   readonly lock: Mutex
   /** The name is gone: nothing is to be published. */
   readonly isUnlinked: boolean
+  /** Runs a change of what is stored, behind the renaming of a folder above. Not to be called under the lock. */
+  whileNamed<T>(task: () => Promise<T>): Promise<T>
   /** What is to be kept beside the bytes now. */
   attachments(): Promise<Attachments>
   /** What the bucket holds under the name at this moment. */
@@ -176,7 +178,8 @@ export class FileWriter implements Borrower {
   /** Publishes what is dirty. A failure leaves it dirty, and staged on this disk. */
   async commit(): Promise<void> {
     if (this.#isContentDirty && !this.#target.isUnlinked) await this.#services.loans.settle(this.#target.path, this)
-    while ((await this.#target.lock.run(() => this.#tryCommit())) === 'stepped aside');
+    const commit = () => this.#target.lock.run(() => this.#tryCommit())
+    while ((await this.#target.whileNamed(commit)) === 'stepped aside');
   }
 
   /**

@@ -5,6 +5,7 @@ import { S_IFREG } from './attributes.js'
 import { copyRange } from './copy-range.js'
 import { FsError } from './fs-error.js'
 import { FileHandle } from './handles.js'
+import type { KeptOpen } from './kept-open.js'
 import type { Node } from './node.js'
 import type { OpenWriters } from './open-writers.js'
 import type { AllocateOptions, CallContext, OpenFlags, Timestamp, WriteOptions } from './operations.js'
@@ -17,6 +18,7 @@ export interface FilesOptions {
   readonly reader: Reader
   readonly writers: OpenWriters
   readonly changes: AttributeChanges
+  readonly kept: KeptOpen
   readonly exclusiveCreate: 'close' | 'open'
 }
 
@@ -28,6 +30,7 @@ export class Files {
   readonly #reader: Reader
   readonly #writers: OpenWriters
   readonly #changes: AttributeChanges
+  readonly #kept: KeptOpen
   readonly #exclusiveCreate: 'close' | 'open'
 
   constructor(options: FilesOptions) {
@@ -35,6 +38,7 @@ export class Files {
     this.#reader = options.reader
     this.#writers = options.writers
     this.#changes = options.changes
+    this.#kept = options.kept
     this.#exclusiveCreate = options.exclusiveCreate
   }
 
@@ -80,6 +84,7 @@ export class Files {
     try {
       await this.#writers.commit(node)
     } catch (error) {
+      node.openFiles -= 1
       await this.#writers.abandon(node)
       this.#tree.inodes.release(node)
       throw error
@@ -196,7 +201,9 @@ export class Files {
     const { node } = handle
     this.#reader.end(handle.pattern)
     try {
+      node.openFiles -= 1
       if (handle.flags.write) await this.#writers.release(handle)
+      if (node.openFiles === 0) await this.#kept.ended(node)
     } finally {
       this.#tree.inodes.release(node)
     }
@@ -206,6 +213,7 @@ export class Files {
     const handle = new FileHandle(node, flags)
     handle.usedBy(context.pid)
     node.uses += 1
+    node.openFiles += 1
     if (flags.write) this.#writers.hold(node)
     return handle
   }

@@ -1,16 +1,15 @@
-import type { BlockCache } from '../cache/block-cache.js'
-import type { FolderTimes } from '../cache/folder-times.js'
-import type { KnownVersions } from '../cache/known-versions.js'
 import type { ReadReply } from '../cache/lanes/read-reply.js'
-import type { MetadataCache } from '../cache/metadata-cache.js'
 import { AttributeChanges } from './attribute-changes.js'
-import type { AttributeDefaults } from './attributes.js'
 import { Directories } from './directories.js'
 import { Files } from './files.js'
+import type { FilesystemOptions } from './filesystem-options.js'
+import { FolderRenames } from './folder-renames.js'
 import { FsError } from './fs-error.js'
 import { type FileHandle, Handles } from './handles.js'
 import { Inodes } from './inodes.js'
+import { KeptOpen } from './kept-open.js'
 import { KilledWriters } from './killed-writers.js'
+import { Moving } from './moving.js'
 import { abandonable } from './mutex.js'
 import { MAX_NAME_BYTES, slotOf } from './names.js'
 import type { Node } from './node.js'
@@ -24,8 +23,6 @@ import type {
   Entry,
   Filesystem,
   FilesystemStatistics,
-  HolderProbe,
-  KernelCache,
   NegativeEntry,
   OpenFlags,
   OpenReply,
@@ -39,28 +36,8 @@ import { Reader } from './reader.js'
 import { Names } from './rename.js'
 import { SpecialFiles } from './special-files.js'
 import { Tree } from './tree.js'
-import { type WriterOptions, writerServices } from './writer-services.js'
+import { writerServices } from './writer-services.js'
 import { Xattrs } from './xattrs.js'
-
-export interface FilesystemOptions extends WriterOptions {
-  readonly metadata: MetadataCache
-  readonly known: KnownVersions
-  readonly folderTimes: FolderTimes
-  readonly blocks: BlockCache
-  readonly kernelCache: KernelCache
-  readonly holders: HolderProbe
-  readonly defaults: AttributeDefaults
-  readonly metadataTtlMs: number
-  /** `--attributes full`: a listing asks for the attributes of every object that it has not seen yet. */
-  readonly asksAllAttributes: boolean
-  /** Signals that end a program with nothing published of what it was writing. */
-  readonly keptSignals: ReadonlySet<number>
-  /** Where racing O_EXCL creators of several mounts are told apart: when they close, or when they open. */
-  readonly exclusiveCreate: 'close' | 'open'
-  readonly maxReadAheadBytes: number
-  /** What statfs says the bucket can hold. */
-  readonly sizeBytes: number
-}
 
 const STATFS_BLOCK_BYTES = 4096
 
@@ -70,6 +47,7 @@ export class BucketFilesystem implements Filesystem {
   readonly #handles = new Handles()
   readonly #tree: Tree
   readonly #directories: Directories
+  readonly #moving = new Moving()
   readonly #names: Names
   readonly #files: Files
   readonly #writers: OpenWriters
@@ -95,24 +73,23 @@ export class BucketFilesystem implements Filesystem {
       clock,
       asksAll: options.asksAllAttributes,
     })
-    this.#directories = new Directories(this.#tree)
-    this.#names = new Names(this.#tree, this.#directories)
+    const tree = this.#tree
+    const moving = this.#moving
+    this.#directories = new Directories(tree, moving)
     const services = writerServices(options)
     const { holders, kernelCache } = options
     const killed = new KilledWriters(holders, options.keptSignals)
-    this.#writers = new OpenWriters({ tree: this.#tree, services, holders, killed, kernelCache, log })
-    this.#changes = new AttributeChanges(this.#tree, this.#writers, services)
+    this.#writers = new OpenWriters({ tree, services, holders, killed, kernelCache, moving, log })
+    this.#changes = new AttributeChanges(tree, this.#writers, services, moving)
     this.#special = new SpecialFiles(this.#tree, options.blocks)
     this.#xattrs = new Xattrs(this.#tree, this.#changes, this.#directories, new ObjectFacts(this.#tree))
     const reader = new Reader(options.blocks, options.maxReadAheadBytes)
     const { exclusiveCreate } = options
-    this.#files = new Files({
-      tree: this.#tree,
-      reader,
-      writers: this.#writers,
-      changes: this.#changes,
-      exclusiveCreate,
-    })
+    const kept = new KeptOpen(tree, this.#writers, log)
+    this.#files = new Files({ tree, reader, writers: this.#writers, changes: this.#changes, kept, exclusiveCreate })
+    const shared = { tree, directories: this.#directories, moving, loans: services.loans }
+    const folders = new FolderRenames({ ...shared, journal: options.journal, known, folderTimes, log })
+    this.#names = new Names({ ...shared, folders, kept })
   }
 
   async statfs(): Promise<FilesystemStatistics> {
@@ -169,7 +146,9 @@ export class BucketFilesystem implements Filesystem {
     const directory = this.#inodes.directory(parent)
     const slot = slotOf(name, directory.partial)
     const permissions = mode & ~context.umask
-    const node = await this.#in(directory, context, () => this.#directories.make(directory, slot, permissions, context))
+    const node = await this.#changing(directory, slot, context, () =>
+      this.#directories.make(directory, slot, permissions, context),
+    )
     return this.#tree.entry(node)
   }
 
@@ -178,7 +157,7 @@ export class BucketFilesystem implements Filesystem {
     const slot = slotOf(name, directory.partial)
     const given = mode & ~context.umask
     return this.#tree.entry(
-      await this.#in(directory, context, () => this.#special.make(directory, slot, given, rdev, context)),
+      await this.#changing(directory, slot, context, () => this.#special.make(directory, slot, given, rdev, context)),
     )
   }
 
@@ -187,7 +166,7 @@ export class BucketFilesystem implements Filesystem {
     const slot = slotOf(name, directory.partial)
     const body = Uint8Array.from(target)
     return this.#tree.entry(
-      await this.#in(directory, context, () => this.#special.link(directory, slot, body, context)),
+      await this.#changing(directory, slot, context, () => this.#special.link(directory, slot, body, context)),
     )
   }
 
@@ -248,13 +227,13 @@ export class BucketFilesystem implements Filesystem {
   unlink(parent: number, name: Uint8Array, context: CallContext): Promise<void> {
     const directory = this.#inodes.directory(parent)
     const slot = slotOf(name, directory.partial)
-    return this.#in(directory, context, () => this.#names.unlink(directory, slot))
+    return this.#in(directory, context, () => this.#names.unlink(directory, slot, context.signal))
   }
 
   rmdir(parent: number, name: Uint8Array, context: CallContext): Promise<void> {
     const directory = this.#inodes.directory(parent)
     const slot = slotOf(name, directory.partial)
-    return this.#in(directory, context, () => this.#directories.remove(directory, slot))
+    return this.#changing(directory, slot, context, () => this.#directories.remove(directory, slot))
   }
 
   rename(
@@ -269,9 +248,16 @@ export class BucketFilesystem implements Filesystem {
     const newDirectory = this.#inodes.directory(newParent)
     const from = slotOf(name, directory.partial)
     const to = slotOf(newName, newDirectory.partial)
-    return this.#in(directory, context, () =>
-      this.#inodes.using(newDirectory, () => this.#names.rename(directory, from, newDirectory, to, flags)),
+    let hasBegun = false
+    const begins = () => {
+      if (context.signal.aborted) throw new FsError('EINTR', 'the calling program is being killed')
+      hasBegun = true
+    }
+    const call = { signal: context.signal, begins }
+    const renamed = this.#inodes.using(directory, () =>
+      this.#inodes.using(newDirectory, () => this.#names.rename(directory, from, newDirectory, to, flags, call)),
     )
+    return abandonable(renamed, context.signal, () => !hasBegun)
   }
 
   async open(id: number, flags: OpenFlags, context: CallContext): Promise<OpenReply> {
@@ -375,6 +361,12 @@ export class BucketFilesystem implements Filesystem {
   shutdown(): Promise<ShutdownReport> {
     this.#isEnding = true
     return this.#writers.storeAll()
+  }
+
+  /** A change of what is stored at one slot. */
+  #changing<T>(directory: Node, slot: string, context: CallContext, task: () => Promise<T>): Promise<T> {
+    const paths = () => [directory.pathOf(slot)]
+    return this.#in(directory, context, () => this.#moving.change(paths, task, context.signal))
   }
 
   #checkOpen(): void {

@@ -101,6 +101,7 @@ export class Inodes {
     if (parent !== undefined) this.tidy(parent)
   }
 
+  /** The node, with all below it, gets another name. */
   move(node: Node, parent: Node, slot: string): void {
     const target = parent.children.get(slot)
     if (target !== undefined && target !== node) this.detach(target)
@@ -111,6 +112,19 @@ export class Inodes {
     node.slot = slot
     parent.children.set(slot, node)
     if (before !== undefined) this.tidy(before)
+  }
+
+  /** Each of two nodes gets the other's name. */
+  swap(a: Node, b: Node): void {
+    const { parent, slot } = a
+    this.#disown(a)
+    this.#disown(b)
+    a.parent = b.parent
+    a.slot = b.slot
+    b.parent = parent
+    b.slot = slot
+    a.parent?.children.set(a.slot, a)
+    b.parent?.children.set(b.slot, b)
   }
 
   /** Drops a node that nobody needs. */
@@ -132,9 +146,10 @@ export class Inodes {
     this.#inos.set(node.ino, { count: (this.#inos.get(node.ino)?.count ?? 0) + 1, path: node.path })
   }
 
-  /** The ino no longer belongs to the path, though nodes show it still. */
+  /** The inos of a node and all below it no longer belong to their paths, though the nodes show them still. */
   #disown(node: Node): void {
     const shown = this.#inos.get(node.ino)
     if (shown !== undefined) shown.path = undefined
+    for (const child of node.children.values()) this.#disown(child)
   }
 }

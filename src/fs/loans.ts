@@ -42,6 +42,11 @@ export class Loans {
     }
   }
 
+  /** All bytes below this prefix are about to move: as `settle`. */
+  async settleBelow(prefix: string): Promise<void> {
+    for (const key of [...this.#borrowers.keys()]) if (key.startsWith(prefix)) await this.settle(key)
+  }
+
   /** The bytes of this key are about to change or to go. Call it without a lock: it waits for those of the borrowers. */
   async settle(key: string, owner?: Borrower): Promise<void> {
     for (const borrower of this.#borrowers.get(key) ?? []) {

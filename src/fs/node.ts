@@ -46,6 +46,8 @@ export class Node {
   lookups = 0
   /** Open handles and calls under way that need it. */
   uses = 0
+  /** Open file handles. */
+  openFiles = 0
   /** The stored object that a file shows; undefined while there is none. */
   version: ObjectVersion | undefined
   /** What is stored under the name until the file, which is not stored yet, replaces it: it goes when the name does. */

@@ -4,6 +4,7 @@ import { FileWriter, type WriterServices, type WriterTarget } from './file-write
 import { errnoOf } from './fs-error.js'
 import type { FileHandle } from './handles.js'
 import { type KilledWriters, signalName } from './killed-writers.js'
+import type { Moving } from './moving.js'
 import { abandonable } from './mutex.js'
 import { nameOfSlot } from './names.js'
 import type { Node } from './node.js'
@@ -17,6 +18,7 @@ export interface OpenWritersOptions {
   readonly holders: HolderProbe
   readonly killed: KilledWriters
   readonly kernelCache: KernelCache
+  readonly moving: Moving
   readonly log: Log
 }
 
@@ -27,6 +29,7 @@ export class OpenWriters {
   readonly #holders: HolderProbe
   readonly #killed: KilledWriters
   readonly #kernelCache: KernelCache
+  readonly #moving: Moving
   readonly #log: Log
   /** How many handles of a node are open for writing: its writer ends with the last. */
   readonly #writeHandles = new Map<Node, number>()
@@ -37,6 +40,7 @@ export class OpenWriters {
     this.#holders = options.holders
     this.#killed = options.killed
     this.#kernelCache = options.kernelCache
+    this.#moving = options.moving
     this.#log = options.log
   }
 
@@ -69,6 +73,7 @@ export class OpenWriters {
         return node.isUnlinked
       },
       lock: node.lock,
+      whileNamed: task => this.#moving.change(() => [node.path], task),
       attachments: () => tree.attachments(node),
       current: () =>
         tree.store.head(node.path).catch((error: unknown) => {

@@ -1,91 +1,216 @@
-import type { ObjectVersion } from '../backend/object-store.js'
+import type { ObjectTraits, ObjectVersion } from '../backend/object-store.js'
+import { isStoreError } from '../backend/store-error.js'
 import type { Directories } from './directories.js'
+import type { FolderRenames, RenameCall } from './folder-renames.js'
 import { FsError } from './fs-error.js'
-import { childKey } from './names.js'
+import type { KeptOpen } from './kept-open.js'
+import type { Loans } from './loans.js'
+import type { Moving } from './moving.js'
+import { SELF_SLOT } from './names.js'
 import type { Node } from './node.js'
 import type { RenameFlags } from './operations.js'
 import type { Tree } from './tree.js'
 
-/** Removing and moving the names of files. */
+export interface NamesOptions {
+  readonly tree: Tree
+  readonly directories: Directories
+  readonly moving: Moving
+  readonly loans: Loans
+  readonly folders: FolderRenames
+  readonly kept: KeptOpen
+}
+
+/** One file's way to another name. */
+interface FileRename {
+  readonly node: Node
+  readonly newParent: Node
+  readonly newSlot: string
+  /** The file that stands at the new name. */
+  readonly target: Node | undefined
+  readonly noReplace: boolean
+}
+
+/** Removing and moving names. */
 export class Names {
   readonly #tree: Tree
   readonly #directories: Directories
+  readonly #moving: Moving
+  readonly #loans: Loans
+  readonly #folders: FolderRenames
+  readonly #kept: KeptOpen
 
-  constructor(tree: Tree, directories: Directories) {
-    this.#tree = tree
-    this.#directories = directories
+  constructor(options: NamesOptions) {
+    this.#tree = options.tree
+    this.#directories = options.directories
+    this.#moving = options.moving
+    this.#loans = options.loans
+    this.#folders = options.folders
+    this.#kept = options.kept
   }
 
   /** The stored object goes at once; who holds the file open keeps it, and nothing of it is stored any more. */
-  async unlink(parent: Node, name: string): Promise<void> {
-    const { node } = await this.#tree.lookup(parent, name)
-    if (node === undefined) throw new FsError('ENOENT', parent.prefix + name)
-    if (node.isDirectory) throw new FsError('EISDIR', node.path)
-    await this.#alone([node], async () => {
-      if (node.isUnlinked) throw new FsError('ENOENT', node.path)
-      const stored = node.version ?? node.replaced
-      if (stored !== undefined) await this.#delete(stored.key)
-      this.#gone(node)
-    })
-    this.#tree.metadata.removed(parent.pathOf(name))
-    this.#directories.remember(parent)
-    this.#tree.touchDirectory(parent)
+  async unlink(parent: Node, slot: string, signal: AbortSignal): Promise<void> {
+    const remove = async (kept: Node[]) => {
+      const { node } = await this.#tree.lookup(parent, slot)
+      if (node === undefined) throw new FsError('ENOENT', parent.pathOf(slot))
+      if (node.isDirectory) throw new FsError('EISDIR', node.path)
+      await this.#loans.settle(node.path)
+      await this.#alone([node], () => this.#unlink(node, kept))
+      this.#tree.metadata.removed(parent.pathOf(slot))
+      this.#directories.remember(parent)
+      this.#tree.touchDirectory(parent)
+    }
+    await this.#change(() => [parent.pathOf(slot)], signal, remove)
+  }
+
+  async #unlink(node: Node, kept: Node[]): Promise<void> {
+    if (node.isUnlinked) throw new FsError('ENOENT', node.path)
+    const stored = node.version ?? node.replaced
+    if (await this.#kept.keep(node)) kept.push(node)
+    if (stored !== undefined) await this.#delete(stored.key)
+    this.#gone(node)
+  }
+
+  /** As rename(2); `FolderRenames` moves folders. */
+  async rename(
+    parent: Node,
+    slot: string,
+    newParent: Node,
+    newSlot: string,
+    flags: RenameFlags,
+    call: RenameCall,
+  ): Promise<void> {
+    const { node } = await this.#tree.lookup(parent, slot)
+    if (node === undefined) throw new FsError('ENOENT', parent.pathOf(slot))
+    const to = this.#tree.newKey(newParent, newSlot)
+    const { node: target } = await this.#tree.lookup(newParent, newSlot)
+    if (newParent.isDetached) throw new FsError('ENOENT', newParent.path)
+    if (flags.exchange) return this.#exchange(node, target, to, call)
+    if (target === node) return
+    if (target !== undefined && flags.noReplace) throw new FsError('EEXIST', to)
+    if (node.isDirectory) {
+      if (target?.isDirectory === false) throw new FsError('ENOTDIR', to)
+      return this.#folders.rename({ node, newParent, newSlot, target, call })
+    }
+    if (target?.isDirectory === true) throw new FsError('EISDIR', to)
+    await this.#renameFile({ node, newParent, newSlot, target, noReplace: flags.noReplace }, call)
   }
 
   /**
    * Moves a file: a copy on the server and a delete, so that one of the names holds the data at every moment. What
-   * isn't stored yet goes to the new name when it is. EXDEV for a folder: `mv` then moves what is in it.
+   * isn't stored yet goes to the new name when it is.
    */
-  async rename(parent: Node, name: string, newParent: Node, newName: string, flags: RenameFlags): Promise<void> {
-    if (flags.exchange) throw new FsError('EINVAL', 'a bucket can not exchange two names at once')
-    const to = childKey(newParent.prefix, newName)
-    const { node } = await this.#tree.lookup(parent, name)
-    if (node === undefined) throw new FsError('ENOENT', parent.prefix + name)
-    if (node.isDirectory) throw new FsError('EXDEV', `${node.path} is a folder`)
-    const { node: target } = await this.#tree.lookup(newParent, newName)
-    if (target === node) return
-    if (target !== undefined && flags.noReplace) throw new FsError('EEXIST', to)
-    if (target?.isDirectory === true) throw new FsError('EISDIR', to)
-    await this.#alone(target === undefined ? [node] : [node, target], async () => {
+  async #renameFile(rename: FileRename, call: RenameCall): Promise<void> {
+    const { node, newParent, newSlot, target } = rename
+    const { parent } = node
+    const paths = () => [node.path, newParent.pathOf(newSlot)]
+    const move = async (kept: Node[]) => {
       if (node.isDetached || target?.isDetached) throw new FsError('ESTALE', 'a name leads elsewhere by now')
-      await this.#move(node, newParent, newName, target, flags)
+      call.begins()
+      await this.#move(rename, kept)
+    }
+    const nodes = target === undefined ? [node] : [node, target]
+    await this.#change(paths, call.signal, async kept => {
+      if (target !== undefined) await this.#loans.settle(target.path)
+      await this.#alone(nodes, () => move(kept))
     })
-    this.#directories.remember(parent)
-    this.#tree.touchDirectory(parent)
-    this.#tree.touchDirectory(newParent)
+    if (parent !== undefined) {
+      this.#directories.remember(parent)
+      this.#tree.touchDirectory(parent)
+    }
+    if (newParent !== parent) this.#tree.touchDirectory(newParent)
   }
 
-  async #move(node: Node, parent: Node, name: string, target: Node | undefined, flags: RenameFlags): Promise<void> {
+  async #move(rename: FileRename, kept: Node[]): Promise<void> {
+    const { node, newParent, newSlot, target } = rename
     const from = node.path
-    const to = parent.prefix + name
+    const to = newParent.pathOf(newSlot)
     const { metadata, inodes } = this.#tree
     const { version } = node
+    const replaced = target?.version ?? target?.replaced
     node.writer?.checkMovable()
-    const moved = version === undefined ? undefined : await this.#copy(version, to, flags)
-    if (version !== undefined) {
-      // Both names hold the data until this is done; if it fails the file is still where it was.
+    try {
+      if (target !== undefined && (await this.#kept.keep(target))) kept.push(target)
+      const moved = version === undefined ? undefined : await this.#copy(node, version, to, rename.noReplace)
+      // From here on both names hold the data; what stood at the new one is gone.
+      if (target !== undefined) this.#gone(target)
+      const source = version ?? node.replaced
+      if (source !== undefined) await this.#deleteSource(source)
+      metadata.removed(from)
+      if (moved !== undefined) metadata.forget(to)
+      node.replaced = version === undefined ? replaced : undefined
+      if (node.slot === SELF_SLOT && node.parent !== undefined) node.parent.beside = undefined
+      inodes.move(node, newParent, newSlot)
+      if (newSlot === SELF_SLOT) newParent.beside = moved
+      node.writer?.moved(moved, target !== undefined)
+      node.changed = this.#tree.now()
+      if (version === undefined || moved === undefined) return
+      this.#loans.moved(version, moved)
+      this.#tree.moved(node, moved)
+    } catch (error) {
+      // What has come of it is not known.
+      metadata.forget(from)
       metadata.forget(to)
-      await this.#deleteSource(version)
-    } else if (node.replaced !== undefined) await this.#deleteSource(node.replaced)
-    node.replaced = version === undefined ? (target?.version ?? target?.replaced) : undefined
-    metadata.removed(from)
-    if (target !== undefined) this.#gone(target)
-    inodes.move(node, parent, name)
-    node.writer?.moved(moved, target !== undefined)
-    node.changed = this.#tree.now()
-    if (moved !== undefined) this.#tree.moved(node, moved)
+      throw error
+    }
   }
 
-  async #copy(version: ObjectVersion, to: string, flags: RenameFlags): Promise<ObjectVersion> {
-    const ifNoneMatch = flags.noReplace ? '*' : undefined
-    const copied = await this.#tree.store.copy(version.key, to, { sourceIfMatch: version.etag, ifNoneMatch })
-    const lastModifiedMs = copied.lastModifiedMs ?? version.lastModifiedMs
-    return { ...version, versionId: undefined, ...copied, key: to, lastModifiedMs }
+  async #copy(node: Node, version: ObjectVersion, to: string, noReplace: boolean): Promise<ObjectVersion> {
+    const traits = await this.#traitsOf(node, version)
+    const conditions = { sourceIfMatch: version.etag, ifNoneMatch: noReplace ? ('*' as const) : undefined }
+    try {
+      const copied = await this.#tree.store.copy(version.key, to, { ...conditions, traits })
+      const lastModifiedMs = copied.lastModifiedMs ?? version.lastModifiedMs
+      return { ...version, versionId: undefined, ...copied, key: to, lastModifiedMs }
+    } catch (error) {
+      if (noReplace && isStoreError(error, 'precondition-failed') && (await this.#isStored(to)))
+        throw new FsError('EEXIST', to, error)
+      throw error
+    }
+  }
+
+  /** Swaps two files that are not stored yet: a bucket can not exchange two names in one step. */
+  async #exchange(node: Node, other: Node | undefined, to: string, call: RenameCall): Promise<void> {
+    if (other === undefined) throw new FsError('ENOENT', to)
+    if (other === node) return
+    const swap = async () => {
+      if (!isOnlyHere(node) || !isOnlyHere(other))
+        throw new FsError('EINVAL', 'a bucket can not exchange two stored names at once')
+      for (const file of [node, other]) file.writer?.checkMovable()
+      call.begins()
+      this.#tree.inodes.swap(node, other)
+      for (const file of [node, other]) {
+        file.writer?.moved(undefined, false)
+        file.changed = this.#tree.now()
+        if (file.parent !== undefined) this.#tree.touchDirectory(file.parent)
+      }
+    }
+    await this.#moving.change(
+      () => [node.path, other.path],
+      () => this.#alone([node, other], swap),
+      call.signal,
+    )
   }
 
   #gone(node: Node): void {
     node.isUnlinked = true
+    if (node.slot === SELF_SLOT && node.parent !== undefined) node.parent.beside = undefined
     this.#tree.inodes.detach(node)
+  }
+
+  /** Runs `task` with a place in `Moving`. What it has kept of files whose names are still there is given up again. */
+  async #change(
+    paths: () => readonly string[],
+    signal: AbortSignal,
+    task: (kept: Node[]) => Promise<void>,
+  ): Promise<void> {
+    const kept: Node[] = []
+    try {
+      await this.#moving.change(paths, () => task(kept), signal)
+    } finally {
+      // Not sooner: the writer may have to store something, which takes a place of its own.
+      for (const node of kept) if (!node.isUnlinked) await this.#kept.giveUp(node)
+    }
   }
 
   /** While nothing of these files is written or stored. */
@@ -94,6 +219,24 @@ export class Names {
     if (first === undefined) return task()
     first.writer?.stepAside()
     return this.#tree.inodes.using(first, () => first.lock.run(() => this.#alone(others, task)))
+  }
+
+  /** What a copy does not keep by itself. */
+  async #traitsOf(node: Node, version: ObjectVersion): Promise<ObjectTraits> {
+    if (node.known?.traits !== undefined) return node.known.traits
+    const traits = await this.#tree.store.traits(version.key, { listed: version })
+    if (node.known !== undefined) node.known = { ...node.known, traits }
+    return traits
+  }
+
+  async #isStored(key: string): Promise<boolean> {
+    try {
+      await this.#tree.store.head(key)
+      return true
+    } catch (error) {
+      if (isStoreError(error, 'not-found')) return false
+      throw error
+    }
   }
 
   async #delete(key: string): Promise<void> {
@@ -110,4 +253,9 @@ export class Names {
     const [result] = await store.delete([{ key, ifMatch }])
     if (result?.error !== undefined && result.error.kind !== 'precondition-failed') throw result.error
   }
+}
+
+/** The bucket holds nothing of it, and nothing that it would replace. */
+function isOnlyHere(node: Node): boolean {
+  return !node.isDirectory && !node.isDetached && node.version === undefined && node.replaced === undefined
 }

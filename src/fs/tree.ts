@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import mime from 'mime/lite'
+import { isSameVersion } from '../backend/etag.js'
 import type {
   Attachments,
   ObjectHeaders,
@@ -19,6 +20,7 @@ import {
   S_IFDIR,
   S_IFREG,
   timestampOf,
+  toMs,
   typeFrom,
   withAttributes,
 } from './attributes.js'
@@ -78,7 +80,10 @@ export class Tree {
   async lookup(parent: Node, slot: string): Promise<{ readonly node: Node | undefined; readonly expiresMs: number }> {
     const child = parent.children.get(slot)
     if (child?.isLocal === true) return { node: child, expiresMs: this.expiry() }
+    const path = parent.pathOf(slot)
     const found = await this.#found(parent, slot)
+    // Found under the old name of a folder that was renamed meanwhile.
+    if (path !== parent.pathOf(slot)) return this.lookup(parent, slot)
     return { node: this.adopt(parent, slot, found), expiresMs: found.expiresMs }
   }
 
@@ -155,6 +160,8 @@ export class Tree {
     const shown = this.shown.of(node)
     if (read !== undefined && this.#known.find(version) === undefined) await this.#reading(node, read)
     if (this.#known.find(version) === undefined) await this.#ask(node, version)
+    // The file was renamed meanwhile, perhaps with its folder, or stored.
+    if (node.version !== version) return this.learn(node, read)
     this.#learn(node, version)
     this.#checkShown(node, shown)
   }
@@ -360,6 +367,7 @@ export class Tree {
 
   async #ask(node: Node, version: ObjectVersion): Promise<void> {
     const info = await this.#head(version.key)
+    if (node.version !== version) return
     if (info === undefined || !isSameVersion(version, info)) throw this.#changed(node)
     this.#known.seen(info)
   }
@@ -388,12 +396,4 @@ export class Tree {
       throw error
     }
   }
-}
-
-function isSameVersion(a: ObjectVersion | undefined, b: ObjectVersion): boolean {
-  return a !== undefined && a.etag === b.etag && a.sizeBytes === b.sizeBytes
-}
-
-function toMs(time: Timestamp): number {
-  return time.seconds * 1000 + time.nanoseconds / 1e6
 }

@@ -11,9 +11,12 @@ import { FolderTimes } from '../../src/cache/folder-times.js'
 import { KnownVersions } from '../../src/cache/known-versions.js'
 import { MainLane } from '../../src/cache/lanes/main-lane.js'
 import { MetadataCache } from '../../src/cache/metadata-cache.js'
-import { BucketFilesystem, type FilesystemOptions } from '../../src/fs/filesystem.js'
+import { BucketFilesystem } from '../../src/fs/filesystem.js'
+import type { FilesystemOptions } from '../../src/fs/filesystem-options.js'
 import { errnoOf } from '../../src/fs/fs-error.js'
 import { type CallContext, type Entry, type OpenFlags, ROOT_NODE, type SetAttributes } from '../../src/fs/operations.js'
+import { RenameJournal } from '../../src/fs/rename-journal.js'
+import { resumeRenames } from '../../src/fs/resume-renames.js'
 import { StagingArea } from '../../src/fs/staging.js'
 
 const MIB = 1024 * 1024
@@ -21,6 +24,8 @@ const MIB = 1024 * 1024
 export interface HarnessOptions extends Partial<FilesystemOptions> {
   readonly maxStagingBytes?: number
   readonly bucket?: string
+  /** The state folder; default a new one. */
+  readonly folder?: string
 }
 
 let buckets = 0
@@ -37,10 +42,14 @@ export class Harness {
   /** Signals that are ending threads, by thread. */
   readonly killed = new Map<number, number>()
   readonly invalidated: string[] = []
+  readonly #journal: RenameJournal
+  readonly #log: Log
   readonly #counted = new Map<string, number>()
 
-  private constructor(folder: string, area: StagingArea, options: HarnessOptions) {
+  private constructor(folder: string, area: StagingArea, journal: RenameJournal, options: HarnessOptions) {
     this.folder = folder
+    this.#journal = journal
+    this.#log = options.log ?? SILENT
     this.nowMs = 1_700_000_000_000
     const clock = { nowMs: () => this.nowMs }
     buckets += 1
@@ -56,6 +65,7 @@ export class Harness {
       metadata: new MetadataCache({ store, clock, ttlMs: metadataTtlMs, maxEntries: 10_000 }),
       blocks: new BlockCache({ lane, maxBytes: 8 * MIB, blockSizeBytes: 64 * 1024 }),
       area,
+      journal,
       kernelCache: {
         invalidateNode: node => this.invalidated.push(`node ${node}`),
         invalidateEntry: (parent, name) => this.invalidated.push(`entry ${parent} ${Buffer.from(name)}`),
@@ -82,7 +92,7 @@ export class Harness {
   }
 
   static async open(options: HarnessOptions = {}): Promise<Harness> {
-    const folder = await mkdtemp(join(tmpdir(), 'mount-bucket-test-'))
+    const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'mount-bucket-test-')))
     const log: Log = options.log ?? SILENT
     const area = await StagingArea.open({
       folder,
@@ -91,12 +101,18 @@ export class Harness {
       maxKeptBytes: 1e9,
       log,
     })
-    return new Harness(folder, area, options)
+    const journal = await RenameJournal.open({ folder, log })
+    return new Harness(folder, area, journal, options)
+  }
+
+  /** What a mount does before it serves. */
+  resume(): Promise<void> {
+    return resumeRenames(this.store, this.#journal, this.#log)
   }
 
   async close(): Promise<void> {
     await this.filesystem.shutdown()
-    await rm(this.folder, { recursive: true })
+    await rm(this.folder, { recursive: true, force: true })
   }
 
   /** Requests by operation since the last call. */

@@ -19,7 +19,9 @@ export class ReferenceFiles {
   parentFault(path: string): 'ENOENT' | 'ENOTDIR' | undefined {
     const parent = parentOf(path)
     if (this.folders.has(parent)) return undefined
-    return this.files.has(parent) ? 'ENOTDIR' : 'ENOENT'
+    let above = parent
+    while (!this.folders.has(above) && !this.files.has(above)) above = parentOf(above)
+    return this.files.has(above) ? 'ENOTDIR' : 'ENOENT'
   }
 
   names(folder: string): string[] {
@@ -75,6 +77,32 @@ export class ReferenceFiles {
     this.files.delete(from)
     this.files.set(to, file)
     file.path = to
+  }
+
+  /** The error of renaming a folder, if any. */
+  renameFolderFault(from: string, to: string): 'ENOTDIR' | 'EINVAL' | 'ENOTEMPTY' | undefined {
+    if (from === to) return undefined
+    if (this.files.has(to)) return 'ENOTDIR'
+    if (to.startsWith(`${from}/`)) return 'EINVAL'
+    return this.folders.has(to) && this.names(to).length > 0 ? 'ENOTEMPTY' : undefined
+  }
+
+  /** All below goes along, stored or not. */
+  renameFolder(from: string, to: string): void {
+    if (from === to) return
+    const moved = (path: string) => (path === from || path.startsWith(`${from}/`) ? to + path.slice(from.length) : path)
+    for (const folder of [...this.folders]) if (this.folders.delete(folder)) this.folders.add(moved(folder))
+    for (const [path, file] of [...this.files]) {
+      this.files.delete(path)
+      file.path = moved(path)
+      this.files.set(file.path, file)
+    }
+    const stored = [...this.bucket].filter(([key]) => key.startsWith(`${from}/`))
+    if (stored.length > 0) this.bucket.delete(`${to}/`)
+    for (const [key, bytes] of stored) {
+      this.bucket.delete(key)
+      this.bucket.set(moved(key), bytes)
+    }
   }
 
   mkdir(path: string): void {

@@ -72,6 +72,7 @@ export class WriterHarness {
       path,
       lock: new Mutex(),
       isUnlinked: false,
+      whileNamed: <T>(task: () => Promise<T>) => task(),
       attachments: async (): Promise<Attachments> => ({}),
       current: () => this.version(path),
       rebased: () => undefined,

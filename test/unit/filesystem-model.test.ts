@@ -203,15 +203,23 @@ const unlink = path.map(
     }),
 )
 
-const rename = fc.tuple(path, path, fc.boolean()).map(
+const name = fc.oneof(path, folder)
+
+const rename = fc.tuple(name, name, fc.boolean()).map(
   ([from, to, noReplace]) =>
     new Command(`rename ${from} to ${to}${noReplace ? ' NOREPLACE' : ''}`, async (model, { driver }) => {
+      // The other commands take these for folders, or for nothing.
+      if (model.files.has(from) && !PATHS.some(at => at === to)) return
       const done = await driver.rename(from, to, noReplace)
       if (failsWith(done, model.parentFault(from) ?? model.parentFault(to))) return
       if (failsWith(done, model.files.has(from) || model.folders.has(from) ? undefined : 'ENOENT')) return
-      if (failsWith(done, model.folders.has(from) ? 'EXDEV' : undefined)) return
       const isThere = model.files.has(to) || model.folders.has(to)
       if (failsWith(done, noReplace && isThere && from !== to ? 'EEXIST' : undefined)) return
+      if (model.folders.has(from)) {
+        if (failsWith(done, model.renameFolderFault(from, to))) return
+        succeeds(done)
+        return model.renameFolder(from, to)
+      }
       if (failsWith(done, model.folders.has(to) ? 'EISDIR' : undefined)) return
       succeeds(done)
       model.rename(from, to)
