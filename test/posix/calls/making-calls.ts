@@ -161,8 +161,8 @@ export const MAKING_CALLS = {
 } satisfies CallTests
 
 async function newTimes(t: CallCase, before: string): Promise<void> {
-  const { atime, mtime, ctime } = await t.status('d/new')
+  const { type, atime, mtime, ctime } = await t.status('d/new')
   for (const [name, time] of Object.entries({ atime, mtime, ctime }))
-    if (BigInt(time) <= BigInt(before)) t.differs(`${name} of the new`, `later than ${before}`, time)
+    if (BigInt(time) <= BigInt(before)) t.differs(`${name} of a new ${type}`, `later than ${before}`, time)
   await t.remove('d/new')
 }
