@@ -48,6 +48,7 @@ import { syncFolder } from './sync-folder.js'
 import { UploadFolders } from './upload-folder.js'
 
 const DELETE_AT_ONCE = 8
+const GIB = 1024 ** 3
 const TIB = 1024 ** 4
 
 export interface LocalStoreOptions {
@@ -94,7 +95,7 @@ export class LocalStore implements ObjectStore {
     this.url = pathToFileURL(layout.root).href
     this.capabilities = {
       conditions: { put: 'atomic', complete: 'atomic', copy: 'atomic', delete: 'atomic' },
-      multipart: { minPartBytes: options.minPartBytes ?? 1, maxPartBytes: TIB, maxParts: 10_000 },
+      multipart: { minPartBytes: options.minPartBytes ?? 1, maxPartBytes: 5 * GIB, maxParts: 10_000 },
       copyPart: true,
       maxPutBytes: 16 * TIB,
       maxCopyBytes: 16 * TIB,
