@@ -204,7 +204,10 @@ export class FolderMove {
     return support === 'atomic' || support === 'unknown'
   }
 
-  #isCopy({ rest, source, target }: KeyPair): boolean {
+  #isCopy(pair: KeyPair): boolean {
+    const { rest, source, target } = pair
+    // Whatever ETag a store gives to the copy of a marker: it has been replaced before anything is deleted.
+    if (this.#isMarkerToReplace(pair)) return true
     if (target === undefined || target.sizeBytes !== source.sizeBytes) return false
     return target.etag === source.etag || target.etag === this.#entry.etagOfCopy(rest, source.etag)
   }

@@ -1,10 +1,12 @@
-import { readdir } from 'node:fs/promises'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { FaultLayer } from '../../src/backend/layers/fault-layer.js'
 import { FaultRules } from '../../src/backend/layers/fault-rules.js'
-import type { Log } from '../../src/backend/log.js'
+import { type Log, SILENT } from '../../src/backend/log.js'
 import { openMemoryStore } from '../../src/backend/memory/memory-store.js'
+import { openBareStore, parseStorageUrl } from '../../src/backend/registry.js'
 import type { DirectoryEntry } from '../../src/fs/operations.js'
 import { Harness, type HarnessOptions } from '../support/filesystem-harness.js'
 import { GatedStore } from '../support/gated-store.js'
@@ -118,6 +120,20 @@ describe('renaming a folder', () => {
     expect(await keysOf(h)).toEqual(['b/', 'b/f'])
     expect((await h.store.head('b/')).metadata.mode).toBe(String(0o40700))
     expect((await h.walk('b')).attributes.mode & 0o7777).toBe(0o700)
+  })
+
+  it('takes the place of an empty folder where the copy of a marker has an ETag of its own', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'mount-bucket-test-'))
+    const store = await openBareStore(parseStorageUrl(`file://${folder}`), { log: SILENT, local: { create: false } })
+    const h = await harness({ store })
+    await h.mkdir('a', 0o700)
+    await h.writeFile('a/f', 'x')
+    await h.mkdir('b', 0o777)
+    await h.rename('a', 'b')
+    expect(await keysOf(h)).toEqual(['b/', 'b/f'])
+    expect((await store.head('b/')).metadata.mode).toBe(String(0o40700))
+    await store.close()
+    await rm(folder, { recursive: true })
   })
 
   it('drops the marker of the empty folder where it has none itself', async () => {
