@@ -22,7 +22,7 @@ export interface CommitterOptions {
   readonly sizes: PartSizes
   readonly concurrency: number
   readonly nowMs: () => number
-  /** Smaller parts are not worth a request where a store would take them. Default 1 MiB. */
+  /** Smaller parts are not worth a request where a store would take them. Default 1 MiB, or the size of the first part. */
   readonly leastPartBytes?: number | undefined
 }
 
@@ -101,7 +101,7 @@ export class Committer {
   }
 
   get #minPartBytes(): number {
-    const least = this.#options.leastPartBytes ?? LEAST_PART_BYTES
+    const least = this.#options.leastPartBytes ?? Math.min(LEAST_PART_BYTES, this.#options.sizes.firstBytes)
     return Math.max(least, this.#options.store.capabilities.multipart.minPartBytes)
   }
 

@@ -26,6 +26,7 @@ export interface HarnessOptions extends Partial<FilesystemOptions> {
   readonly bucket?: string
   /** The state folder; default a new one. */
   readonly folder?: string
+  readonly startMs?: number
 }
 
 let buckets = 0
@@ -50,7 +51,7 @@ export class Harness {
     this.folder = folder
     this.#journal = journal
     this.#log = options.log ?? SILENT
-    this.nowMs = 1_700_000_000_000
+    this.nowMs = options.startMs ?? 1_700_000_000_000
     const clock = { nowMs: () => this.nowMs }
     buckets += 1
     this.store = options.store ?? openMemoryStore(options.bucket ?? `harness-${buckets}`, { nowMs: clock.nowMs })

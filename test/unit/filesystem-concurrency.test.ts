@@ -6,7 +6,7 @@ import { FaultLayer } from '../../src/backend/layers/fault-layer.js'
 import { type Fault, FaultRules } from '../../src/backend/layers/fault-rules.js'
 import { openMemoryStore } from '../../src/backend/memory/memory-store.js'
 import { Mutex } from '../../src/fs/mutex.js'
-import { Driver, type Outcome } from '../support/filesystem-driver.js'
+import { Driver, type Outcome } from '../model/driver.js'
 import { Harness } from '../support/filesystem-harness.js'
 
 const KIB = 1024
@@ -46,12 +46,12 @@ class Programs {
     const driver = this.#driver
     if (given.kind === 'write' || given.kind === 'replace') return this.#write(given)
     if (given.kind === 'read') return this.#read(given.path)
-    if (given.kind === 'truncate') return this.#expectName(await driver.truncate(given.path, given.sizeBytes))
-    if (given.kind === 'chmod') return this.#expectName(await driver.truncate(given.path, 0, given.mode))
+    if (given.kind === 'truncate') return this.#expectName(await driver.setattr(given.path, { sizeBytes: given.sizeBytes }))
+    if (given.kind === 'chmod') return this.#expectName(await driver.setattr(given.path, { mode: given.mode }))
     if (given.kind === 'list') return this.#expectName(await driver.list('', true))
     this.#expectName(
       await this.#names.run(() =>
-        given.kind === 'unlink' ? driver.remove(given.path, 'unlink') : driver.rename(given.path, given.to, false),
+        given.kind === 'unlink' ? driver.remove(given.path, 'unlink') : driver.rename(given.path, given.to, { noReplace: false, exchange: false }),
       ),
     )
   }

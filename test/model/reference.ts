@@ -1,0 +1,302 @@
+import { S_IFREG } from '../../src/fs/attributes.js'
+import type { Timestamp } from '../../src/fs/operations.js'
+import { type KeptAttributes, ReferenceFile, type StoredObject } from './reference-file.js'
+
+export interface ReferenceFolder {
+  /** Undefined where others decide on it. */
+  mode: number | undefined
+  uid: number | undefined
+  gid: number | undefined
+  xattrs: ReadonlyMap<string, string> | undefined
+  /** This mount emptied it, or something below it: it stays visible until the next mount. */
+  isRemembered: boolean
+}
+
+export type Place =
+  | { readonly file: ReferenceFile }
+  | { readonly folder: ReferenceFolder }
+  | { readonly errno: 'ENOENT' | 'ENOTDIR' }
+
+const SELF = '\u241bo'
+const EMPTY = '\u241bk'
+
+/** What POSIX and doc/SEMANTICS.md say, in memory: the mount's files, and what the bucket has to hold at every moment. */
+export class Reference {
+  readonly files = new Map<string, ReferenceFile>()
+  readonly folders = new Map<string, ReferenceFolder>([['', newFolder()]])
+  /** Keys of the bucket and what they hold. */
+  readonly bucket = new Map<string, StoredObject>()
+  /** How many contents could not be stored and must lie in `kept/`. */
+  keptFiles = 0
+
+  /** What a walk along a path comes to. */
+  at(path: string): Place {
+    const parts = path === '' ? [] : path.split('/')
+    for (let i = 1; i < parts.length; i++) {
+      const parent = parts.slice(0, i).join('/')
+      if (this.folders.has(parent)) continue
+      return { errno: this.files.has(parent) ? 'ENOTDIR' : 'ENOENT' }
+    }
+    const folder = this.folders.get(path)
+    if (folder !== undefined) return { folder }
+    const file = this.files.get(path)
+    return file === undefined ? { errno: 'ENOENT' } : { file }
+  }
+
+  /** Why nothing can be at this path. */
+  parentFault(path: string): 'ENOENT' | 'ENOTDIR' | undefined {
+    const parent = this.at(parentOf(path))
+    if ('errno' in parent) return parent.errno
+    return 'file' in parent ? 'ENOTDIR' : undefined
+  }
+
+  names(folder: string): string[] {
+    return [...this.files.keys(), ...this.folders.keys()]
+      .filter(path => path !== '' && parentOf(path) === folder)
+      .map(path => path.slice(folder === '' ? 0 : folder.length + 1))
+      .sort()
+  }
+
+  create(path: string, kept: KeptAttributes, absence: ReferenceFile['absence']): ReferenceFile {
+    const file = new ReferenceFile(path, S_IFREG, kept)
+    file.hold()
+    file.absence = absence
+    file.isDirty = true
+    file.isContentDirty = true
+    this.files.set(path, file)
+    return file
+  }
+
+  /** A file that is stored when the call returns: a link, pipe, device or empty file. */
+  make(path: string, type: number, bytes: Buffer, kept: KeptAttributes): 'EEXIST' | undefined {
+    const key = keyOf(path)
+    if (this.bucket.has(key)) return 'EEXIST'
+    const stored = { bytes, type, kept, isOutside: false, etag: undefined }
+    this.bucket.set(key, stored)
+    this.files.set(path, new ReferenceFile(path, type, kept, stored))
+    return undefined
+  }
+
+  /** The object that the file shows, or edits, is not the bucket's any more. */
+  isOutdated(file: ReferenceFile): boolean {
+    return file.version !== undefined && !isSame(this.bucket.get(keyOf(file.path)), file.version)
+  }
+
+  /** Why what was written can't be stored; undefined if it can. */
+  commitError(file: ReferenceFile): string | undefined {
+    if (!file.isDirty || file.isUnlinked) return undefined
+    const current = this.bucket.get(keyOf(file.path))
+    if (file.base === undefined) return this.#absenceError(file, current)
+    if (isSame(current, file.base)) return undefined
+    if (!file.isContentDirty) return current === undefined ? 'ENOENT' : 'ESTALE'
+    return this.#follows(file, current) ? undefined : 'ESTALE'
+  }
+
+  /** What is written by now is in the bucket: `commitError` told nothing. */
+  commit(file: ReferenceFile): void {
+    if (!file.isDirty || file.isUnlinked) return
+    const key = keyOf(file.path)
+    const current = this.bucket.get(key)
+    const isConflict =
+      file.base === undefined ? file.absence !== undefined && current !== undefined : !isSame(current, file.base)
+    if (file.isContentDirty && isConflict && current !== undefined) {
+      file.content = Buffer.concat([current.bytes, file.content.subarray(file.appendedFrom)])
+      file.kept = { ...current.kept, mtimes: file.kept.mtimes }
+    }
+    const stored = { bytes: file.content, type: file.type, kept: file.kept, isOutside: false, etag: undefined }
+    this.bucket.set(key, stored)
+    file.version = stored
+    file.base = stored
+    file.replaced = undefined
+    file.absence = undefined
+    file.isDirty = false
+    file.isRisky = false
+    file.borrowed.clear()
+    if (file.isContentDirty) file.appendedFrom = file.content.length
+    file.isContentDirty = false
+    this.changed(key)
+    this.settle()
+  }
+
+  /** The last writer has gone and what it wrote is not stored. */
+  giveUp(file: ReferenceFile): void {
+    if (file.isContentDirty && !file.isUnlinked) this.keptFiles += 1
+    file.isDirty = false
+    file.isContentDirty = false
+    file.isLost = true
+    if (this.files.get(file.path) === file) this.files.delete(file.path)
+    file.isDetached = true
+    this.settle()
+  }
+
+  unlink(file: ReferenceFile): void {
+    file.isUnlinked = true
+    this.files.delete(file.path)
+    if (file.version !== undefined || file.replaced !== undefined) this.#remove(keyOf(file.path))
+    this.remember(parentOf(file.path))
+  }
+
+  /** What is stored moves at once, what is not goes to the new name later: until then the old target stays stored. */
+  rename(file: ReferenceFile, to: string): void {
+    const from = file.path
+    const target = this.files.get(to)
+    if (target !== undefined) {
+      target.isUnlinked = true
+      this.files.delete(to)
+    }
+    if (file.version !== undefined) {
+      const moved = { ...file.version, kept: file.version.kept }
+      this.bucket.set(keyOf(to), moved)
+      this.changed(keyOf(to))
+      this.#remove(keyOf(from))
+      if (file.base === file.version) file.base = moved
+      file.version = moved
+      file.replaced = undefined
+    } else {
+      if (file.replaced !== undefined) this.#remove(keyOf(from))
+      file.replaced = target?.version ?? target?.replaced
+    }
+    if (target !== undefined) file.absence = undefined
+    else if (file.absence === 'exclusive') file.absence = 'believed'
+    this.files.delete(from)
+    this.files.set(to, file)
+    file.path = to
+    this.remember(parentOf(from))
+  }
+
+  mkdir(path: string, mode: number, uid: number, gid: number): 'EEXIST' | undefined {
+    const key = `${keyOf(path)}/`
+    if (this.bucket.has(key)) return 'EEXIST'
+    this.folders.set(path, { mode, uid, gid, xattrs: new Map(), isRemembered: false })
+    this.marker(path)
+    return undefined
+  }
+
+  /** The folder has an object of its own. */
+  marker(path: string): void {
+    const key = `${keyOf(path)}/`
+    this.bucket.set(key, emptyObject())
+  }
+
+  rmdir(path: string): void {
+    this.folders.delete(path)
+    this.bucket.delete(`${keyOf(path)}/`)
+    this.remember(parentOf(path))
+  }
+
+  /** Others change an object; undefined: they remove it. */
+  outside(key: string, object: StoredObject | undefined): void {
+    if (object === undefined) this.bucket.delete(key)
+    else this.bucket.set(key, object)
+    this.changed(key)
+    this.settle()
+  }
+
+  /** The bytes of a key are others now: who was to copy them may find them gone. */
+  changed(key: string): void {
+    for (const file of this.files.values()) if (file.borrowed.has(key)) file.isRisky = true
+  }
+
+  /** A new mount knows what the bucket holds and nothing else. */
+  remount(): void {
+    for (const file of this.files.values()) if (file.isLocal) this.files.delete(file.path)
+    for (const folder of this.folders.values()) folder.isRemembered = false
+    this.settle()
+  }
+
+  /** The names as the bucket and the mount's own files make them. */
+  settle(): void {
+    this.#settleFolders()
+    const shown = new Set<string>()
+    for (const [key, stored] of this.bucket) {
+      if (isMarker(key, stored)) continue
+      const path = this.pathOf(key)
+      shown.add(path)
+      const file = this.files.get(path)
+      if (file !== undefined && (file.isLocal || file.version === stored)) continue
+      if (file !== undefined) file.isDetached = true
+      this.files.set(path, new ReferenceFile(path, stored.type, stored.kept, stored))
+    }
+    for (const [path, file] of this.files) {
+      if (shown.has(path) || file.isLocal) continue
+      file.isDetached = true
+      this.files.delete(path)
+    }
+  }
+
+  /** Where a key is shown. */
+  pathOf(key: string): string {
+    const path = key.split('/').map(shownPart).join('/')
+    return this.folders.has(path) ? `${path}/${SELF}` : path
+  }
+
+  #settleFolders(): void {
+    const seen = new Set([''])
+    for (const [key, stored] of this.bucket) {
+      const parts = key.split('/')
+      const depth = isMarker(key, stored) ? parts.length - 1 : parts.length - 1
+      for (let i = 1; i <= depth; i++) seen.add(parts.slice(0, i).map(shownPart).join('/'))
+    }
+    for (const [path, folder] of this.folders) if (!seen.has(path) && !folder.isRemembered) this.folders.delete(path)
+    for (const path of seen) if (!this.folders.has(path)) this.folders.set(path, newFolder())
+  }
+
+  remember(path: string): void {
+    for (let at = path; at !== ''; at = parentOf(at)) {
+      const folder = this.folders.get(at)
+      if (folder !== undefined) folder.isRemembered = true
+    }
+  }
+
+  #remove(key: string): void {
+    this.bucket.delete(key)
+    this.changed(key)
+  }
+
+  #absenceError(file: ReferenceFile, current: StoredObject | undefined): string | undefined {
+    if (file.absence === undefined || current === undefined) return undefined
+    if (file.absence === 'exclusive') return 'EEXIST'
+    return this.#follows(file, current) ? undefined : 'ESTALE'
+  }
+
+  /** What was only appended goes behind what others wrote. */
+  #follows(file: ReferenceFile, current: StoredObject | undefined): boolean {
+    return current !== undefined && file.absence !== 'exclusive' && file.appendedFrom !== undefined
+  }
+}
+
+export function parentOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf('/')))
+}
+
+/** The key of a path of this model's alphabet. */
+export function keyOf(path: string): string {
+  const parts = path.split('/').map(part => (part === EMPTY ? '' : part))
+  return (parts.at(-1) === SELF ? parts.slice(0, -1) : parts).join('/')
+}
+
+export function isSame(a: StoredObject | undefined, b: StoredObject | undefined): boolean {
+  return a !== undefined && b !== undefined && (a === b || (a.etag !== undefined && a.etag === b.etag))
+}
+
+/** The time that the reference's clock shows. */
+export function timeOf(nowMs: number): Timestamp {
+  return { seconds: Math.floor(nowMs / 1000), nanoseconds: (nowMs % 1000) * 1e6 }
+}
+
+function isMarker(key: string, { bytes }: StoredObject): boolean {
+  return key.endsWith('/') && bytes.length === 0
+}
+
+function shownPart(part: string): string {
+  return part === '' ? EMPTY : part
+}
+
+function newFolder(): ReferenceFolder {
+  return { mode: undefined, uid: undefined, gid: undefined, xattrs: undefined, isRemembered: false }
+}
+
+function emptyObject(): StoredObject {
+  const kept = { mode: 0, uid: 0, gid: 0, rdev: 0, mtimes: [], xattrs: new Map() }
+  return { bytes: Buffer.alloc(0), type: S_IFREG, kept, isOutside: false, etag: undefined }
+}
