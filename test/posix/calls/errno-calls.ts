@@ -141,7 +141,7 @@ export const ERRNO_CALLS = {
     }
     // Each in a folder that nothing is known of, around 1,024 bytes in all.
     let count = 100
-    for (let length = 195; length <= 225; length += 3)
+    for (let length = 195; length <= 225; length += 6)
       for (const [name, words] of ALL_CALLS) {
         const folder = `${above}${count++}`
         await t.does('mkdir', folder, 0o755)
