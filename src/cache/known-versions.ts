@@ -26,6 +26,9 @@ export interface KnownVersionsOptions {
  */
 const SAME_TIME_MS = 2000
 
+/** Instead of ETag and size in the name of what was last seen of a key. */
+const LAST = '\0\0'
+
 /** The shortest TTL: what was just asked for is there for who asked. */
 const MIN_TTL_MS = 1000
 
@@ -79,7 +82,7 @@ export class KnownVersions {
     if (isSure && held.lastModifiedMs === lastModifiedMs && isDeepStrictEqual(before.headers, headers)) return
     const nowMs = this.#nowMs()
     const isSettled = isSure || tellsMilliseconds(lastModifiedMs) || nowMs >= lastModifiedMs + SAME_TIME_MS
-    this.#held.set(nameOf(info), {
+    this.#keep(info, {
       version: { metadata, headers, shownModifiedMs: before?.shownModifiedMs, traits: before?.traits },
       wrote: isAsHeld ? held.wrote : undefined,
       lastModifiedMs,
@@ -93,7 +96,7 @@ export class KnownVersions {
    * traits it has none.
    */
   wrote(object: ObjectVersion, version: KnownVersion): void {
-    this.#held.set(nameOf(object), {
+    this.#keep(object, {
       version: { ...version, traits: version.traits ?? {} },
       wrote: { claimedMs: object.lastModifiedMs, atMs: this.#nowMs() },
       lastModifiedMs: undefined,
@@ -115,7 +118,7 @@ export class KnownVersions {
       const rest = key.slice(from.length)
       const { version, lastModifiedMs } = held
       const shownModifiedMs = version.shownModifiedMs ?? lastModifiedMs ?? held.wrote?.claimedMs
-      this.#held.set(`${etagOfCopy(rest, etag)}\0${size}\0${to}${rest}`, {
+      this.#held.set(`${etag === '' ? '' : etagOfCopy(rest, etag)}\0${size}\0${to}${rest}`, {
         version: { ...version, shownModifiedMs },
         wrote: { claimedMs: this.#nowMs(), atMs: this.#nowMs() },
         lastModifiedMs: undefined,
@@ -133,6 +136,11 @@ export class KnownVersions {
       this.#held.set(nameOf(object), { ...held, version: { ...version, traits } })
   }
 
+  /** What was last known of a directory's marker, of which no listing of the directory above tells the version. */
+  lastOf(key: string): KnownVersion | undefined {
+    return this.#held.get(LAST + key)?.version
+  }
+
   /** What is known of the version that a listing or HEAD names. */
   find(object: ObjectVersion): KnownVersion | undefined {
     const name = nameOf(object)
@@ -145,6 +153,11 @@ export class KnownVersions {
     }
     this.#held.delete(name)
     return undefined
+  }
+
+  #keep(object: ObjectVersion, held: HeldVersion): void {
+    this.#held.set(nameOf(object), held)
+    if (object.key.endsWith('/') && object.sizeBytes === 0) this.#held.set(LAST + object.key, held)
   }
 
   #isOf(held: HeldVersion, { versionId, lastModifiedMs }: ObjectVersion): boolean {

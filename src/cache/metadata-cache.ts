@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import { MAX_KEY_BYTES } from '../backend/keys.js'
 import type { ObjectInfo, ObjectStore, ObjectVersion } from '../backend/object-store.js'
 import { isStoreError, StoreError } from '../backend/store-error.js'
 import type { Clock } from './clock.js'
@@ -256,10 +257,10 @@ export class MetadataCache {
 
   async #askStore(path: string): Promise<Found> {
     const nowMs = this.#clock.nowMs()
-    const [head, below] = await Promise.all([this.#head(path), keysBelow(this.#store, `${path}/`, 1)])
-    const [first] = below
+    const below = Buffer.byteLength(path) < MAX_KEY_BYTES ? keysBelow(this.#store, `${path}/`, 1) : []
+    const [head, [first]] = await Promise.all([this.#head(path), below])
     const marker = first?.key === `${path}/` && first.sizeBytes === 0 ? first : undefined
-    return { version: head, info: head, isDirectory: below.length > 0, marker, expiresMs: nowMs + this.#ttlMs }
+    return { version: head, info: head, isDirectory: first !== undefined, marker, expiresMs: nowMs + this.#ttlMs }
   }
 
   async #head(path: string): Promise<ObjectInfo | undefined> {

@@ -90,6 +90,7 @@ export class Directories {
     handle.listed = undefined
     handle.extras = undefined
     handle.partials.clear()
+    handle.askedTo = 0
   }
 
   /** Stores the marker. EEXIST when another mount has stored it already. */
@@ -104,6 +105,7 @@ export class Directories {
     if (isPartial(slot)) parent.rememberedDirectories.add(slot)
     else await this.#storeNew(node)
     node.expiresMs = this.#tree.expiry()
+    node.accessed = this.#tree.now()
     this.#tree.touchDirectory(node)
     this.#tree.touchDirectory(parent)
     return node
@@ -178,23 +180,21 @@ export class Directories {
   async #storeMarker(node: Node): Promise<void> {
     const { metadata = {}, headers, traits } = await this.#tree.attachments(node)
     const marker = { metadata, headers: { ...headers, ...MARKER_HEADERS }, traits }
-    await this.#tree.store.put(node.prefix, new Uint8Array(0), marker)
-    this.#tree.metadata.madeDirectory(node.path)
-    node.known = { ...marker, shownModifiedMs: undefined }
+    const stored = await this.#tree.store.put(node.prefix, new Uint8Array(0), marker)
+    this.#tree.storedMarker(node, stored, { ...marker, shownModifiedMs: undefined })
   }
 
   async #storeNew(node: Node): Promise<void> {
     const { store, metadata, inodes } = this.#tree
     const attachments = { headers: MARKER_HEADERS, metadata: withAttributes({}, node.own, S_IFDIR) }
     try {
-      await store.put(node.prefix, new Uint8Array(0), { ifNoneMatch: '*', ...attachments })
+      const stored = await store.put(node.prefix, new Uint8Array(0), { ifNoneMatch: '*', ...attachments })
+      this.#tree.storedMarker(node, stored, { ...attachments, traits: {}, shownModifiedMs: undefined })
     } catch (error) {
       inodes.detach(node)
       metadata.forget(node.path)
       throw isStoreError(error, 'precondition-failed') ? new FsError('EEXIST', node.path, error) : error
     }
-    node.known = { ...attachments, traits: {}, shownModifiedMs: undefined }
-    metadata.madeDirectory(node.path)
   }
 
   async #delete(key: string): Promise<void> {
@@ -241,12 +241,16 @@ export class Directories {
   }
 
   /** Asks for what is kept of this entry and the next ones, where attributes are wanted in full. */
-  async #ask(handle: DirectoryHandle, entry: ShownEntry, index: number): Promise<void> {
-    const { version } = entry
-    if (!this.#tree.asksAll || version === undefined || !this.#tree.isTypeOpen(version)) return
+  async #ask(handle: DirectoryHandle, { slot, isExtra }: ShownEntry, index: number): Promise<void> {
+    const { knowledge } = this.#tree
+    if (!knowledge.asksAll || isExtra || isPartial(slot) || index < handle.askedTo) return
     const next = handle.listed?.listing.entries.slice(index, index + ASKED_AT_ONCE) ?? []
-    const versions = next.flatMap(one => (one.isDirectory || one.version === undefined ? [] : [one.version]))
-    await this.#tree.ask(versions.filter(one => this.#tree.isTypeOpen(one)))
+    handle.askedTo = index + next.length
+    const isUnknown = ({ version }: ListedEntry) => version !== undefined && knowledge.isTypeOpen(version)
+    const keys = next.flatMap(one =>
+      one.isDirectory ? [`${handle.node.prefix}${one.name}/`] : isUnknown(one) ? [handle.node.prefix + one.name] : [],
+    )
+    await Promise.all(keys.map(key => knowledge.askKey(key)))
   }
 
   /** What the listing does not tell of (any more) is told of once, among the extras. */
@@ -282,7 +286,7 @@ export class Directories {
   #typeOf({ version, isDirectory }: ShownEntry, child: Node | undefined): number {
     if (isDirectory) return S_IFDIR
     if (version === undefined) return child?.type ?? 0
-    return this.#tree.typeOf(version) ?? 0
+    return this.#tree.knowledge.typeOf(version) ?? 0
   }
 
   /**
@@ -296,7 +300,7 @@ export class Directories {
     const expiresMs = handle.listed?.expiresMs ?? 0
     if (handle.listed?.listing.prefix !== handle.node.prefix) return undefined
     if (child !== undefined && this.#tree.remainingMs(expiresMs) === 0) return undefined
-    if (!isDirectory && version !== undefined && this.#tree.isTypeOpen(version)) return undefined
+    if (!isDirectory && version !== undefined && this.#tree.knowledge.isTypeOpen(version)) return undefined
     return this.#tree.adopt(handle.node, slot, { version, isDirectory, info: undefined, expiresMs })
   }
 }

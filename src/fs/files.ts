@@ -52,7 +52,7 @@ export class Files {
     // Linux truncates for who only reads, too.
     if (flags.truncate && !flags.write) await this.#changes.truncate(node, 0)
     const handle = this.#handle(node, flags, context)
-    if (flags.read) this.#accessed(node)
+    if (!flags.write) this.#accessed(node)
     if (!flags.truncate || !flags.write) return handle
     try {
       await this.#writers.of(node).truncate(0, context.signal)

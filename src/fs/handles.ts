@@ -43,6 +43,8 @@ export class DirectoryHandle {
   /** At which place of the listing each partial folder is told of (names.ts). */
   readonly partials = new Map<string, number>()
   hasBegun = false
+  /** Up to which place of the listing attributes have been asked for. */
+  askedTo = 0
 
   constructor(node: Node) {
     this.node = node

@@ -31,7 +31,7 @@ export class ObjectFacts {
     if (name === 'version-id') return version.versionId
     if (name === 'storage-class') return version.storageClass
     if (name === 'public') return String(await this.#isPublic(version))
-    const info = await this.#tree.info(version)
+    const info = await this.#tree.knowledge.info(version)
     if (info === undefined) throw new FsError('ESTALE', `${version.key} was changed by others`)
     if (name === 'md5') return md5Of(info)
     if (name === 'server-side-encryption') return info.encryption?.algorithm
@@ -40,7 +40,7 @@ export class ObjectFacts {
   }
 
   async #isPublic(version: ObjectVersion): Promise<boolean> {
-    const { grants = {} } = await this.#tree.store.traits(version.key)
+    const { grants = {} } = await this.#tree.store.traits(version.key, { listed: version, brief: true })
     return [...(grants.read ?? []), ...(grants.fullControl ?? [])].some(grantee => grantee.includes(EVERYBODY))
   }
 }

@@ -8,11 +8,12 @@ import type {
   ObjectStore,
   ObjectTraits,
   ObjectVersion,
+  WriteResult,
 } from '../backend/object-store.js'
 import { isStoreError } from '../backend/store-error.js'
 import type { Clock } from '../cache/clock.js'
 import type { FolderTimes } from '../cache/folder-times.js'
-import type { KnownVersions } from '../cache/known-versions.js'
+import type { KnownVersion, KnownVersions } from '../cache/known-versions.js'
 import type { Found, MetadataCache } from '../cache/metadata-cache.js'
 import {
   type AttributeDefaults,
@@ -24,9 +25,11 @@ import {
   typeFrom,
   withAttributes,
 } from './attributes.js'
+import { Finder } from './finder.js'
 import { FsError } from './fs-error.js'
 import type { Inodes } from './inodes.js'
-import { childKey, entryOf, isPartial, partialText, SELF_SLOT } from './names.js'
+import { Knowledge } from './knowledge.js'
+import { childKey, isPartial, SELF_SLOT } from './names.js'
 import type { Node } from './node.js'
 import type { Attributes, AttributesReply, Entry, Timestamp } from './operations.js'
 import { ShownAttributes } from './shown-attributes.js'
@@ -49,9 +52,9 @@ export class Tree {
   readonly inodes: Inodes
   readonly metadata: MetadataCache
   readonly store: ObjectStore
-  readonly asksAll: boolean
+  readonly knowledge: Knowledge
   readonly shown: ShownAttributes
-  readonly #known: KnownVersions
+  readonly #finder: Finder
   readonly #folderTimes: FolderTimes
   readonly #ttlMs: number
   readonly #clock: Clock
@@ -60,12 +63,12 @@ export class Tree {
     this.store = options.store
     this.metadata = options.metadata
     this.inodes = options.inodes
-    this.#known = options.known
+    this.knowledge = new Knowledge(options.store, options.known, options.asksAll)
+    this.#finder = new Finder(options.store, options.metadata, this.knowledge, () => this.expiry())
     this.#ttlMs = options.ttlMs
     this.#clock = options.clock
     this.shown = new ShownAttributes({ ...options, startedMs: options.clock.nowMs() })
     this.#folderTimes = options.folderTimes
-    this.asksAll = options.asksAll
   }
 
   nowMs(): number {
@@ -81,7 +84,7 @@ export class Tree {
     const child = parent.children.get(slot)
     if (child?.isLocal === true) return { node: child, expiresMs: this.expiry() }
     const path = parent.pathOf(slot)
-    const found = await this.#found(parent, slot)
+    const found = await this.#finder.find(parent, slot)
     // Found under the old name of a folder that was renamed meanwhile.
     if (path !== parent.pathOf(slot)) return this.lookup(parent, slot)
     return { node: this.adopt(parent, slot, found), expiresMs: found.expiresMs }
@@ -93,7 +96,8 @@ export class Tree {
     if (child?.isLocal === true) return child
     if (slot === SELF_SLOT || isPartial(slot)) return child
     const found = this.metadata.known(parent.prefix, slot)
-    if (found === undefined || (found.version !== undefined && this.isTypeOpen(found.version))) return undefined
+    if (found === undefined || (found.version !== undefined && this.knowledge.isTypeOpen(found.version)))
+      return undefined
     return this.adopt(parent, slot, found)
   }
 
@@ -107,8 +111,8 @@ export class Tree {
       if (child !== undefined) this.inodes.detach(child)
       return undefined
     }
-    if (found.info !== undefined) this.#known.seen(found.info)
-    const known = this.#known.find(found.version)
+    if (found.info !== undefined) this.knowledge.known.seen(found.info)
+    const known = this.knowledge.known.find(found.version)
     const type = known === undefined ? S_IFREG : typeFrom(known.metadata)
     const isShown = child?.isDirectory === false && isSameVersion(child.version, found.version)
     const node = isShown && (known === undefined || child.type === type) ? child : this.inodes.make(parent, slot, type)
@@ -121,34 +125,6 @@ export class Tree {
     return node
   }
 
-  /** An object of which a listing does not tell whether it is a file: of no bytes, and never seen. */
-  isTypeOpen(version: ObjectVersion): boolean {
-    return (this.asksAll || version.sizeBytes === 0) && this.#known.find(version) === undefined
-  }
-
-  /** The type bits of an object that a listing names; undefined where only a look at it tells. */
-  typeOf(version: ObjectVersion): number | undefined {
-    const known = this.#known.find(version)
-    if (known !== undefined) return typeFrom(known.metadata)
-    return this.isTypeOpen(version) ? undefined : S_IFREG
-  }
-
-  /** What HEAD tells of the stored file now; undefined when it is gone or another version. */
-  async info(version: ObjectVersion): Promise<ObjectInfo | undefined> {
-    const info = await this.#head(version.key)
-    return info !== undefined && isSameVersion(version, info) ? info : undefined
-  }
-
-  /** Asks for what is kept beside the bytes of several versions, at the same time. What is gone meanwhile is left out. */
-  async ask(versions: readonly ObjectVersion[]): Promise<void> {
-    await Promise.all(
-      versions.map(async ({ key }) => {
-        const info = await this.#head(key)
-        if (info !== undefined) this.#known.seen(info)
-      }),
-    )
-  }
-
   /**
    * Knows what is kept beside the bytes of a stored file: from `read`, which fetches something of it, where that is
    * given, else from HEAD. ESTALE when the file is not what it seemed to be: another version by now, or its type, mode
@@ -158,8 +134,8 @@ export class Tree {
     const { version } = node
     if (version === undefined || node.known !== undefined) return
     const shown = this.shown.of(node)
-    if (read !== undefined && this.#known.find(version) === undefined) await this.#reading(node, read)
-    if (this.#known.find(version) === undefined) await this.#ask(node, version)
+    if (read !== undefined && this.knowledge.known.find(version) === undefined) await this.#reading(node, read)
+    if (this.knowledge.known.find(version) === undefined) await this.#ask(node, version)
     // The file was renamed meanwhile, perhaps with its folder, or stored.
     if (node.version !== version) return this.learn(node, read)
     this.#learn(node, version)
@@ -189,13 +165,13 @@ export class Tree {
     node.replaced = undefined
     node.known = { metadata, headers, traits: attachments.traits ?? {}, shownModifiedMs }
     node.expiresMs = this.expiry()
-    this.#known.wrote(version, node.known)
+    this.knowledge.known.wrote(version, node.known)
     this.metadata.stored({ ...version, metadata, headers })
   }
 
   /** What is written goes behind a version of others, which the node shows from now on. */
   follow(node: Node, info: ObjectInfo): void {
-    this.#known.seen(info)
+    this.knowledge.known.seen(info)
     node.version = info
     node.replaced = undefined
     this.#learn(node, info)
@@ -203,11 +179,14 @@ export class Tree {
 
   /** The node's stored object has been copied to where the node is now, with all that is kept beside it. */
   moved(node: Node, version: ObjectVersion): void {
+    // A copy has a time of its own; the file's is that of its last change.
+    node.modified ??= timestampOf((node.version ?? version).lastModifiedMs)
     node.version = version
     node.expiresMs = this.expiry()
     if (node.known === undefined) this.metadata.forget(version.key)
     else {
-      this.#known.wrote(version, node.known)
+      node.known = { ...node.known, shownModifiedMs: toMs(node.modified) }
+      this.knowledge.known.wrote(version, node.known)
       this.metadata.stored({ ...version, ...node.known })
     }
   }
@@ -257,49 +236,6 @@ export class Tree {
     this.#folderTimes.delete(directory.path)
   }
 
-  async #found(parent: Node, slot: string): Promise<Found> {
-    if (slot === SELF_SLOT) return this.#foundBeside(parent)
-    if (isPartial(slot)) return this.#foundPartial(parent, slot)
-    const found = await this.metadata.lookup(parent.prefix, slot)
-    if (!found.isDirectory) return this.#withType(parent, slot, found)
-    if (this.asksAll && parent.children.get(slot)?.marker === undefined)
-      await this.#askMarker(`${parent.prefix}${slot}/`)
-    else if (found.marker !== undefined && this.#known.find(found.marker) === undefined) await this.ask([found.marker])
-    return found
-  }
-
-  /** The kernel never lets a node change its type, so that must be known before there is one. */
-  async #withType(parent: Node, slot: string, found: Found): Promise<Found> {
-    if (found.version === undefined || found.info !== undefined || !this.isTypeOpen(found.version)) return found
-    const info = await this.#head(found.version.key)
-    if (info !== undefined && isSameVersion(found.version, info)) return { ...found, info }
-    this.metadata.forget(parent.pathOf(slot))
-    return this.metadata.lookup(parent.prefix, slot)
-  }
-
-  async #foundBeside(directory: Node): Promise<Found> {
-    const { parent, slot } = directory
-    const nothing = { version: undefined, isDirectory: false, info: undefined, expiresMs: this.expiry() }
-    if (parent === undefined || isPartial(slot)) return nothing
-    const found = await this.metadata.lookup(parent.prefix, slot)
-    return this.#withType(parent, slot, { ...found, isDirectory: false })
-  }
-
-  async #foundPartial(parent: Node, slot: string): Promise<Found> {
-    const prefix = parent.prefix + partialText(slot)
-    const leadsHere = (key: string) => entryOf(key.slice(parent.prefix.length), parent.partial)?.slot === slot
-    let isDirectory = false
-    let cursor: string | undefined
-    do {
-      const page = await this.store.list({ prefix, delimiter: '/', cursor })
-      isDirectory = [...page.objects.map(({ key }) => key), ...page.prefixes.map(key => key.slice(0, -1))].some(
-        leadsHere,
-      )
-      cursor = page.next
-    } while (!isDirectory && cursor !== undefined)
-    return { version: undefined, isDirectory, info: undefined, expiresMs: this.expiry() }
-  }
-
   /** The object that has the folder's own key without the slash, as far as known. */
   besideOf(directory: Node): ObjectVersion | undefined {
     const { parent, slot, beside } = directory
@@ -313,7 +249,23 @@ export class Tree {
     node.expiresMs = found.expiresMs
     node.beside = found.version
     if (found.marker !== undefined) this.showMarker(node, found.marker)
+    else if (node.known === undefined && node !== child) this.#showLastMarker(node)
     return node
+  }
+
+  /** The listing of the parent does not tell the marker's version: the last one that was seen is shown until it is opened. */
+  #showLastMarker(node: Node): void {
+    const last = this.knowledge.known.lastOf(node.prefix)
+    if (last !== undefined) node.own = attributesFrom(last.metadata)
+  }
+
+  /** This mount stored the folder's marker. */
+  storedMarker(node: Node, { etag, versionId }: WriteResult, known: KnownVersion): void {
+    const lastModifiedMs = this.nowMs()
+    node.marker = { key: node.prefix, sizeBytes: 0, etag, versionId, lastModifiedMs }
+    node.known = known
+    this.knowledge.known.wrote(node.marker, known)
+    this.metadata.madeDirectory(node.path)
   }
 
   /** The folder's own object has been seen: what is known of it is shown. */
@@ -327,18 +279,13 @@ export class Tree {
   async learnDirectory(node: Node, marker: ObjectVersion | undefined): Promise<void> {
     if (marker === undefined || node.known !== undefined) return
     const shown = this.shown.of(node)
-    if (this.#known.find(marker) === undefined) await this.ask([marker])
+    if (this.knowledge.known.find(marker) === undefined) await this.knowledge.ask([marker])
     this.showMarker(node, marker)
     this.#checkShown(node, shown)
   }
 
-  async #askMarker(key: string): Promise<void> {
-    const info = await this.#head(key)
-    if (info !== undefined) this.#known.seen(info)
-  }
-
   #learn(node: Node, version: ObjectVersion): void {
-    const known = this.#known.find(version)
+    const known = this.knowledge.known.find(version)
     if (known === undefined) return
     node.known = known
     node.edited = undefined
@@ -366,10 +313,10 @@ export class Tree {
   }
 
   async #ask(node: Node, version: ObjectVersion): Promise<void> {
-    const info = await this.#head(version.key)
+    const info = await this.knowledge.head(version.key)
     if (node.version !== version) return
     if (info === undefined || !isSameVersion(version, info)) throw this.#changed(node)
-    this.#known.seen(info)
+    this.knowledge.known.seen(info)
   }
 
   #changed(node: Node, cause?: unknown): FsError {
@@ -383,17 +330,8 @@ export class Tree {
     if (stored === undefined || node.known === undefined) return {}
     if (node.known.traits !== undefined) return node.known.traits
     const traits = await this.store.traits(stored.key, { listed: stored })
-    this.#known.learnTraits(stored, traits)
+    this.knowledge.known.learnTraits(stored, traits)
     node.known = { ...node.known, traits }
     return traits
-  }
-
-  async #head(key: string): Promise<ObjectInfo | undefined> {
-    try {
-      return await this.store.head(key)
-    } catch (error) {
-      if (isStoreError(error, 'not-found')) return undefined
-      throw error
-    }
   }
 }
