@@ -116,12 +116,11 @@ export class Directories {
     const { node } = await this.#tree.lookup(parent, slot)
     if (node === undefined) throw new FsError('ENOENT', parent.pathOf(slot))
     if (!node.isDirectory) throw new FsError('ENOTDIR', node.path)
-    const hasLocal = [...node.children.values()].some(child => child.isLocal)
     const prefix = isPartial(slot) ? parent.prefix + partialText(slot) : node.prefix
     const below = await keysBelow(this.#tree.store, prefix, 2)
     // Where the folder's own key holds bytes, it is more than a marker.
     const hasKeys = below.some(object => object.key !== node.prefix || object.sizeBytes > 0)
-    if (hasLocal || hasKeys || this.#tree.besideOf(node) !== undefined || node.rememberedDirectories.size > 0)
+    if (node.holdsLocal || hasKeys || this.#tree.besideOf(node) !== undefined || node.rememberedDirectories.size > 0)
       throw new FsError('ENOTEMPTY', node.path)
     if (below.length > 0) await this.#delete(node.prefix)
     if (!isPartial(slot)) this.#tree.metadata.removedDirectory(node.path)
@@ -218,7 +217,9 @@ export class Directories {
 
   /** What the listing does not tell of: the mount's own files and folders, and the object that shares the folder's key. */
   #slotsBeside(node: Node, listing: Listing): string[] {
-    const local = [...node.children.values()].filter(child => child.isLocal).map(child => child.slot)
+    const local = [...node.children.values()]
+      .filter(child => child.isLocal || child.holdsLocal)
+      .map(child => child.slot)
     const slots = new Set([...local, ...node.rememberedDirectories])
     if (this.#tree.besideOf(node) !== undefined) slots.add(SELF_SLOT)
     return [...slots].filter(slot => listing.find(slot) === undefined)

@@ -118,4 +118,9 @@ export class Node {
     if (this.isUnlinked) return false
     return this.writer?.isDirty === true || (!this.isDirectory && !this.isDetached && this.version === undefined)
   }
+
+  /** Something below this folder is the mount's own truth, so the folder is there whatever the bucket says. */
+  get holdsLocal(): boolean {
+    return [...this.children.values()].some(child => child.isLocal || child.holdsLocal)
+  }
 }

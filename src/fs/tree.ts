@@ -105,20 +105,24 @@ export class Tree {
   adopt(parent: Node, slot: string, found: Found): Node | undefined {
     const child = parent.children.get(slot)
     if (child?.isLocal === true) return child
-    if (found.isDirectory || (found.version === undefined && parent.rememberedDirectories.has(slot)))
+    const stays = parent.rememberedDirectories.has(slot) || child?.holdsLocal === true
+    if (found.isDirectory || (found.version === undefined && stays))
       return this.#adoptDirectory(parent, slot, child, found)
     if (found.version === undefined) {
       if (child !== undefined) this.inodes.detach(child)
       return undefined
     }
+    // Others have made a file where the folder was.
+    parent.rememberedDirectories.delete(slot)
     if (found.info !== undefined) this.knowledge.known.seen(found.info)
     const known = this.knowledge.known.find(found.version)
     const type = known === undefined ? S_IFREG : typeFrom(known.metadata)
     const isShown = child?.isDirectory === false && isSameVersion(child.version, found.version)
     const node = isShown && (known === undefined || child.type === type) ? child : this.inodes.make(parent, slot, type)
     node.expiresMs = found.expiresMs
-    node.version ??= found.version
     if (node.isChanging) return node
+    // The same bytes, but perhaps of a later time: others may have changed what is kept beside them.
+    node.version = found.version
     // Metadata that others changed, or that this mount has forgotten, is asked for anew when it is needed.
     if (known === undefined) node.known = undefined
     else if (!isDeepStrictEqual(known.metadata, node.known?.metadata)) this.#learn(node, node.version)
@@ -174,13 +178,16 @@ export class Tree {
     this.knowledge.known.seen(info)
     node.version = info
     node.replaced = undefined
+    const { modified } = node
     this.#learn(node, info)
+    node.modified = modified
+    node.own = { ...node.own, mtime: undefined, ctime: undefined }
   }
 
   /** The node's stored object has been copied to where the node is now, with all that is kept beside it. */
   moved(node: Node, version: ObjectVersion): void {
-    // A copy has a time of its own; the file's is that of its last change.
-    node.modified ??= timestampOf((node.version ?? version).lastModifiedMs)
+    // The copy has a new time, which is not the file's.
+    node.modified ??= this.shown.of(node).mtime
     node.version = version
     node.expiresMs = this.expiry()
     if (node.known === undefined) this.metadata.forget(version.key)

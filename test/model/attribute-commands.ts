@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { S_IFMT, S_IFREG } from '../../src/fs/attributes.js'
 import { anyPath, Command, expectAttributes, failsWith, offset, path, succeeds } from './command.js'
 import { truncateAtOnce } from './file-commands.js'
-import type { Reference } from './reference.js'
+import { keyOf, type Reference } from './reference.js'
 import type { KeptAttributes, ReferenceFile } from './reference-file.js'
 import type { World } from './world.js'
 
@@ -69,6 +69,9 @@ const setattr = fc
         const found = model.at(at)
         const done = await world.driver.setattr(at, changes)
         if (failsWith(done, 'errno' in found ? found.errno : undefined)) return
+        // Where the folder's own key holds bytes it must not become a marker.
+        const holdsBytes = 'folder' in found && (model.bucket.get(`${keyOf(at)}/`)?.bytes.length ?? 0) > 0
+        if (failsWith(done, holdsBytes ? 'EPERM' : undefined)) return
         succeeds(done)
         const { mode, uid, gid, mtime } = changes
         if ('file' in found) {

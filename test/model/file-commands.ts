@@ -33,6 +33,7 @@ function opens(name: string, isCreating: boolean): fc.Arbitrary<Command> {
       if ('file' in found && write) file.hold()
       const id = succeeds(opened)
       const { read: isReader, append: isAppender, sync: isSync } = given
+      file.handles += 1
       world.handles.push({ id, file, isReader, isWriter: write, isAppender, isSync, pid })
       if (given.truncate && write && 'file' in found) file.truncate(0, world.now())
       if (given.truncate && !write) truncateAtOnce(model, file, 0, world)
@@ -136,6 +137,7 @@ export async function closeHandle(handle: OpenHandle, model: Reference, world: W
   assert(isWriter || isStored)
   await h.filesystem.release(id)
   handles.splice(handles.indexOf(handle), 1)
+  file.handles -= 1
   if (!isWriter) return
   file.writers -= 1
   if (!isStored && file.writers === 0) model.giveUp(file)

@@ -54,6 +54,7 @@ export class ReferenceFile {
   /** One of those was changed by others. */
   isRisky = false
   writers = 0
+  handles = 0
 
   constructor(path: string, type: number, kept: KeptAttributes, version?: StoredObject) {
     this.path = path

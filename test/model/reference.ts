@@ -18,7 +18,17 @@ export type Place =
   | { readonly errno: 'ENOENT' | 'ENOTDIR' }
 
 const SELF = '\u241bo'
-const EMPTY = '\u241bk'
+
+/** How the parts of keys are shown that no name shows as they are, or that look as if they were such a case. */
+const SHOWN: ReadonlyMap<string, string> = new Map([
+  ['', '\u241bk'],
+  ['.', '\u241bk%2E'],
+  ['..', '\u241bk%2E.'],
+  ['x\0y', '\u241bkx%00y'],
+  ['\u241bk', '\u241b\u241bk'],
+  ['\u241bo', '\u241b\u241bo'],
+])
+const KEPT: ReadonlyMap<string, string> = new Map([...SHOWN].map(([part, name]) => [name, part]))
 
 /** What POSIX and doc/SEMANTICS.md say, in memory: the mount's files, and what the bucket has to hold at every moment. */
 export class Reference {
@@ -75,6 +85,11 @@ export class Reference {
     this.bucket.set(key, stored)
     this.files.set(path, new ReferenceFile(path, type, kept, stored))
     return undefined
+  }
+
+  /** Handles of the shown file are open. */
+  isHeld(path: string): boolean {
+    return (this.files.get(path)?.handles ?? 0) > 0
   }
 
   /** The object that the file shows, or edits, is not the bucket's any more. */
@@ -232,12 +247,13 @@ export class Reference {
 
   #settleFolders(): void {
     const seen = new Set([''])
-    for (const [key, stored] of this.bucket) {
+    for (const key of this.bucket.keys()) {
       const parts = key.split('/')
-      const depth = isMarker(key, stored) ? parts.length - 1 : parts.length - 1
-      for (let i = 1; i <= depth; i++) seen.add(parts.slice(0, i).map(shownPart).join('/'))
+      for (let i = 1; i < parts.length; i++) seen.add(parts.slice(0, i).map(shownPart).join('/'))
     }
-    for (const [path, folder] of this.folders) if (!seen.has(path) && !folder.isRemembered) this.folders.delete(path)
+    for (const file of this.files.values()) if (file.isLocal) for (const at of foldersOf(file.path)) seen.add(at)
+    for (const [path, folder] of this.folders)
+      if (!seen.has(path) && (!folder.isRemembered || this.bucket.has(keyOf(path)))) this.folders.delete(path)
     for (const path of seen) if (!this.folders.has(path)) this.folders.set(path, newFolder())
   }
 
@@ -269,10 +285,19 @@ export function parentOf(path: string): string {
   return path.slice(0, Math.max(0, path.lastIndexOf('/')))
 }
 
+/** The folders above a path. */
+function foldersOf(path: string): string[] {
+  const parent = parentOf(path)
+  return parent === '' ? [] : [...foldersOf(parent), parent]
+}
+
 /** The key of a path of this model's alphabet. */
 export function keyOf(path: string): string {
-  const parts = path.split('/').map(part => (part === EMPTY ? '' : part))
-  return (parts.at(-1) === SELF ? parts.slice(0, -1) : parts).join('/')
+  const own = path.endsWith(`/${SELF}`) ? parentOf(path) : path
+  return own
+    .split('/')
+    .map(part => KEPT.get(part) ?? part)
+    .join('/')
 }
 
 export function isSame(a: StoredObject | undefined, b: StoredObject | undefined): boolean {
@@ -289,7 +314,7 @@ function isMarker(key: string, { bytes }: StoredObject): boolean {
 }
 
 function shownPart(part: string): string {
-  return part === '' ? EMPTY : part
+  return SHOWN.get(part) ?? part
 }
 
 function newFolder(): ReferenceFolder {

@@ -6,6 +6,7 @@ import { expectAttributes, succeeds } from './command.js'
 import { closeHandle, FILE_COMMANDS } from './file-commands.js'
 import { MOUNT_COMMANDS } from './mount-commands.js'
 import { NAME_COMMANDS } from './name-commands.js'
+import { OUTSIDE_COMMANDS } from './outside-commands.js'
 import { Reference } from './reference.js'
 import { type Shape, World } from './world.js'
 
@@ -17,7 +18,7 @@ const shapes: fc.Arbitrary<Shape> = fc.record({
   kernelForgets: fc.boolean(),
 })
 
-const COMMANDS = [...FILE_COMMANDS, ...NAME_COMMANDS, ...ATTRIBUTE_COMMANDS, ...MOUNT_COMMANDS]
+const COMMANDS = [...FILE_COMMANDS, ...NAME_COMMANDS, ...ATTRIBUTE_COMMANDS, ...OUTSIDE_COMMANDS, ...MOUNT_COMMANDS]
 
 export interface ModelRun {
   readonly runs: number

@@ -71,6 +71,8 @@ export class World {
   mayHaveLostUpload = false
   readonly #bucket = new MemoryBucket()
   readonly #folder: string
+  /** The way of others to the bucket. */
+  readonly outside: ObjectStore
   readonly #store: ObjectStore
   #known: KnownVersions | undefined
   #folderTimes: FolderTimes | undefined
@@ -83,9 +85,9 @@ export class World {
     this.#folder = folder
     this.shape = shape
     this.isForgetful = shape.knownEntries < 100
-    const memory = new MemoryStore('mem://model', this.#bucket, { nowMs: () => this.nowMs, minPartBytes: 1 })
+    this.outside = new MemoryStore('mem://model', this.#bucket, { nowMs: () => this.nowMs, minPartBytes: 1 })
     const retry = { timeoutMs: 1e9, maxAttempts: 3, timers: HURRIED, random: () => 0.5 }
-    this.#store = new RetryLayer(new FaultLayer(memory, this.faults), retry)
+    this.#store = new RetryLayer(new FaultLayer(this.outside, this.faults), retry)
   }
 
   static async open(shape: Shape): Promise<World> {
@@ -178,7 +180,6 @@ export class World {
     await rm(this.#folder, { recursive: true, force: true })
   }
 
-  /** What others do: behind the back of the mount. */
   get bucket(): MemoryBucket {
     return this.#bucket
   }
