@@ -156,3 +156,6 @@ const readXattrs = path.map(
 )
 
 export const ATTRIBUTE_COMMANDS = [stat, stat, truncate, setattr, setattr, setXattr, removeXattr, readXattrs]
+
+/** Those that leave everything as it was where they fail. */
+export const UNDOABLE_ATTRIBUTE_COMMANDS = [stat, setattr, setXattr, removeXattr, readXattrs]

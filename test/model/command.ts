@@ -58,15 +58,28 @@ export const DEFAULTS: KeptAttributes = {
   xattrs: new Map(),
 }
 
+/** A call had to ask the store and got no answer. */
+export class StoreIsDown extends Error {
+  constructor() {
+    super('unexpected EIO')
+  }
+}
+
 export function succeeds<T>(outcome: Outcome<T>): T {
+  checkUp(outcome)
   if ('errno' in outcome) throw new Error(`unexpected ${outcome.errno}`)
   return outcome.value
 }
 
 /** True if the call has to fail, after having seen that it did. */
 export function failsWith(outcome: Outcome<unknown>, errno: string | undefined): boolean {
+  checkUp(outcome)
   if (errno !== undefined) assert.deepEqual('errno' in outcome ? outcome : { ...outcome, succeeded: true }, { errno })
   return errno !== undefined
+}
+
+function checkUp(outcome: Outcome<unknown>): void {
+  if ('errno' in outcome && outcome.errno === 'EIO') throw new StoreIsDown()
 }
 
 /** What is written has to be in the store, or to be refused for the right reason. True if it is stored. */

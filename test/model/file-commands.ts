@@ -102,7 +102,11 @@ const read = onHandle('read', fc.tuple(offset, size), async ({ id, file, isReade
 
 /** The bytes, or ESTALE where others have changed the object. */
 function expectRead(model: Reference, file: ReferenceFile, got: Outcome<Buffer>, at: number, length: number): void {
-  if ('errno' in got && (model.isOutdated(file) || file.isRisky)) {
+  if (
+    'errno' in got &&
+    got.errno !== 'EIO' &&
+    (file.isUnlinked ? file.wasOutdated : model.isOutdated(file) || file.isRisky)
+  ) {
     assert.equal(got.errno, 'ESTALE')
     return
   }
@@ -142,6 +146,21 @@ export async function closeHandle(handle: OpenHandle, model: Reference, world: W
   file.writers -= 1
   if (!isStored && file.writers === 0) model.giveUp(file)
 }
+
+/** The program is killed with the file open: nothing of it is published, unless others have it open, too. */
+const kill = onHandle('kill', fc.constantFrom(9, 15), async (handle, signal, model, world) => {
+  const { id, file, pid, isWriter, isAppender } = handle
+  if (!isWriter || isAppender || !file.isContentDirty) return closeHandle(handle, model, world)
+  const { h, driver, handles } = world
+  h.killed.set(pid, signal)
+  succeeds(await driver.on(h.filesystem.flush(id, h.context({ pid }))))
+  await h.filesystem.release(id)
+  h.killed.delete(pid)
+  handles.splice(handles.indexOf(handle), 1)
+  file.handles -= 1
+  file.writers -= 1
+  if (file.writers === 0) model.giveUp(file)
+})
 
 const allocate = onHandle(
   'allocate',
@@ -219,7 +238,11 @@ export const FILE_COMMANDS = [
   flush,
   close,
   close,
+  kill,
   allocate,
   seek,
   copyRange,
 ]
+
+/** Those that leave everything as it was where they fail. */
+export const UNDOABLE_FILE_COMMANDS = [read, fsync, flush]

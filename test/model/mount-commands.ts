@@ -1,6 +1,9 @@
 import fc from 'fast-check'
-import { Command } from './command.js'
-import { closeHandle } from './file-commands.js'
+import type { StoreOperation } from '../../src/backend/layers/store-operation.js'
+import { ATTRIBUTE_COMMANDS, UNDOABLE_ATTRIBUTE_COMMANDS } from './attribute-commands.js'
+import { Command, StoreIsDown } from './command.js'
+import { closeHandle, FILE_COMMANDS, UNDOABLE_FILE_COMMANDS } from './file-commands.js'
+import { NAME_COMMANDS } from './name-commands.js'
 
 const wait = fc.constantFrom(1, 1000, 11_000).map(
   ms =>
@@ -18,4 +21,55 @@ const remount = fc.constant(
   }),
 )
 
-export const MOUNT_COMMANDS = [wait, remount]
+const crash = fc.constant(
+  new Command('crash', async (model, world) => {
+    await world.crash()
+    model.remount()
+  }),
+)
+
+const OPERATIONS: readonly StoreOperation[] = [
+  'head',
+  'list',
+  'get',
+  'put',
+  'copy',
+  'delete',
+  'part',
+  'copyPart',
+  'complete',
+]
+
+/** One answer of the store is lost, or one request: nobody may notice. */
+const hiccup = fc
+  .tuple(
+    fc.constantFrom(...OPERATIONS),
+    fc.constantFrom('before' as const, 'after' as const),
+    fc.constantFrom(1, 1, 2, 3),
+    fc.oneof(...FILE_COMMANDS, ...NAME_COMMANDS, ...ATTRIBUTE_COMMANDS),
+  )
+  .map(
+    ([operation, when, nth, inner]) =>
+      new Command(`fail ${when} ${operation} ${nth} during ${inner}`, async (model, world) => {
+        world.faults.add({ fault: { kind: 'unavailable', when }, operations: [operation], nth })
+        await inner.step(model, world)
+        world.faults.clear()
+      }),
+  )
+
+/** Nothing reaches the store while a program makes a call: it fails and has changed nothing, or needs no store. */
+const outage = fc.oneof(...UNDOABLE_FILE_COMMANDS, ...NAME_COMMANDS, ...UNDOABLE_ATTRIBUTE_COMMANDS).map(
+  inner =>
+    new Command(`outage during ${inner}`, async (model, world) => {
+      world.faults.add({ fault: { kind: 'unavailable' } })
+      try {
+        await inner.step(model, world)
+      } catch (error) {
+        if (!(error instanceof StoreIsDown)) throw error
+      } finally {
+        world.faults.clear()
+      }
+    }),
+)
+
+export const MOUNT_COMMANDS = [wait, remount, crash, hiccup, hiccup, hiccup, outage, outage]

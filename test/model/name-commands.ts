@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { S_IFBLK, S_IFCHR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK } from '../../src/fs/attributes.js'
 import { anyPath, Command, DEFAULTS, failsWith, folder, path, succeeds } from './command.js'
 import { keyOf, type Reference } from './reference.js'
+import type { ReferenceFile } from './reference-file.js'
 
 /** Why nothing new can stand at a path. */
 function newFault(model: Reference, at: string): string | undefined {
@@ -21,14 +22,41 @@ const unlink = anyPath.map(
       succeeds(done)
       if ('file' in found) {
         const { file } = found
-        const hides =
-          file.isLocal && model.bucket.has(keyOf(at)) && file.version === undefined && file.replaced === undefined
+        const hides = hidesOthers(model, file)
         model.unlink(file)
         if (hides) world.waitForTtl()
         model.settle()
       }
     }),
 )
+
+/** The error of renaming a folder, if any. */
+function folderFault(model: Reference, from: string, to: string): string | undefined {
+  const target = model.at(to)
+  if ('file' in target) return 'ENOTDIR'
+  if (to.startsWith(`${from}/`)) return 'EINVAL'
+  return 'folder' in target && model.names(to).length > 0 ? 'ENOTEMPTY' : undefined
+}
+
+const renameFolder = fc.tuple(folder, fc.constantFrom('a', 'c', 'd', 'd/e', 'd/e/a', 'd/b')).map(
+  ([from, to]) =>
+    new Command(`rename folder ${from} to ${to}`, async (model, world) => {
+      if (!('folder' in model.at(from))) return
+      // Of what others have changed each name keeps its own.
+      if ([...model.files.values()].some(file => model.isOutdated(file) || hidesOthers(model, file))) return
+      const done = await world.driver.rename(from, to, { noReplace: false, exchange: false })
+      if (failsWith(done, model.parentFault(to))) return
+      if (from === to) return void succeeds(done)
+      if (failsWith(done, folderFault(model, from, to))) return
+      succeeds(done)
+      model.renameFolder(from, to)
+    }),
+)
+
+/** What others stored under a name of ours shows when it is asked for again. */
+function hidesOthers(model: Reference, file: ReferenceFile): boolean {
+  return file.version === undefined && file.replaced === undefined && model.bucket.has(keyOf(file.path))
+}
 
 const rename = fc
   .tuple(
@@ -164,6 +192,7 @@ export const NAME_COMMANDS = [
   rename,
   rename,
   rename,
+  renameFolder,
   mkdir,
   mkdir,
   rmdir,

@@ -43,8 +43,9 @@ export class ReferenceFile {
   isContentDirty = false
   /** Where what was only appended begins; undefined if there were other changes. */
   appendedFrom: number | undefined
-  /** The bytes up to the end of the version are still the stored object's, for some range of it. */
   isUnlinked = false
+  /** Others had changed the object before this mount removed its name: the bytes are lost. */
+  wasOutdated = false
   /** No name shows it. */
   isDetached = false
   /** Its bytes were given up to `kept/`: handles show what the store has, if that. */

@@ -129,15 +129,22 @@ export class Reference {
     file.borrowed.clear()
     if (file.isContentDirty) file.appendedFrom = file.content.length
     file.isContentDirty = false
-    this.changed(key)
     this.settle()
   }
 
   /** The last writer has gone and what it wrote is not stored. */
   giveUp(file: ReferenceFile): void {
-    if (file.isContentDirty && !file.isUnlinked) this.keptFiles += 1
+    if (file.isContentDirty && !file.isUnlinked && file.content.length > 0) this.keptFiles += 1
     file.isDirty = false
     file.isContentDirty = false
+    file.borrowed.clear()
+    const { version } = file
+    if (file.isUnlinked) return
+    if (version !== undefined && !this.isOutdated(file)) {
+      file.content = version.bytes
+      file.kept = version.kept
+      return
+    }
     file.isLost = true
     if (this.files.get(file.path) === file) this.files.delete(file.path)
     file.isDetached = true
@@ -145,9 +152,8 @@ export class Reference {
   }
 
   unlink(file: ReferenceFile): void {
-    file.isUnlinked = true
-    this.files.delete(file.path)
-    if (file.version !== undefined || file.replaced !== undefined) this.#remove(keyOf(file.path))
+    this.#gone(file)
+    if (file.version !== undefined || file.replaced !== undefined) this.bucket.delete(keyOf(file.path))
     this.remember(parentOf(file.path))
   }
 
@@ -155,20 +161,17 @@ export class Reference {
   rename(file: ReferenceFile, to: string): void {
     const from = file.path
     const target = this.files.get(to)
-    if (target !== undefined) {
-      target.isUnlinked = true
-      this.files.delete(to)
-    }
+    if (target !== undefined) this.#gone(target)
     if (file.version !== undefined) {
       const moved = { ...file.version, kept: file.version.kept }
       this.bucket.set(keyOf(to), moved)
-      this.changed(keyOf(to))
-      this.#remove(keyOf(from))
+      this.bucket.delete(keyOf(from))
+      this.#movedLoans(keyOf(from), keyOf(to))
       if (file.base === file.version) file.base = moved
       file.version = moved
       file.replaced = undefined
     } else {
-      if (file.replaced !== undefined) this.#remove(keyOf(from))
+      if (file.replaced !== undefined) this.bucket.delete(keyOf(from))
       file.replaced = target?.version ?? target?.replaced
     }
     if (target !== undefined) file.absence = undefined
@@ -176,6 +179,39 @@ export class Reference {
     this.files.delete(from)
     this.files.set(to, file)
     file.path = to
+    this.remember(parentOf(from))
+  }
+
+  /** All below a folder goes along, stored or not, and so does the object beside it. */
+  renameFolder(from: string, to: string): void {
+    const moved = (path: string) => (path === from || path.startsWith(`${from}/`) ? to + path.slice(from.length) : path)
+    const replaced = this.folders.get(to)
+    for (const [path, folder] of [...this.folders]) {
+      this.folders.delete(path)
+      this.folders.set(moved(path), folder)
+    }
+    const hasKeys = [...this.bucket.keys()].some(key => key.startsWith(`${keyOf(from)}/`))
+    if (replaced !== undefined && hasKeys) this.bucket.delete(`${keyOf(to)}/`)
+    const versions = new Map<StoredObject, StoredObject>()
+    for (const [key, stored] of [...this.bucket]) {
+      if (key !== keyOf(from) && !key.startsWith(`${keyOf(from)}/`)) continue
+      const copy = { ...stored }
+      versions.set(stored, copy)
+      const target = keyOf(to) + key.slice(keyOf(from).length)
+      this.bucket.delete(key)
+      this.bucket.set(target, copy)
+      this.#movedLoans(key, target)
+    }
+    const versionOf = (stored: StoredObject | undefined) => stored && (versions.get(stored) ?? stored)
+    for (const [path, file] of [...this.files]) {
+      this.files.delete(path)
+      file.path = moved(path)
+      file.version = versionOf(file.version)
+      file.base = versionOf(file.base)
+      file.replaced = versionOf(file.replaced)
+      if (file.path !== path && file.absence === 'exclusive') file.absence = 'believed'
+      this.files.set(file.path, file)
+    }
     this.remember(parentOf(from))
   }
 
@@ -264,9 +300,15 @@ export class Reference {
     }
   }
 
-  #remove(key: string): void {
-    this.bucket.delete(key)
-    this.changed(key)
+  #gone(file: ReferenceFile): void {
+    file.wasOutdated = this.isOutdated(file) || file.isRisky
+    file.isUnlinked = true
+    this.files.delete(file.path)
+  }
+
+  /** Who borrows bytes of the object follows it. */
+  #movedLoans(from: string, to: string): void {
+    for (const file of this.files.values()) if (file.borrowed.has(from)) file.borrowed.add(to)
   }
 
   #absenceError(file: ReferenceFile, current: StoredObject | undefined): string | undefined {

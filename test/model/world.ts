@@ -60,11 +60,15 @@ const HURRIED: Timers = {
   },
 }
 
+/** What is written in due time is written at the end. */
+const STANDING: Timers = { nowMs: () => 0, after: () => () => undefined }
+
 /** A bucket and the mounts that follow each other on it, of which one lives. */
 export class World {
   readonly shape: Shape
   readonly handles: OpenHandle[] = []
-  readonly faults = new FaultRules([])
+  /** Of the present mount's store. */
+  faults = new FaultRules([])
   /** Something was lost of what the mount knew without asking: it may show the store's times and the mount's defaults. */
   isForgetful: boolean
   /** An answer was lost: the store may hold an upload that nobody knows of. */
@@ -73,7 +77,8 @@ export class World {
   readonly #folder: string
   /** The way of others to the bucket. */
   readonly outside: ObjectStore
-  readonly #store: ObjectStore
+  /** What a mount that died has left on this disk is not told. */
+  #hasCrashed = false
   #known: KnownVersions | undefined
   #folderTimes: FolderTimes | undefined
   #h: Harness | undefined
@@ -86,8 +91,6 @@ export class World {
     this.shape = shape
     this.isForgetful = shape.knownEntries < 100
     this.outside = new MemoryStore('mem://model', this.#bucket, { nowMs: () => this.nowMs, minPartBytes: 1 })
-    const retry = { timeoutMs: 1e9, maxAttempts: 3, timers: HURRIED, random: () => 0.5 }
-    this.#store = new RetryLayer(new FaultLayer(this.outside, this.faults), retry)
   }
 
   static async open(shape: Shape): Promise<World> {
@@ -133,10 +136,12 @@ export class World {
 
   async mount(): Promise<void> {
     const { metadataTtlMs, asksAllAttributes, knownEntries, metadataEntries, kernelForgets } = this.shape
-    const kept = { maxEntries: knownEntries, folder: this.#folder, log: SILENT }
+    const kept = { maxEntries: knownEntries, folder: this.#folder, log: SILENT, timers: STANDING }
     const known = await KnownVersions.open({ ...kept, nowMs: () => this.nowMs, ttlMs: metadataTtlMs })
     const folderTimes = await FolderTimes.open(kept)
-    const store = this.#store
+    this.faults = new FaultRules([])
+    const retry = { timeoutMs: 1e9, maxAttempts: 3, timers: HURRIED, random: () => 0.5 }
+    const store = new RetryLayer(new FaultLayer(this.outside, this.faults), retry)
     const lane = new MainLane(store, info => known.seen(info))
     const clock = { nowMs: () => this.nowMs }
     this.#known = known
@@ -168,10 +173,15 @@ export class World {
     this.#h = undefined
   }
 
-  /** The driver dies: what it holds in memory is gone. */
+  /** The driver dies: no request of it comes through any more, and what it knew and had not written is gone. */
   async crash(): Promise<void> {
+    this.faults.add({ fault: { kind: 'denied' } })
+    // Nothing of it is told to anybody; files of its own that stay open would be this process's for ever.
+    await this.h.filesystem.shutdown()
+    this.handles.length = 0
     this.#nowMs = this.nowMs
     this.#h = undefined
+    this.#hasCrashed = true
     this.isForgetful = true
     await this.mount()
   }
@@ -201,6 +211,7 @@ export class World {
 
   /** Nothing is left behind on this disk but what could not be stored. */
   async checkTidy(model: Reference): Promise<void> {
+    if (this.#hasCrashed) return
     assert.deepEqual(await readdir(join(this.#folder, 'staging')), [], 'staging')
     const kept = await readdir(join(this.#folder, 'kept'))
     assert.equal(kept.filter(name => name.endsWith('.data')).length, model.keptFiles, 'kept')
