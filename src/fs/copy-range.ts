@@ -5,7 +5,7 @@ import type { FileWriter } from './file-writer.js'
 import { FsError } from './fs-error.js'
 import { type Piece, piecesOf, type WrittenFile } from './pieces.js'
 import type { Reader } from './reader.js'
-import { isSameVersion } from './remote-ranges.js'
+import { isSameObject } from './remote-ranges.js'
 
 export interface RangeCopy {
   /** What the source is at this moment: a file that is being written, a stored version, or nothing. */
@@ -88,5 +88,5 @@ async function readChunk({ source, reader, signal }: RangeCopy, piece: Piece, si
 /** This mount has stored the source anew, or written over the piece: it is found elsewhere now. */
 function isOutdated(error: unknown, before: Piece, now: Piece | undefined): boolean {
   if (before.kind !== 'remote' || !isStoreError(error, 'precondition-failed', 'not-found')) return false
-  return now?.kind !== 'remote' || !isSameVersion(before.version, now.version)
+  return now?.kind !== 'remote' || !isSameObject(before.version, now.version)
 }

@@ -2,7 +2,7 @@ import type { ObjectStore, ObjectVersion } from '../backend/object-store.js'
 import { isStoreError, StoreError } from '../backend/store-error.js'
 import { FsError } from './fs-error.js'
 import { piecesOf, type WrittenFile } from './pieces.js'
-import { isSameVersion, type RemoteRange } from './remote-ranges.js'
+import { isSameObject, type RemoteRange } from './remote-ranges.js'
 
 /** Ranges of one object that lie no further apart are fetched with one request. */
 const MAX_GAP_BYTES = 1024 * 1024
@@ -28,7 +28,7 @@ export async function fetchRemote(store: ObjectStore, file: WrittenFile, start: 
 export function sourceChanged(error: unknown, version: ObjectVersion, base: ObjectVersion | undefined): unknown {
   if (!isStoreError(error, 'precondition-failed', 'not-found')) return error
   const { key, kind, operation } = error
-  if (base === undefined || !isSameVersion(version, base))
+  if (base === undefined || !isSameObject(version, base))
     return new FsError('ESTALE', `${version.key}, of which bytes were copied, has changed`, error)
   if (kind === 'precondition-failed') return error
   return new StoreError('precondition-failed', 'the object was removed', {
@@ -59,7 +59,7 @@ function runsOf(file: WrittenFile, start: number, end: number): RemoteRange[] {
     const last = runs.at(-1)
     const isNext =
       last !== undefined &&
-      isSameVersion(last.version, piece.version) &&
+      isSameObject(last.version, piece.version) &&
       piece.offset - piece.start === last.offset - last.start &&
       piece.start - last.end <= MAX_GAP_BYTES
     if (isNext) runs[runs.length - 1] = { ...last, end: piece.end }

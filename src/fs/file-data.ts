@@ -7,7 +7,7 @@ import { abandonable } from './mutex.js'
 import type { AllocateOptions } from './operations.js'
 import type { PartStream } from './part-stream.js'
 import { type Piece, piecesOf, seekIn, type WrittenFile } from './pieces.js'
-import { isSameVersion, type RemoteRange, RemoteRanges } from './remote-ranges.js'
+import { isSameObject, type RemoteRange, RemoteRanges } from './remote-ranges.js'
 import type { WriterServices } from './writer-services.js'
 
 /** Whose bytes these are, asked when it matters. */
@@ -313,5 +313,5 @@ export class FileData {
 
 /** The bytes are those of the version that is edited, where they were. */
 function isOfBase(range: RemoteRange, base: ObjectVersion | undefined): boolean {
-  return base !== undefined && isSameVersion(range.version, base) && range.offset === range.start
+  return base !== undefined && isSameObject(range.version, base) && range.offset === range.start
 }

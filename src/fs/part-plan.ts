@@ -2,7 +2,7 @@ import type { ObjectVersion } from '../backend/object-store.js'
 import type { Extent } from './extents.js'
 import { FsError } from './fs-error.js'
 import type { Piece } from './pieces.js'
-import { isSameVersion } from './remote-ranges.js'
+import { isSameObject } from './remote-ranges.js'
 
 /** A part of an upload: sent from here, or copied on the server from `offset` of a stored version. */
 export type PlannedPart =
@@ -74,7 +74,7 @@ function joined(parts: readonly PlannedPart[]): PlannedPart[] {
 
 function continues(before: PlannedPart, part: PlannedPart): boolean {
   if (before.kind === 'send' || part.kind === 'send') return before.kind === part.kind
-  return isSameVersion(before.version, part.version) && part.offset - part.start === before.offset - before.start
+  return isSameObject(before.version, part.version) && part.offset - part.start === before.offset - before.start
 }
 
 /** Gives what is sent and too little for a part as much of its neighbours as is missing, or all where little is left. */

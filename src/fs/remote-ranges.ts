@@ -46,7 +46,7 @@ export class RemoteRanges {
   /** The same bytes are found under another key or ETag. */
   replace(before: ObjectVersion, after: ObjectVersion): void {
     this.#ranges = this.#ranges.map(range =>
-      isSameVersion(range.version, before) ? { ...range, version: after } : range,
+      isSameObject(range.version, before) ? { ...range, version: after } : range,
     )
   }
 
@@ -78,7 +78,7 @@ export class RemoteRanges {
   }
 }
 
-export function isSameVersion(a: ObjectVersion, b: ObjectVersion): boolean {
+export function isSameObject(a: ObjectVersion, b: ObjectVersion): boolean {
   return a.key === b.key && a.etag === b.etag
 }
 
