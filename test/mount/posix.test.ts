@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterAll, describe } from 'vitest'
 import { posixSuite } from '../posix/posix.suite.js'
 import { canMount, mountsOfThisFile } from '../support/mount-driver.js'
-import { BUCKET_EXCEPTIONS, FOLDER_EXCEPTIONS } from '../support/posix-exceptions.js'
+import { BUCKET_EXCEPTIONS } from '../support/posix-exceptions.js'
 import { cephS3, createBucket } from '../support/servers.js'
 
 const mounts = mountsOfThisFile()
@@ -29,7 +29,7 @@ describe.skipIf(!canMount())('kernel transport', () => {
     const folder = await mounts.folder('store')
     return (await mounts.start({ url: `file://${folder}`, flags })).mountPoint
   }
-  posixSuite('file://', openFolder, { exceptions: FOLDER_EXCEPTIONS })
+  posixSuite('file://', openFolder, { exceptions: BUCKET_EXCEPTIONS })
 })
 
 describe.skipIf(ceph === undefined)('kernel transport on Ceph RGW', () => {

@@ -10,15 +10,6 @@ export const BUCKET_EXCEPTIONS: PosixExceptions = {
     'the kernel leaves it to the driver, which does not know the groups of who writes',
 }
 
-const OLD_NAME = 'not yet: over an empty folder of a local store the old name stays'
-
-/** What the local folder does not do on top of it. */
-export const FOLDER_EXCEPTIONS: PosixExceptions = {
-  ...BUCKET_EXCEPTIONS,
-  'a folder replaces an empty folder only': OLD_NAME,
-  'in a sticky folder only owners replace files': OLD_NAME,
-}
-
 const NO_PATH = 'libfuse 2 names open files by their path, and answers ENOENT once that is gone'
 const NO_MTIME = 'the C code of fuse-native passes the access time on for both times of utimens'
 const NO_ALLOCATE = 'the C code of fuse-native has no fallocate'
@@ -27,7 +18,7 @@ const NO_CALLER = 'fuse-native does not tell who calls: new files belong to who 
 
 /** What libfuse 2 or the C code of fuse-native forces on top of it. */
 export const FUSE_NATIVE_EXCEPTIONS: PosixExceptions = {
-  ...FOLDER_EXCEPTIONS,
+  ...BUCKET_EXCEPTIONS,
   'what is made belongs to who made it, and to the group of who made it': NO_CALLER,
   'in a folder with setgid everything takes the group of the folder': NO_CALLER,
   'folders below a folder with setgid pass it on': NO_CALLER,
