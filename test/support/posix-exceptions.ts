@@ -13,7 +13,7 @@ export const BUCKET_EXCEPTIONS: PosixExceptions = {
 const NO_PATH = 'libfuse 2 names open files by their path, and answers ENOENT once that is gone'
 const NO_MTIME = 'the C code of fuse-native passes the access time on for both times of utimens'
 const NO_ALLOCATE = 'the C code of fuse-native has no fallocate'
-const NO_ATTRIBUTES = 'not yet: a renamed folder that is looked up anew shows the defaults until it is opened'
+const NO_COUNT = 'nlink counts the subfolders that are known, and libfuse 2 looks each name up anew'
 const NO_CALLER = 'fuse-native does not tell who calls: new files belong to who mounts'
 
 /** What libfuse 2 or the C code of fuse-native forces on top of it. */
@@ -41,8 +41,7 @@ export const FUSE_NATIVE_EXCEPTIONS: PosixExceptions = {
   'a file that was renamed over works on for who has it open': NO_PATH,
   'a name that is no UTF-8 is a name': 'fuse-native makes text of names: EILSEQ',
   'RENAME_NOREPLACE replaces nothing': 'the C code of fuse-native has no rename with flags: EINVAL',
-  'rename keeps all but the name, for every type': NO_ATTRIBUTES,
-  'folders count their folders when one comes or goes': NO_ATTRIBUTES,
+  'folders count their folders when one comes or goes': NO_COUNT,
   'readdir tells types and inodes as lstat does': 'libfuse 2 makes up inode numbers of its own for stat',
   'inode numbers of readdir and stat agree': 'libfuse 2 makes up inode numbers of its own for stat',
   'an unlinked file that is not stored yet works until its close, and never comes back': NO_PATH,
