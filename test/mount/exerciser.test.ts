@@ -10,9 +10,6 @@ const PROGRAM = join(import.meta.dirname, '../exerciser/main.py')
 /** tmpfs has no FALLOC_FL_ZERO_RANGE, and on older kernels no O_DIRECT. */
 const NOT_ON_TMPFS = 'zero,direct'
 
-/** Until a removed file can be read on through its handles. */
-const NOT_YET = ['orphans']
-
 /** The C code of fuse-native has no fallocate; libfuse 2 loses a file with its name. */
 const NOT_ON_FUSE_NATIVE = ['allocate', 'punch', 'zero', 'orphans']
 
@@ -64,13 +61,13 @@ describe.skipIf(!canMount())('the exerciser finds no difference', () => {
     expect(await second.unmount()).toBe(0)
   }
 
-  test('over the kernel transport', () => exercise(2500, 1, NOT_YET))
+  test('over the kernel transport', () => exercise(2500, 1, []))
 
-  test('over the kernel transport, with a random seed', () => exercise(2500, randomSeed(), NOT_YET))
+  test('over the kernel transport, with a random seed', () => exercise(2500, randomSeed(), []))
 
   test('over the kernel transport with hardly any cache', () => {
     const flags = ['--metadata-ttl', '0', '--memory-cache', '1M', '--block-size', '4K', '--part-size', '5M']
-    return exercise(1000, randomSeed(), NOT_YET, ...flags)
+    return exercise(1000, randomSeed(), [], ...flags)
   })
 
   // What is written to a mapping can't be told there from what a handle with O_APPEND writes.
