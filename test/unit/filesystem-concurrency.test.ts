@@ -46,12 +46,15 @@ class Programs {
     const driver = this.#driver
     if (given.kind === 'write' || given.kind === 'replace') return this.#write(given)
     if (given.kind === 'read') return this.#read(given.path)
-    if (given.kind === 'truncate') return this.#expectName(await driver.setattr(given.path, { sizeBytes: given.sizeBytes }))
+    if (given.kind === 'truncate')
+      return this.#expectName(await driver.setattr(given.path, { sizeBytes: given.sizeBytes }))
     if (given.kind === 'chmod') return this.#expectName(await driver.setattr(given.path, { mode: given.mode }))
     if (given.kind === 'list') return this.#expectName(await driver.list('', true))
     this.#expectName(
       await this.#names.run(() =>
-        given.kind === 'unlink' ? driver.remove(given.path, 'unlink') : driver.rename(given.path, given.to, { noReplace: false, exchange: false }),
+        given.kind === 'unlink'
+          ? driver.remove(given.path, 'unlink')
+          : driver.rename(given.path, given.to, { noReplace: false, exchange: false }),
       ),
     )
   }
