@@ -1,5 +1,4 @@
 import type { Log } from '../backend/log.js'
-import { isStoreError } from '../backend/store-error.js'
 import { FileWriter, type WriterServices, type WriterTarget } from './file-writer.js'
 import { errnoOf } from './fs-error.js'
 import type { FileHandle } from './handles.js'
@@ -75,11 +74,7 @@ export class OpenWriters {
       lock: node.lock,
       whileNamed: task => this.#moving.change(() => [node.path], task),
       attachments: () => tree.attachments(node),
-      current: () =>
-        tree.store.head(node.path).catch((error: unknown) => {
-          if (isStoreError(error, 'not-found')) return undefined
-          throw error
-        }),
+      current: () => tree.knowledge.head(node.path),
       rebased: info => {
         tree.follow(node, info)
         this.#kernelCache.invalidateNode(node.id)

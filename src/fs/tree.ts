@@ -121,8 +121,8 @@ export class Tree {
     const node = isShown && (known === undefined || child.type === type) ? child : this.inodes.make(parent, slot, type)
     node.expiresMs = found.expiresMs
     if (node.isChanging) return node
-    // The same bytes, but perhaps of a later time: others may have changed what is kept beside them.
-    node.version = found.version
+    // Of another time when others have changed what is kept beside the bytes.
+    if (node.version?.lastModifiedMs !== found.version.lastModifiedMs) node.version = found.version
     // Metadata that others changed, or that this mount has forgotten, is asked for anew when it is needed.
     if (known === undefined) node.known = undefined
     else if (!isDeepStrictEqual(known.metadata, node.known?.metadata)) this.#learn(node, node.version)

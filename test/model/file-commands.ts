@@ -159,7 +159,10 @@ const kill = onHandle('kill', fc.constantFrom(9, 15), async (handle, signal, mod
   handles.splice(handles.indexOf(handle), 1)
   file.handles -= 1
   file.writers -= 1
-  if (file.writers === 0) model.giveUp(file)
+  if (file.writers > 0) return
+  // Who was killed before a byte was written has left nothing.
+  if (file.content.length === 0) model.keptFiles -= file.isUnlinked ? 0 : 1
+  model.giveUp(file)
 })
 
 const allocate = onHandle(

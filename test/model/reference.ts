@@ -134,7 +134,7 @@ export class Reference {
 
   /** The last writer has gone and what it wrote is not stored. */
   giveUp(file: ReferenceFile): void {
-    if (file.isContentDirty && !file.isUnlinked && file.content.length > 0) this.keptFiles += 1
+    if (file.isContentDirty && !file.isUnlinked) this.keptFiles += 1
     file.isDirty = false
     file.isContentDirty = false
     file.borrowed.clear()
@@ -250,7 +250,7 @@ export class Reference {
 
   /** A new mount knows what the bucket holds and nothing else. */
   remount(): void {
-    for (const file of this.files.values()) if (file.isLocal) this.files.delete(file.path)
+    this.files.clear()
     for (const folder of this.folders.values()) folder.isRemembered = false
     this.settle()
   }

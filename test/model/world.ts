@@ -173,7 +173,7 @@ export class World {
     this.#h = undefined
   }
 
-  /** The driver dies: no request of it comes through any more, and what it knew and had not written is gone. */
+  /** The driver dies: no request of it comes through any more. What it knew of versions has been written by then. */
   async crash(): Promise<void> {
     this.faults.add({ fault: { kind: 'denied' } })
     // Nothing of it is told to anybody; files of its own that stay open would be this process's for ever.
@@ -182,7 +182,8 @@ export class World {
     this.#nowMs = this.nowMs
     this.#h = undefined
     this.#hasCrashed = true
-    this.isForgetful = true
+    await this.#known?.close()
+    await this.#folderTimes?.close()
     await this.mount()
   }
 

@@ -1,0 +1,82 @@
+import { afterEach, expect, it } from 'vitest'
+import { openMemoryStore } from '../../src/backend/memory/memory-store.js'
+import { KnownVersions } from '../../src/cache/known-versions.js'
+import { Harness, type HarnessOptions } from '../support/filesystem-harness.js'
+
+/** What `npm run test:model` has found. */
+let open: Harness[] = []
+let buckets = 0
+
+async function harness(options: HarnessOptions = {}): Promise<Harness> {
+  const made = await Harness.open({ metadataTtlMs: 0, ...options })
+  open.push(made)
+  return made
+}
+
+afterEach(async () => {
+  for (const one of open) await one.close()
+  open = []
+})
+
+/** A filesystem whose knowledge of versions has the clock of its store. */
+async function clocked(): Promise<Harness> {
+  let h: Harness | undefined
+  const nowMs = () => h?.nowMs ?? 1_700_000_000_000
+  buckets += 1
+  const store = openMemoryStore(`model-regressions-${buckets}`, { nowMs })
+  h = await harness({ store, known: new KnownVersions(1000, { nowMs, ttlMs: 0 }) })
+  return h
+}
+
+it('a renamed file that others made keeps its time', async () => {
+  const h = await harness()
+  await h.putOutside('a', 'others')
+  const before = (await h.walk('a')).attributes.mtime
+  h.nowMs += 60_000
+  await h.rename('a', 'b')
+  expect((await h.walk('b')).attributes.mtime).toEqual(before)
+})
+
+it('what is appended behind others’ bytes is newer than the time that these had set', async () => {
+  const h = await clocked()
+  const { handle } = await h.create('log', { exclusive: false, append: true })
+  await h.write(handle, 0, Buffer.from('mine'))
+  await h.store.put('log', Buffer.from('others '), { metadata: { mtime: '1500000000' } })
+  await h.closeFile(handle)
+  expect(await h.stored('log')).toBe('others mine')
+  expect((await h.walk('log')).attributes.mtime.seconds).toBe(1_700_000_000)
+})
+
+it('an edit does not put back the attributes that another machine has changed since', async () => {
+  const h = await clocked()
+  await h.store.put('a', Buffer.from('bytes'), { metadata: { mode: String(0o100751) } })
+  expect((await h.walk('a')).attributes.mode).toBe(0o100751)
+  h.nowMs += 60_000
+  await h.store.copy('a', 'a', { metadata: { mode: String(0o100600) } })
+  const handle = await h.open('a', { write: true })
+  await h.write(handle, 0, Buffer.from('B'))
+  await h.closeFile(handle)
+  expect((await h.store.head('a')).metadata.mode).toBe(String(0o100600))
+})
+
+it('a folder is there while a file in it is not stored yet, though others have emptied it', async () => {
+  const h = await harness()
+  await h.putOutside('d/e/others', 'x')
+  const { handle } = await h.create('d/e/mine')
+  await h.store.delete([{ key: 'd/e/others' }])
+  expect(await h.list('')).toEqual(['d'])
+  expect(await h.list('d/e')).toEqual(['mine'])
+  await expect(h.rmdir('d')).rejects.toThrow('ENOTEMPTY')
+  await h.closeFile(handle)
+  expect(await h.stored('d/e/mine')).toBe('')
+})
+
+it('a folder that this mount has emptied does not come back when a file has taken its name', async () => {
+  const h = await harness()
+  await h.putOutside('d/a', 'x')
+  await h.unlink('d/a')
+  await h.putOutside('d', 'a file')
+  expect((await h.walk('d')).attributes.sizeBytes).toBe(6)
+  await h.unlink('d')
+  expect(await h.list('')).toEqual([])
+})
