@@ -135,6 +135,7 @@ export class MetadataCache {
   /** The mount stored an object. */
   stored(info: ObjectInfo): void {
     this.#change(info.key, { version: info, info })
+    this.#isBelow(split(info.key).prefix)
   }
 
   /** The mount removed an object. */
@@ -191,6 +192,17 @@ export class MetadataCache {
     const asked = this.#asking.get(path)
     if (asked !== undefined) asked.isStale = true
     if (this.#ttlMs > 0) this.#names.set(path, { ...found, expiresMs: this.#clock.nowMs() + this.#ttlMs })
+  }
+
+  /** Something is stored below a prefix, so whoever believed that there is no such folder, nor those above, is wrong. */
+  #isBelow(below: string): void {
+    const path = below.slice(0, -1)
+    const { prefix, name } = split(path)
+    const listing = this.#listings.peek(prefix)?.listing
+    const known = listing === undefined ? this.#names.peek(path) : (listing.find(name) ?? { isDirectory: false })
+    if (path === '' || known === undefined || known.isDirectory) return
+    this.#change(path, { isDirectory: true })
+    this.#isBelow(prefix)
   }
 
   #isListingDue(prefix: string): boolean {

@@ -4,6 +4,7 @@ import { S_IFBLK, S_IFCHR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK } from '../../src
 import { anyPath, Command, DEFAULTS, failsWith, folder, path, succeeds } from './command.js'
 import { keyOf, type Reference } from './reference.js'
 import type { ReferenceFile } from './reference-file.js'
+import type { World } from './world.js'
 
 /** Why nothing new can stand at a path. */
 function newFault(model: Reference, at: string): string | undefined {
@@ -24,11 +25,19 @@ const unlink = anyPath.map(
         const { file } = found
         const hides = hidesOthers(model, file)
         model.unlink(file)
-        if (hides) world.waitForTtl()
-        model.settle()
+        await settle(model, world, hides)
       }
     }),
 )
+
+/** What others have stored shows, and an emptied folder gives way to an object of its key, when somebody asks again. */
+async function settle(model: Reference, world: World, hidesOthers: boolean): Promise<void> {
+  const folders = model.folders.size
+  model.settle()
+  if (!hidesOthers && model.folders.size === folders) return
+  world.waitForTtl()
+  for (const at of model.files.keys()) await world.driver.stat(at)
+}
 
 /** The error of renaming a folder, if any. */
 function folderFault(model: Reference, from: string, to: string): string | undefined {
@@ -50,6 +59,7 @@ const renameFolder = fc.tuple(folder, fc.constantFrom('a', 'c', 'd', 'd/e', 'd/e
       if (failsWith(done, folderFault(model, from, to))) return
       succeeds(done)
       model.renameFolder(from, to)
+      await settle(model, world, false)
     }),
 )
 
@@ -86,8 +96,7 @@ const rename = fc
         succeeds(done)
         if (from === to) return
         model.rename(file, to)
-        if (hides) world.waitForTtl()
-        model.settle()
+        await settle(model, world, hides)
       }),
   )
 

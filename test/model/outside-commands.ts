@@ -90,7 +90,9 @@ const copyOver = fc.tuple(path, attached).map(
       if (model.files.get(at)?.version !== before || model.isHeld(at)) return
       world.waitForTtl()
       await world.outside.copy(at, at, { metadata, sourceIfMatch: before.etag })
-      await change(model, world, at, storedBy(world, before.bytes, kept, false))
+      // The bytes are as old as they were, whatever the store says of the object.
+      const mtimes = kept.mtimes ?? [world.now(), ...before.kept.mtimes]
+      await change(model, world, at, storedBy(world, before.bytes, { ...kept, mtimes }, false))
     }),
 )
 

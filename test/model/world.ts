@@ -176,7 +176,8 @@ export class World {
   /** The driver dies: no request of it comes through any more. What it knew of versions has been written by then. */
   async crash(): Promise<void> {
     this.faults.add({ fault: { kind: 'denied' } })
-    // Nothing of it is told to anybody; files of its own that stay open would be this process's for ever.
+    // Nobody hears of it any more; this process would keep its open files for ever.
+    for (const { id } of this.handles) await this.h.filesystem.release(id)
     await this.h.filesystem.shutdown()
     this.handles.length = 0
     this.#nowMs = this.nowMs

@@ -80,3 +80,14 @@ it('a folder that this mount has emptied does not come back when a file has take
   await h.unlink('d')
   expect(await h.list('')).toEqual([])
 })
+
+it('a folder that others have emptied is there again as soon as a file of this mount is stored in it', async () => {
+  const h = await harness({ metadataTtlMs: 10_000 })
+  await h.putOutside('d/others', 'x')
+  const { handle } = await h.create('d/mine')
+  await h.store.delete([{ key: 'd/others' }])
+  h.nowMs += 11_000
+  expect(await h.list('')).toEqual(['d'])
+  await h.closeFile(handle)
+  expect(await h.list('d')).toEqual(['mine'])
+})
