@@ -179,8 +179,17 @@ export class Directories {
   async #storeMarker(node: Node): Promise<void> {
     const { metadata = {}, headers, traits } = await this.#tree.attachments(node)
     const marker = { metadata, headers: { ...headers, ...MARKER_HEADERS }, traits }
-    const stored = await this.#tree.store.put(node.prefix, new Uint8Array(0), marker)
-    this.#tree.storedMarker(node, stored, { ...marker, shownModifiedMs: undefined })
+    const condition = node.marker === undefined ? { ifNoneMatch: '*' as const } : { ifMatch: node.marker.etag }
+    try {
+      const stored = await this.#tree.store.put(node.prefix, new Uint8Array(0), { ...condition, ...marker })
+      this.#tree.storedMarker(node, stored, { ...marker, shownModifiedMs: undefined })
+    } catch (error) {
+      if (!isStoreError(error, 'precondition-failed')) throw error
+      // Others may have stored bytes under the folder's own key.
+      node.known = undefined
+      node.marker = undefined
+      throw new FsError('ESTALE', `${node.prefix} was changed by others`, error)
+    }
   }
 
   async #storeNew(node: Node): Promise<void> {

@@ -239,6 +239,8 @@ export class Reference {
   outside(key: string, object: StoredObject | undefined): void {
     if (object === undefined) this.bucket.delete(key)
     else this.bucket.set(key, object)
+    const folder = key.endsWith('/') ? this.folders.get(key.slice(0, -1)) : undefined
+    if (folder !== undefined) folder.mode = undefined
     this.changed(key)
     this.settle()
   }

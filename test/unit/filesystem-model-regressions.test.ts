@@ -91,3 +91,11 @@ it('a folder that others have emptied is there again as soon as a file of this m
   await h.closeFile(handle)
   expect(await h.list('d')).toEqual(['mine'])
 })
+
+it('a change of a folder’s attributes never takes the place of bytes that others stored under its own key', async () => {
+  const h = await harness()
+  await h.mkdir('d')
+  await h.putOutside('d/', 'bytes')
+  await expect(h.setattr('d', { mode: 0o700 })).rejects.toThrow('EPERM')
+  expect(await h.stored('d/')).toBe('bytes')
+})
