@@ -143,7 +143,7 @@ export class Files {
     // Mapped pages have a place of their own, also in a file opened for appending.
     if (handle.flags.append && !options.fromPageCache) await writer.append(data, context.signal)
     else await writer.write(offset, data, context.signal)
-    this.#changes.modified(handle.node, options.killPrivileges)
+    if (data.length > 0) this.#changes.modified(handle.node, options.killPrivileges)
     if (handle.flags.sync) await this.#writers.commit(handle.node, context.signal)
     return data.length
   }

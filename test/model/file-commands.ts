@@ -82,8 +82,8 @@ async function writeTo(handle: OpenHandle, at: number, data: Buffer, model: Refe
   const start = handle.isAppender ? file.content.length : at
   const outcome = await world.driver.on(world.h.write(id, start, data, { pid }))
   await change(handle, model, outcome, () => {
-    if (data.length === 0) file.kept = { ...file.kept, mtimes: [...file.kept.mtimes, world.now()] }
-    else if (handle.isAppender) file.append(data, world.now())
+    if (data.length === 0) return
+    if (handle.isAppender) file.append(data, world.now())
     else file.write(start, data, world.now())
   })
 }

@@ -163,7 +163,9 @@ export class Reference {
     const target = this.files.get(to)
     if (target !== undefined) this.#gone(target)
     if (file.version !== undefined) {
-      const moved = { ...file.version, kept: file.version.kept }
+      // Changes of no byte may show a time of their own, which goes along.
+      const mtimes = [...file.version.kept.mtimes, ...file.kept.mtimes]
+      const moved = { ...file.version, kept: { ...file.version.kept, mtimes } }
       this.bucket.set(keyOf(to), moved)
       this.bucket.delete(keyOf(from))
       this.#movedLoans(keyOf(from), keyOf(to))

@@ -99,3 +99,14 @@ it('a change of a folder’s attributes never takes the place of bytes that othe
   await expect(h.setattr('d', { mode: 0o700 })).rejects.toThrow('EPERM')
   expect(await h.stored('d/')).toBe('bytes')
 })
+
+it('a write of no byte moves no time', async () => {
+  const h = await harness()
+  await h.writeFile('a', 'bytes')
+  const before = (await h.walk('a')).attributes.mtime
+  h.nowMs += 60_000
+  const handle = await h.open('a', { write: true })
+  await h.write(handle, 0, new Uint8Array(0))
+  expect((await h.walk('a')).attributes.mtime).toEqual(before)
+  await h.closeFile(handle)
+})
