@@ -24,7 +24,7 @@ export interface WriterTarget {
   whileNamed<T>(task: () => Promise<T>): Promise<T>
   /** What is to be kept beside the bytes now. */
   attachments(): Promise<Attachments>
-  /** What the bucket holds under the name at this moment. */
+  /** The file that the bucket holds under the name at this moment. */
   current(): Promise<ObjectInfo | undefined>
   /** What was appended stands behind this version of others now: it is the one that the file is made from. */
   rebased(info: ObjectInfo): void

@@ -1,4 +1,5 @@
 import type { Log } from '../backend/log.js'
+import { typeFrom } from './attributes.js'
 import { FileWriter, type WriterServices, type WriterTarget } from './file-writer.js'
 import { errnoOf } from './fs-error.js'
 import type { FileHandle } from './handles.js'
@@ -74,7 +75,10 @@ export class OpenWriters {
       lock: node.lock,
       whileNamed: task => this.#moving.change(() => [node.path], task),
       attachments: () => tree.attachments(node),
-      current: () => tree.knowledge.head(node.path),
+      current: async () => {
+        const info = await tree.knowledge.head(node.path)
+        return info !== undefined && typeFrom(info.metadata) === node.type ? info : undefined
+      },
       rebased: info => {
         tree.follow(node, info)
         this.#kernelCache.invalidateNode(node.id)

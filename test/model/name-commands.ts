@@ -146,12 +146,14 @@ const symlink = fc.tuple(path, fc.constantFrom('a', '../d/b', '/etc/passwd', 'no
     }),
 )
 
+/** What is forgotten of a link shows it as a file until it is opened. */
 const readlink = path.map(
   at =>
-    new Command(`readlink ${at}`, async (model, { driver }) => {
-      const told = await driver.readlink(at)
+    new Command(`readlink ${at}`, async (model, world) => {
+      const told = await world.driver.readlink(at)
       const found = model.at(at)
       if (failsWith(told, 'errno' in found ? found.errno : undefined)) return
+      if (world.isForgetful && 'errno' in told && told.errno === 'EINVAL') return
       if ('file' in found && found.file.type === S_IFLNK) assert.equal(succeeds(told), found.file.content.toString())
       else failsWith(told, 'EINVAL')
     }),

@@ -323,7 +323,7 @@ export class Reference {
 
   /** What was only appended goes behind what others wrote. */
   #follows(file: ReferenceFile, current: StoredObject | undefined): boolean {
-    return current !== undefined && file.absence !== 'exclusive' && file.appendedFrom !== undefined
+    return current?.type === file.type && file.absence !== 'exclusive' && file.appendedFrom !== undefined
   }
 }
 

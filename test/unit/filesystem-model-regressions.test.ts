@@ -110,3 +110,13 @@ it('a write of no byte moves no time', async () => {
   expect((await h.walk('a')).attributes.mtime).toEqual(before)
   await h.closeFile(handle)
 })
+
+it('what was appended to a file does not go into a pipe that has its name by now', async () => {
+  const h = await harness()
+  await h.writeFile('a', 'one')
+  const handle = await h.open('a', { write: true, append: true })
+  await h.write(handle, 3, Buffer.from('two'))
+  await h.store.put('a', new Uint8Array(0), { metadata: { mode: String(0o010600) } })
+  await expect(h.closeFile(handle)).rejects.toThrow()
+  expect(await h.stored('a')).toBe('')
+})
