@@ -28,6 +28,7 @@ const crash = fc.constant(
   }),
 )
 
+/** All but the beginning of an upload: one whose id was lost stays in the store until it is aborted later. */
 const OPERATIONS: readonly StoreOperation[] = [
   'head',
   'list',

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { S_IFREG } from '../../src/fs/attributes.js'
 import { ATTRIBUTE_COMMANDS } from './attribute-commands.js'
-import { expectAttributes, succeeds } from './command.js'
+import { counted, expectAttributes, succeeds } from './command.js'
 import { closeHandle, FILE_COMMANDS } from './file-commands.js'
 import { MOUNT_COMMANDS } from './mount-commands.js'
 import { NAME_COMMANDS } from './name-commands.js'
@@ -26,8 +26,11 @@ export interface ModelRun {
   readonly path?: string | undefined
 }
 
-/** Runs sequences of commands until one shows a difference, and then the shortest such that can be found. */
-export async function runSequences({ runs, seed, path }: ModelRun): Promise<void> {
+/**
+ * Runs sequences of commands until one shows a difference, and then the shortest such that can be found. Resolves with
+ * how many commands there were.
+ */
+export async function runSequences({ runs, seed, path }: ModelRun): Promise<number> {
   await fc.assert(
     fc.asyncProperty(fc.commands(COMMANDS, { maxCommands: 40, size: '+1' }), shapes, async (commands, shape) => {
       const world = await World.open(shape)
@@ -41,6 +44,7 @@ export async function runSequences({ runs, seed, path }: ModelRun): Promise<void
     }),
     { numRuns: runs, seed, ...(path !== undefined && { path }), endOnFailure: false },
   )
+  return counted.commands
 }
 
 /** Everything is closed: the bucket, and what the next mount shows, is what was done. */
