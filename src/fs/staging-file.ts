@@ -18,6 +18,9 @@ export class StagingFile {
   readonly held = new Extents()
   readonly #space: StagingSpace
   readonly #handle: FileHandle
+  /** Forgotten, but their bytes are there still, for who was reading them: their room is given back after that. */
+  readonly #forgotten = new Extents()
+  #reads = 0
   #heldBytes = 0
   #isClosed = false
 
@@ -37,6 +40,7 @@ export class StagingFile {
       .split(offset, end)
       .reduce((sum, piece) => sum + (piece.isInside ? 0 : piece.end - piece.start), 0)
     if (!this.#space.reserve(newBytes)) throw outOfSpace('the staging folder is full (--staging-size)')
+    this.#forgotten.remove(offset, end)
     try {
       for (let done = 0; done < data.length; ) {
         const { bytesWritten } = await this.#handle.write(data, done, data.length - done, offset + done)
@@ -50,8 +54,18 @@ export class StagingFile {
     this.held.add(offset, end)
   }
 
-  /** Bytes of a held range. */
+  /** Bytes of a range that is held now; what is dropped meanwhile is read all the same. */
   async read(offset: number, sizeBytes: number): Promise<Buffer> {
+    this.#reads += 1
+    try {
+      return await this.#read(offset, sizeBytes)
+    } finally {
+      this.#reads -= 1
+      if (this.#reads === 0) this.#punch()
+    }
+  }
+
+  async #read(offset: number, sizeBytes: number): Promise<Buffer> {
     const buffer = Buffer.allocUnsafe(sizeBytes)
     for (let done = 0; done < sizeBytes; ) {
       const { bytesRead } = await this.#handle.read(buffer, done, sizeBytes - done, offset + done)
@@ -70,19 +84,23 @@ export class StagingFile {
   /** Forgets all from `sizeBytes` on. */
   async truncate(sizeBytes: number): Promise<void> {
     this.held.remove(sizeBytes, Number.MAX_SAFE_INTEGER)
+    this.#forgotten.remove(sizeBytes, Number.MAX_SAFE_INTEGER)
     await this.#handle.truncate(sizeBytes)
     this.#settle()
   }
 
   /** Forgets a range and gives its disk space back. */
   drop(start: number, end: number): void {
-    punchHole(this.#handle.fd, start, end - start)
+    this.#forgotten.add(start, end)
+    if (this.#reads === 0) this.#punch()
     this.held.remove(start, end)
     this.#settle()
   }
 
-  sync(): Promise<void> {
-    return this.#handle.datasync()
+  /** What is not held reads as zeros from here on. */
+  async sync(): Promise<void> {
+    this.#punch()
+    await this.#handle.datasync()
   }
 
   async close(): Promise<void> {
@@ -90,6 +108,12 @@ export class StagingFile {
     this.#isClosed = true
     this.#space.giveBack(this.#heldBytes)
     await this.#handle.close()
+  }
+
+  #punch(): void {
+    if (this.#isClosed) return
+    for (const { start, end } of this.#forgotten.ranges) punchHole(this.#handle.fd, start, end - start)
+    this.#forgotten.clear()
   }
 
   #settle(): void {
