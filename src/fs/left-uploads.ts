@@ -17,14 +17,19 @@ export async function abortLeftUploads(
   options: LeftUploadsOptions,
 ): Promise<void> {
   const { olderThanMs, clock, log } = options
-  try {
-    for (const { key, uploadId, startedMs, forget } of await area.recordedUploads()) {
-      if (startedMs + olderThanMs > clock.nowMs()) continue
+  const failed = 'an unfinished upload of an earlier mount could not be aborted; the next mount tries again'
+  const recorded = await area.recordedUploads().catch((error: unknown) => {
+    log.warn(failed, { error })
+    return []
+  })
+  for (const { key, uploadId, startedMs, forget } of recorded) {
+    if (startedMs + olderThanMs > clock.nowMs()) continue
+    try {
       await store.resumeUpload(key, uploadId).abort({ priority: 'background' })
       await forget()
       log.info('an upload that nobody finished was aborted', { key, uploadId })
+    } catch (error) {
+      log.warn(failed, { key, uploadId, error })
     }
-  } catch (error) {
-    log.warn('unfinished uploads of earlier mounts could not be aborted; the next mount tries again', { error })
   }
 }
