@@ -1,3 +1,4 @@
+import { constants } from 'node:os'
 import type { ReadReply } from '../cache/lanes/read-reply.js'
 import { AttributeChanges } from './attribute-changes.js'
 import { Directories } from './directories.js'
@@ -273,7 +274,10 @@ export class BucketFilesystem implements Filesystem {
     } catch (error) {
       // What is opened after its program was killed is nobody's.
       opened.then(
-        late => this.#files.release(late),
+        late => {
+          late.killedBy = constants.signals.SIGKILL
+          return this.#files.release(late)
+        },
         () => undefined,
       )
       throw error
