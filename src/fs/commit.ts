@@ -84,12 +84,8 @@ export class Committer {
   }
 
   /** Stores what is kept beside the bytes anew, by a copy on the server. */
-  replaceAttachments(
-    version: { readonly key: string; readonly etag: string },
-    attachments: Attachments,
-  ): Promise<WriteResult> {
-    const { key, etag } = version
-    return this.#options.store.copy(key, key, { metadata: {}, ...attachments, sourceIfMatch: etag })
+  replaceAttachments({ key, etag, sizeBytes }: ObjectVersion, attachments: Attachments): Promise<WriteResult> {
+    return this.#options.store.copy(key, key, { metadata: {}, ...attachments, sourceIfMatch: etag, sizeBytes })
   }
 
   /** Two requests, and for small objects fewer bytes than the parts that an edit has to be filled up to. */

@@ -157,6 +157,7 @@ export class FolderMove {
     try {
       const { etag } = await this.#store.copy(source.key, to, {
         ...PRIORITY,
+        sizeBytes: source.sizeBytes,
         ...(isKept && { sourceIfMatch: source.etag, ifNoneMatch: '*' }),
         traits: await this.#traitsOf(source),
       })
