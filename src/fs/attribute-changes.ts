@@ -2,13 +2,13 @@ import { isDeepStrictEqual } from 'node:util'
 import type { ObjectVersion } from '../backend/object-store.js'
 import { isStoreError } from '../backend/store-error.js'
 import { type OwnAttributes, withoutPrivileges } from './attributes.js'
-import type { WriterServices } from './file-writer.js'
 import { FsError } from './fs-error.js'
 import type { Moving } from './moving.js'
 import type { Node } from './node.js'
 import type { OpenWriters } from './open-writers.js'
 import type { SetAttributes } from './operations.js'
 import type { Tree } from './tree.js'
+import type { WriterServices } from './writer-services.js'
 
 /** What programs change beside the bytes, and the size: chmod, chown, utimens, extended attributes, truncate. */
 export class AttributeChanges {

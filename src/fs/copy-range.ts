@@ -34,7 +34,8 @@ export async function copyRange(copy: RangeCopy): Promise<number> {
     if (piece === undefined) break
     try {
       if (copy.signal.aborted) throw new FsError('EINTR', 'the calling program is being killed')
-      doneBytes += await copyPiece(copy, piece, copy.targetOffset + doneBytes)
+      const isThere = () => isSamePlace(piece, firstPiece(copy, doneBytes, sizeBytes))
+      doneBytes += await copyPiece(copy, piece, copy.targetOffset + doneBytes, isThere)
     } catch (error) {
       if (isOutdated(error, piece, firstPiece(copy, doneBytes, sizeBytes))) continue
       // What follows is asked for again, and fails then.
@@ -57,15 +58,17 @@ function firstPiece({ source, sourceOffset }: RangeCopy, doneBytes: number, size
 }
 
 /** Returns how many bytes of the piece are copied. */
-async function copyPiece(copy: RangeCopy, piece: Piece, to: number): Promise<number> {
+async function copyPiece(copy: RangeCopy, piece: Piece, to: number, isThere: () => boolean): Promise<number> {
   const { target, signal } = copy
   const pieceBytes = piece.end - piece.start
   if (piece.kind === 'zero') {
     await target.allocate(to, pieceBytes, { kind: 'zero', keepSize: false }, signal)
     return pieceBytes
   }
-  if (piece.kind === 'remote' && (await target.borrow(to, pieceBytes, piece.version, piece.offset, signal)))
-    return pieceBytes
+  if (piece.kind === 'remote') {
+    const { version, offset } = piece
+    if (await target.borrow(to, pieceBytes, version, offset, { signal, isThere })) return pieceBytes
+  }
   const chunk = await readChunk(copy, piece, Math.min(pieceBytes, CHUNK_BYTES))
   await target.write(to, chunk, signal)
   return chunk.length
@@ -88,5 +91,9 @@ async function readChunk({ source, reader, signal }: RangeCopy, piece: Piece, si
 /** This mount has stored the source anew, or written over the piece: it is found elsewhere now. */
 function isOutdated(error: unknown, before: Piece, now: Piece | undefined): boolean {
   if (before.kind !== 'remote' || !isStoreError(error, 'precondition-failed', 'not-found')) return false
-  return now?.kind !== 'remote' || !isSameObject(before.version, now.version)
+  return !isSamePlace(before, now)
+}
+
+function isSamePlace(before: Piece, now: Piece | undefined): boolean {
+  return before.kind === 'remote' && now?.kind === 'remote' && isSameObject(before.version, now.version)
 }

@@ -1,4 +1,4 @@
-import type { Attachments, ObjectVersion } from '../backend/object-store.js'
+import type { ObjectVersion } from '../backend/object-store.js'
 import { Extents } from './extents.js'
 import { FsError } from './fs-error.js'
 import type { Keeping } from './kept-files.js'
@@ -9,14 +9,10 @@ import type { PartStream } from './part-stream.js'
 import { type Piece, piecesOf, seekIn, type WrittenFile } from './pieces.js'
 import { isSameObject, type RemoteRange, RemoteRanges } from './remote-ranges.js'
 import type { WriterServices } from './writer-services.js'
+import type { WriterTarget } from './writer-target.js'
 
 /** Whose bytes these are, asked when it matters. */
-export interface DataOwner {
-  readonly path: string
-  /** The version that is edited. */
-  readonly base: ObjectVersion | undefined
-  attachments(): Promise<Attachments>
-}
+export type DataOwner = Pick<WriterTarget, 'path' | 'isUnlinked' | 'attachments'>
 
 const CHUNK_BYTES = 1024 * 1024
 
@@ -29,17 +25,21 @@ const CHUNK_BYTES = 1024 * 1024
 export class FileData {
   readonly #services: WriterServices
   readonly #owner: DataOwner
+  /** The version that is edited. */
+  readonly #base: () => ObjectVersion | undefined
   readonly #dropped = new Extents()
   readonly #remote = new RemoteRanges()
   #content: LocalContent
   #stream: PartStream | undefined
+  #streamsEnded: Promise<void> = Promise.resolve()
   #sizeBytes: number
 
-  constructor(owner: DataOwner, services: WriterServices) {
+  constructor(owner: DataOwner, base: () => ObjectVersion | undefined, services: WriterServices) {
     this.#owner = owner
+    this.#base = base
     this.#services = services
-    this.#sizeBytes = owner.base?.sizeBytes ?? 0
-    this.#remote.reset(owner.base)
+    this.#sizeBytes = base()?.sizeBytes ?? 0
+    this.#remote.reset(base())
     this.#content = this.#newContent()
   }
 
@@ -60,6 +60,11 @@ export class FileData {
     return this.#stream
   }
 
+  /** Resolves when nothing is left of the streams that were ended so far. Never rejects. */
+  get streamsEnded(): Promise<void> {
+    return this.#streamsEnded
+  }
+
   /** Some bytes are in the parts of the stream only. */
   get hasDropped(): boolean {
     return this.#dropped.ranges.length > 0
@@ -71,7 +76,7 @@ export class FileData {
       content: this.#content,
       dropped: this.#dropped,
       remote: this.#remote,
-      base: this.#owner.base,
+      base: this.#base(),
       sizeBytes: this.#sizeBytes,
     }
   }
@@ -89,11 +94,11 @@ export class FileData {
   async truncate(sizeBytes: number): Promise<void> {
     this.#checkSize(sizeBytes)
     if (sizeBytes === 0) {
-      void this.endStream()
+      this.endStream()
       this.#dropped.clear()
-    } else if (sizeBytes < this.#sizeBytes) {
-      this.#checkDropped(sizeBytes, this.#sizeBytes)
-      this.#stream?.invalidate(sizeBytes, this.#sizeBytes)
+    } else {
+      this.#checkDropped(Math.min(sizeBytes, this.#sizeBytes), Math.max(sizeBytes, this.#sizeBytes))
+      if (sizeBytes < this.#sizeBytes) this.#stream?.invalidate(sizeBytes, this.#sizeBytes)
     }
     if (sizeBytes < this.#sizeBytes) {
       await this.#content.truncate(sizeBytes)
@@ -108,6 +113,7 @@ export class FileData {
     this.#checkSize(end)
     const clears = kind !== 'allocate' && offset < this.#sizeBytes
     const grows = kind !== 'punch' && !keepSize && end > this.#sizeBytes
+    if (grows) this.#checkDropped(this.#sizeBytes, end)
     if (clears) this.#clear(offset, Math.min(end, this.#sizeBytes))
     if (grows) this.#sizeBytes = end
     return clears || grows
@@ -130,6 +136,7 @@ export class FileData {
     this.#content.discard(offset, end)
     this.#remote.set({ start: offset, end, version: source, offset: sourceOffset })
     this.#sizeBytes = Math.max(this.#sizeBytes, end)
+    void this.#content.ownerChanged()
     return true
   }
 
@@ -148,7 +155,7 @@ export class FileData {
    * what was to come from other objects is fetched, if it is still there.
    */
   async keep(record: Keeping & { readonly sizeBytes: number; readonly keptAtMs: number }): Promise<string> {
-    const { base } = this.#owner
+    const base = this.#base()
     for (const { start, end, version, offset } of [...this.#remote.ranges]) {
       if (isOfBase({ start, end, version, offset }, base)) continue
       try {
@@ -195,18 +202,18 @@ export class FileData {
       await moved.dispose()
       throw error
     }
-    void this.endStream()
+    this.endStream()
     this.#content = moved
     this.#remote.reset(version)
     this.#sizeBytes += shift
     await before.dispose()
   }
 
-  /** Never rejects: the stream logs what it can't abort. Only who has nothing else to do waits for it. */
-  async endStream(): Promise<void> {
-    const stream = this.#stream
+  /** Drops what was sent. Who has nothing else to do waits for `streamsEnded`. */
+  endStream(): void {
+    const aborted = this.#stream?.abort()
     this.#stream = undefined
-    await stream?.abort()
+    if (aborted !== undefined) this.#streamsEnded = Promise.all([this.#streamsEnded, aborted]).then(() => undefined)
   }
 
   async #copyPiece(piece: Piece, to: LocalContent, shift: number): Promise<void> {
@@ -226,8 +233,10 @@ export class FileData {
 
   /** True when bytes from `offset`, the end of the file, can be streamed; begins the stream where that is due. */
   async #continuesStream(offset: number, end: number, signal: AbortSignal | undefined): Promise<boolean> {
+    if (this.#owner.isUnlinked) this.endStream()
     if (this.#stream !== undefined) return this.#stream.position === offset
     const isDue =
+      !this.#owner.isUnlinked &&
       this.#remote.isEmpty &&
       end > this.#services.sizes.firstBytes &&
       // Only when the content outgrows memory: what is in a staging file by then is the commit's to send.
@@ -243,7 +252,7 @@ export class FileData {
 
   async #writeStaged(offset: number, data: Uint8Array): Promise<void> {
     const end = offset + data.length
-    this.#checkDropped(offset, end)
+    this.#checkDropped(Math.min(offset, this.#sizeBytes), end)
     await this.#content.write(offset, data)
     this.#stream?.invalidate(offset, end)
   }
@@ -259,7 +268,10 @@ export class FileData {
         throw new FsError('ENOSPC', 'neither memory nor staging has room (--staging-size)')
     }
     stream.append(data)
-    if (!isStaged) this.#dropped.add(offset, offset + data.length)
+    if (isStaged) return
+    const wasWhole = !this.hasDropped
+    this.#dropped.add(offset, offset + data.length)
+    if (wasWhole) void this.#content.ownerChanged()
   }
 
   /** False when there is no room, even after what is stored was dropped from staging. */
@@ -272,25 +284,26 @@ export class FileData {
         if (!(error instanceof FsError) || error.errno !== 'ENOSPC') throw error
         const path = this.#owner.path
         if (!mayDrop) this.#services.log.debug('staging has no room; streaming goes on', { path })
-        else this.#dropStored(stream)
+        else await this.#dropStored(stream)
       }
     }
     return false
   }
 
-  #dropStored(stream: PartStream): void {
+  async #dropStored(stream: PartStream): Promise<void> {
     if (this.#content.isInMemory) return
     const { sizes } = this.#services
-    for (const number of stream.stored.keys()) {
-      const start = sizes.startOf(number)
-      const end = start + sizes.sizeOf(number)
-      if (!this.#content.held.overlaps(start, end)) continue
-      this.#content.discard(start, end)
-      this.#dropped.add(start, end)
-    }
+    const wasWhole = !this.hasDropped
+    const dropped = [...stream.stored.keys()]
+      .map(number => ({ start: sizes.startOf(number), end: sizes.startOf(number) + sizes.sizeOf(number) }))
+      .filter(({ start, end }) => this.#content.held.overlaps(start, end))
+    for (const { start, end } of dropped) this.#dropped.add(start, end)
+    // Who finds the file after a crash must not take the holes for zeros.
+    if (wasWhole) await this.#content.ownerChanged()
+    for (const { start, end } of dropped) this.#content.discard(start, end)
   }
 
-  /** ENOSPC unless every part of the range could be sent again. */
+  /** ENOSPC unless every part of the range could be sent again, as another one where it ends elsewhere now. */
   #checkDropped(start: number, end: number): void {
     if (!this.hasDropped || end <= start) return
     const { sizes } = this.#services
@@ -304,9 +317,15 @@ export class FileData {
       throw new FsError('EFBIG', `the store holds no file of ${sizeBytes} bytes`)
   }
 
+  /** Bytes that are neither the content's nor the base's at the same place. */
+  get #isPartial(): boolean {
+    const base = this.#base()
+    return this.hasDropped || this.#remote.ranges.some(range => !isOfBase(range, base))
+  }
+
   #newContent(): LocalContent {
     const { area, budget, sizes } = this.#services
-    const owner = () => ({ key: this.#owner.path, baseEtag: this.#owner.base?.etag })
+    const owner = () => ({ key: this.#owner.path, baseEtag: this.#base()?.etag, isPartial: this.#isPartial })
     return new LocalContent({ area, budget, maxMemoryBytes: sizes.firstBytes, owner })
   }
 }

@@ -1,38 +1,14 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Attachments, ObjectInfo, ObjectVersion, WriteConditions, WriteResult } from '../backend/object-store.js'
+import type { Attachments, ObjectVersion, WriteConditions, WriteResult } from '../backend/object-store.js'
 import { isStoreError } from '../backend/store-error.js'
 import { FileData } from './file-data.js'
 import { FsError } from './fs-error.js'
 import type { Keeping } from './kept-files.js'
 import type { Borrower } from './loans.js'
-import type { Mutex } from './mutex.js'
 import type { AllocateOptions } from './operations.js'
 import type { WrittenFile } from './pieces.js'
 import type { WriterServices } from './writer-services.js'
-
-export type { WriterServices } from './writer-services.js'
-
-/** The file that a writer writes, as the writer needs to know it. */
-export interface WriterTarget {
-  /** The present key. */
-  readonly path: string
-  /** The file's: held while its bytes, its stored object or its name change. */
-  readonly lock: Mutex
-  /** The name is gone: nothing is to be published. */
-  readonly isUnlinked: boolean
-  /** Runs a change of what is stored, behind the renaming of a folder above. Not to be called under the lock. */
-  whileNamed<T>(task: () => Promise<T>): Promise<T>
-  /** What is to be kept beside the bytes now. */
-  attachments(): Promise<Attachments>
-  /** The file that the bucket holds under the name at this moment. */
-  current(): Promise<ObjectInfo | undefined>
-  /** What was appended stands behind this version of others now: it is the one that the file is made from. */
-  rebased(info: ObjectInfo): void
-  /** The commit has published this version. */
-  committed(version: ObjectVersion, attachments: Attachments): void
-  /** Others have changed the object, so what is known of it is not true. */
-  refused(): void
-}
+import type { WriterTarget } from './writer-target.js'
 
 /**
  * The one content that a file has in this mount while it is being written: its bytes (`FileData`), the version that is
@@ -48,12 +24,17 @@ export class FileWriter implements Borrower {
   #isDirty = false
   /** Not only attributes have changed. */
   #isContentDirty = false
+  /** There are bytes that programs have given since the last commit, not only another size. */
+  #isWritten = false
   #absence: 'exclusive' | 'believed' | undefined
   /** Where what was appended begins; undefined when something else was changed since the last commit. */
   #appendedFrom: number | undefined
   #changes = 0
   #failure: { readonly error: unknown; readonly changes: number } | undefined
   #closed: Promise<string | undefined> | undefined
+  #hasEnded = false
+  /** How often bytes of other objects were found to be elsewhere. */
+  #sourceMoves = 0
   /** Of the commit under way. */
   #stepAside = new AbortController()
 
@@ -62,7 +43,7 @@ export class FileWriter implements Borrower {
     this.#target = target
     this.#services = services
     this.#base = base
-    this.#data = new FileData(this.#owner(), services)
+    this.#data = new FileData(target, () => this.#base, services)
     this.#appendedFrom = this.#data.sizeBytes
   }
 
@@ -108,8 +89,10 @@ export class FileWriter implements Borrower {
    */
   write(offset: number, data: Uint8Array, signal?: AbortSignal): Promise<void> {
     return this.#change(async () => {
-      if (data.length > 0) await this.#data.write(offset, data, signal)
-      return data.length > 0
+      if (data.length === 0) return false
+      await this.#data.write(offset, data, signal)
+      this.#isWritten = true
+      return true
     }, signal)
   }
 
@@ -118,6 +101,7 @@ export class FileWriter implements Borrower {
     return this.#target.lock.run(async () => {
       if (data.length === 0) return
       await this.#data.write(this.sizeBytes, data, signal)
+      this.#isWritten = true
       this.#isContentDirty = true
       this.touch()
     }, signal)
@@ -127,7 +111,9 @@ export class FileWriter implements Borrower {
     return this.#change(async () => {
       await this.#data.truncate(sizeBytes)
       if (sizeBytes > 0) return true
+      this.#isWritten = false
       this.#base = undefined
+      void this.#data.content.ownerChanged()
       // The file is replaced whole, and the last writer wins; a file that must be new stays one.
       if (this.#absence === 'believed') this.#absence = undefined
       return true
@@ -136,7 +122,11 @@ export class FileWriter implements Borrower {
 
   /** fallocate(2). EFBIG where the store holds no such file; the store itself is never asked for room. */
   allocate(offset: number, sizeBytes: number, options: AllocateOptions, signal?: AbortSignal): Promise<void> {
-    return this.#change(async () => this.#data.allocate(offset, sizeBytes, options), signal)
+    return this.#change(async () => {
+      const hasChanged = this.#data.allocate(offset, sizeBytes, options)
+      this.#isWritten ||= hasChanged
+      return hasChanged
+    }, signal)
   }
 
   /** lseek(2) with SEEK_DATA or SEEK_HOLE. */
@@ -146,14 +136,25 @@ export class FileWriter implements Borrower {
 
   /**
    * Takes a range over from a stored object, which the commit then copies on the server. False where it is too small
-   * for that or the store can't: then the bytes are to be written.
+   * for that, the store can't, or this mount is changing the object (`isThere` says whether it has when the writer's
+   * turn comes): then the bytes are to be written.
    */
-  async borrow(offset: number, sizeBytes: number, source: ObjectVersion, sourceOffset: number, signal?: AbortSignal) {
+  async borrow(
+    offset: number,
+    sizeBytes: number,
+    source: ObjectVersion,
+    sourceOffset: number,
+    { signal, isThere = () => true }: { readonly signal?: AbortSignal; readonly isThere?: () => boolean } = {},
+  ): Promise<boolean> {
+    const { loans } = this.#services
     let isBorrowed = false
     await this.#change(async () => {
+      if (loans.isChanging(source.key) || !isThere()) return false
       isBorrowed = this.#data.borrow(offset, sizeBytes, source, sourceOffset)
-      if (isBorrowed) this.#services.loans.add(source.key, this)
-      return isBorrowed
+      if (!isBorrowed) return false
+      this.#isWritten = true
+      loans.add(source.key, this)
+      return true
     }, signal)
     return isBorrowed
   }
@@ -168,18 +169,24 @@ export class FileWriter implements Borrower {
 
   /** Makes local what is in another object, which is about to change. */
   fetchFrom(key: string): Promise<void> {
-    return this.#target.lock.run(() => this.#data.fetch(key))
+    return this.#target.lock.run(async () => {
+      if (!this.#hasEnded) await this.#data.fetch(key)
+    })
   }
 
   sourceMoved(before: ObjectVersion, after: ObjectVersion): void {
     this.#data.remote.replace(before, after)
+    this.#sourceMoves += 1
   }
 
   /** Publishes what is dirty. A failure leaves it dirty, and staged on this disk. */
   async commit(): Promise<void> {
-    if (this.#isContentDirty && !this.#target.isUnlinked) await this.#services.loans.settle(this.#target.path, this)
-    const commit = () => this.#target.lock.run(() => this.#tryCommit())
-    while ((await this.#target.whileNamed(commit)) === 'stepped aside');
+    const attempt = () => this.#target.whileNamed(() => this.#target.lock.run(() => this.#tryCommit()))
+    const commit = async () => {
+      while ((await attempt()) === 'again');
+    }
+    if (!this.#isContentDirty || this.#target.isUnlinked) return commit()
+    await this.#services.loans.whileChanging(this.#target.path, this, commit)
   }
 
   /**
@@ -190,20 +197,30 @@ export class FileWriter implements Borrower {
     this.#stepAside.abort()
   }
 
-  /** Ends the writer. What is not stored is kept under the state folder, unless nothing is to be; says where. */
+  /**
+   * Ends the writer. What programs wrote and is not stored is kept under the state folder, unless nothing is to be; says
+   * where. No upload is left when it resolves.
+   */
   close(keeping: Keeping | undefined): Promise<string | undefined> {
-    this.#closed ??= this.#target.lock.run(async () => {
-      await this.#data.endStream()
+    this.#closed ??= this.#close(keeping)
+    return this.#closed
+  }
+
+  async #close(keeping: Keeping | undefined): Promise<string | undefined> {
+    const keptAt = await this.#target.lock.run(async () => {
+      this.#hasEnded = true
+      this.#data.endStream()
       this.#services.loans.end(this)
       this.#isDirty = false
-      if (keeping !== undefined && this.#isContentDirty && !this.#target.isUnlinked) {
+      if (keeping !== undefined && this.#isContentDirty && this.#isWritten && !this.#target.isUnlinked) {
         const keptAtMs = this.#services.clock.nowMs()
         return this.#data.keep({ ...keeping, sizeBytes: this.sizeBytes, keptAtMs })
       }
       await this.#data.content.dispose()
       return undefined
     })
-    return this.#closed
+    await this.#data.streamsEnded
+    return keptAt
   }
 
   /** ENOSPC when bytes are needed under another name that only the parts under this one hold. */
@@ -220,8 +237,8 @@ export class FileWriter implements Borrower {
     if (replaces) this.#absence = undefined
     else if (this.#absence === 'exclusive') this.#absence = 'believed'
     if (base !== undefined) this.rebase(base)
-    else this.#data.content.ownerChanged()
-    void this.#data.endStream()
+    void this.#data.content.ownerChanged()
+    this.#data.endStream()
   }
 
   /** The stored object is the same, under another ETag or key; call it under the lock. */
@@ -229,7 +246,7 @@ export class FileWriter implements Borrower {
     if (this.#base === undefined) return
     this.#data.remote.replace(this.#base, version)
     this.#base = version
-    this.#data.content.ownerChanged()
+    void this.#data.content.ownerChanged()
   }
 
   /** Runs a change that is no append under the lock; it says whether it changed anything. */
@@ -242,16 +259,19 @@ export class FileWriter implements Borrower {
     }, signal)
   }
 
-  async #tryCommit(): Promise<'done' | 'stepped aside'> {
+  async #tryCommit(): Promise<'done' | 'again'> {
     if (!this.#isDirty || this.#target.isUnlinked) return 'done'
     this.#stepAside = new AbortController()
     const { signal } = this.#stepAside
+    const moves = this.#sourceMoves
     const use = this.#data.content.use()
     try {
       await this.#publish(signal)
       return 'done'
     } catch (error) {
-      if (signal.aborted) return 'stepped aside'
+      // What may be stored already must not be appended once more.
+      if (isStoreError(error) && error.ambiguous) this.#appendedFrom = undefined
+      if (signal.aborted || this.#sourceMoves !== moves) return 'again'
       await this.#failed(error)
       throw this.#absence === 'exclusive' && isStoreError(error, 'precondition-failed')
         ? new FsError('EEXIST', `${this.#target.path} was made by another writer first`, error)
@@ -263,8 +283,6 @@ export class FileWriter implements Borrower {
 
   async #failed(error: unknown): Promise<void> {
     this.#failure = { error, changes: this.#changes }
-    // What may be stored already must not be appended once more.
-    if (isStoreError(error) && error.ambiguous) this.#appendedFrom = undefined
     if (isStoreError(error, 'precondition-failed', 'not-found')) this.#target.refused()
     if (this.#isContentDirty) await this.#secure()
   }
@@ -297,6 +315,7 @@ export class FileWriter implements Borrower {
     const { result, kept } = sent
     this.#absence = undefined
     this.#isContentDirty = false
+    this.#isWritten = false
     this.#appendedFrom = this.sizeBytes
     const version = this.#committed(result, kept)
     this.#services.loans.end(this)
@@ -317,7 +336,7 @@ export class FileWriter implements Borrower {
       } catch (error) {
         if (!isStoreError(error, 'no-such-upload')) throw error
         this.#services.log.warn('an upload was lost; all goes out again from staging', { key: request.key, error })
-        void this.#data.endStream()
+        this.#data.endStream()
       }
     }
     return { result: await committer.commit({ ...request, stream: undefined }), kept: attachments }
@@ -368,20 +387,6 @@ export class FileWriter implements Borrower {
       await (await this.#data.content.spill()).sync()
     } catch (error) {
       this.#services.log.error('what was not stored could not be staged either', { path: this.#target.path, error })
-    }
-  }
-
-  #owner() {
-    const target = this.#target
-    const base = () => this.#base
-    return {
-      get path() {
-        return target.path
-      },
-      get base() {
-        return base()
-      },
-      attachments: () => target.attachments(),
     }
   }
 }

@@ -10,6 +10,8 @@ export interface StagedFor {
   readonly key: string
   /** The version that was being edited; undefined for a new or replaced object. */
   readonly baseEtag: string | undefined
+  /** The holes of the file are neither zeros nor that version's bytes. */
+  readonly isPartial?: boolean
 }
 
 /** Where the object is or was to be. Without secrets. */

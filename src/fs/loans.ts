@@ -15,6 +15,8 @@ export interface Borrower {
  */
 export class Loans {
   readonly #borrowers = new Map<string, Set<Borrower>>()
+  /** How many changes are under way of which keys. */
+  readonly #changing = new Map<string, number>()
   readonly #log: Log
 
   constructor(log: Log) {
@@ -45,6 +47,27 @@ export class Loans {
   /** All bytes below this prefix are about to move: as `settle`. */
   async settleBelow(prefix: string): Promise<void> {
     for (const key of [...this.#borrowers.keys()]) if (key.startsWith(prefix)) await this.settle(key)
+  }
+
+  /** The bytes of this key are about to change or to go: they are to be read, if at all. */
+  isChanging(key: string): boolean {
+    return this.#changing.has(key)
+  }
+
+  /**
+   * Runs a task that changes or removes the bytes of this key, when its borrowers have what they need. Until it ends
+   * nobody borrows them anew. Call it without a lock, as `settle`.
+   */
+  async whileChanging<T>(key: string, owner: Borrower | undefined, task: () => Promise<T>): Promise<T> {
+    this.#changing.set(key, (this.#changing.get(key) ?? 0) + 1)
+    try {
+      await this.settle(key, owner)
+      return await task()
+    } finally {
+      const left = (this.#changing.get(key) ?? 1) - 1
+      if (left > 0) this.#changing.set(key, left)
+      else this.#changing.delete(key)
+    }
   }
 
   /** The bytes of this key are about to change or to go. Call it without a lock: it waits for those of the borrowers. */

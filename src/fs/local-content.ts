@@ -95,15 +95,16 @@ export class LocalContent {
     const file = await this.spill()
     const all = new Extents()
     for (const { start, end } of [...file.held.ranges, ...zeros.ranges]) all.add(start, end)
-    const kept = { ...this.#options.owner(), ...record, ranges: rangesOf(all), lost: rangesOf(lost) }
+    const { key, baseEtag } = this.#options.owner()
+    const kept = { key, baseEtag, ...record, ranges: rangesOf(all), lost: rangesOf(lost) }
     const keptAt = await this.#options.area.keep(file, kept)
     this.#isDisposed = true
     return keptAt
   }
 
-  /** The owner has another key or base: whoever finds the staging file after a crash must know. Never waits. */
-  ownerChanged(): void {
-    if (this.#file !== undefined) this.#options.area.renew(this.#file, this.#options.owner())
+  /** The owner is another: whoever finds the staging file after a crash must know. Resolves when he would. */
+  async ownerChanged(): Promise<void> {
+    if (this.#file !== undefined) await this.#options.area.renew(this.#file, this.#options.owner())
   }
 
   /** Reads under way keep the content alive: call `done` when they are over. */
@@ -135,7 +136,7 @@ export class LocalContent {
     }
     this.#file = file
     // It may have been renamed while its bytes were being moved.
-    this.ownerChanged()
+    void this.ownerChanged()
     this.#freeMemory()
     return file
   }

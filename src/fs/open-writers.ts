@@ -1,6 +1,6 @@
 import type { Log } from '../backend/log.js'
 import { typeFrom } from './attributes.js'
-import { FileWriter, type WriterServices, type WriterTarget } from './file-writer.js'
+import { FileWriter } from './file-writer.js'
 import { errnoOf } from './fs-error.js'
 import type { FileHandle } from './handles.js'
 import { type KilledWriters, signalName } from './killed-writers.js'
@@ -11,6 +11,8 @@ import type { Node } from './node.js'
 import type { CallContext, HolderProbe, KernelCache } from './operations.js'
 import type { Tree } from './tree.js'
 import { keepingOf, revert } from './unstored.js'
+import type { WriterServices } from './writer-services.js'
+import type { WriterTarget } from './writer-target.js'
 
 export interface OpenWritersOptions {
   readonly tree: Tree
@@ -120,6 +122,11 @@ export class OpenWriters {
     let stored = 0
     const store = async (node: Node) => {
       const { writer } = node
+      if (writer !== undefined && node.isUnlinked) {
+        // Nobody reads on, and whoever mounts next must not take it for what was not stored.
+        node.writer = undefined
+        await writer.close(undefined)
+      }
       if (writer?.isDirty !== true || node.isUnlinked) return
       const keptAt = await this.#end(node, writer, { isMountEnding: true })
       if (keptAt === undefined) stored += 1
@@ -148,9 +155,9 @@ export class OpenWriters {
     await this.endLast(node, writer)
   }
 
+  /** Ends the writer that nobody holds any more. */
   async endLast(node: Node, writer: FileWriter): Promise<void> {
-    const keptAt = await this.#end(node, writer)
-    if (keptAt !== undefined) this.#dropFromKernel(node)
+    await this.#end(node, writer)
   }
 
   /** The handle was to be there and is not: nothing of what it owes is stored or kept. */
@@ -203,15 +210,17 @@ export class OpenWriters {
     const { path } = node
     try {
       const reason = failure === undefined ? 'closed' : `${errnoOf(failure)}: ${String(failure)}`
-      if (node.writer === writer) node.writer = undefined
-      const keptAt = await writer.close(keepingOf(this.#tree, node, reason))
-      if (keptAt === undefined) {
-        if (failure !== undefined) this.#log.error('attributes were not stored', { path, error: failure })
-        return undefined
+      const keeping = keepingOf(this.#tree, node, reason)
+      if (node.writer === writer) {
+        node.writer = undefined
+        if (failure !== undefined && !node.isUnlinked) this.#dropFromKernel(node)
       }
-      const message = 'a file was not stored; its bytes are kept: mount-bucket recover'
-      this.#log.error(message, { path, keptAt, error: failure })
-      return keptAt
+      const keptAt = await writer.close(keeping)
+      if (failure === undefined || node.isUnlinked) return undefined
+      const message = 'a file was not stored'
+      if (keptAt === undefined) this.#log.error(`${message}; nobody had written to it`, { path, error: failure })
+      else this.#log.error(`${message}; its bytes are kept: mount-bucket recover`, { path, keptAt, error: failure })
+      return keptAt ?? 'nowhere: only its attributes or its size had changed'
     } catch (error) {
       this.#log.error('a file was neither stored nor kept', { path, reason: failure, error })
       return 'nowhere: the state folder failed too'

@@ -54,8 +54,7 @@ export class Names {
       const { node } = await this.#tree.lookup(parent, slot)
       if (node === undefined) throw new FsError('ENOENT', parent.pathOf(slot))
       if (node.isDirectory) throw new FsError('EISDIR', node.path)
-      await this.#loans.settle(node.path)
-      await this.#alone([node], () => this.#unlink(node, kept))
+      await this.#loans.whileChanging(node.path, undefined, () => this.#alone([node], () => this.#unlink(node, kept)))
       this.#tree.metadata.removed(parent.pathOf(slot))
       this.#directories.remember(parent)
       this.#tree.touchDirectory(parent)
@@ -111,8 +110,8 @@ export class Names {
     }
     const nodes = target === undefined ? [node] : [node, target]
     await this.#change(paths, call.signal, async kept => {
-      if (target !== undefined) await this.#loans.settle(target.path)
-      await this.#alone(nodes, () => move(kept))
+      const alone = () => this.#alone(nodes, () => move(kept))
+      await (target === undefined ? alone() : this.#loans.whileChanging(target.path, undefined, alone))
     })
     if (parent !== undefined) {
       this.#directories.remember(parent)
@@ -133,6 +132,7 @@ export class Names {
       if (target !== undefined && (await this.#kept.keep(target))) kept.push(target)
       const moved = version === undefined ? undefined : await this.#copy(node, version, to, rename.noReplace)
       // From here on both names hold the data; what stood at the new one is gone.
+      if (version !== undefined && moved !== undefined) this.#loans.moved(version, moved)
       if (target !== undefined) this.#gone(target)
       const source = version ?? node.replaced
       if (source !== undefined) await this.#deleteSource(source)
@@ -144,9 +144,7 @@ export class Names {
       if (newSlot === SELF_SLOT) newParent.beside = moved
       node.writer?.moved(moved, target !== undefined)
       node.changed = this.#tree.now()
-      if (version === undefined || moved === undefined) return
-      this.#loans.moved(version, moved)
-      this.#tree.moved(node, moved)
+      if (moved !== undefined) this.#tree.moved(node, moved)
     } catch (error) {
       // What has come of it is not known.
       metadata.forget(from)
@@ -157,7 +155,8 @@ export class Names {
 
   async #copy(node: Node, version: ObjectVersion, to: string, noReplace: boolean): Promise<ObjectVersion> {
     const traits = await this.#traitsOf(node, version)
-    const conditions = { sourceIfMatch: version.etag, ifNoneMatch: noReplace ? ('*' as const) : undefined }
+    const { etag, sizeBytes } = version
+    const conditions = { sourceIfMatch: etag, sizeBytes, ifNoneMatch: noReplace ? ('*' as const) : undefined }
     try {
       const copied = await this.#tree.store.copy(version.key, to, { ...conditions, traits })
       const lastModifiedMs = copied.lastModifiedMs ?? version.lastModifiedMs

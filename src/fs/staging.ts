@@ -82,8 +82,8 @@ export class StagingArea {
     this.#usedBytes -= sizeBytes
   }
 
-  /** The file belongs to another key or version now, which a later driver must know if this one dies. Never waits. */
-  renew(file: StagingFile, owner: StagedFor): void {
+  /** The file belongs to another key or version now, which a later driver must know if this one dies. Never rejects. */
+  renew(file: StagingFile, owner: StagedFor): Promise<void> {
     const path = this.#recordPath(file.id)
     const write = async () => {
       try {
@@ -93,7 +93,9 @@ export class StagingArea {
         this.#options.log.warn('where a staged file belongs could not be noted', { key: owner.key, error })
       }
     }
-    this.#renewals.set(file, this.#settled(file).then(write))
+    const renewed = this.#settled(file).then(write)
+    this.#renewals.set(file, renewed)
+    return renewed
   }
 
   /** Moves a staging file out of the way of new ones and says where: its bytes could not be stored. */
@@ -184,7 +186,7 @@ export class StagingArea {
     const path = join(this.#options.folder, 'staging', `${id}.data`)
     const recorded = await readJson<StagedFor>(this.#recordPath(id))
     // A record that the crash cut off must not cost the bytes.
-    const owner = recorded ?? { key: '', baseEtag: undefined }
+    const { isPartial = false, ...owner }: StagedFor = recorded ?? { key: '', baseEtag: undefined }
     const { size } = await stat(path)
     if (size === 0) {
       await rm(path, { force: true })
@@ -193,7 +195,7 @@ export class StagingArea {
         ...this.#options.source,
         ...owner,
         sizeBytes: size,
-        ranges: recorded === undefined || owner.baseEtag !== undefined ? undefined : [[0, size]],
+        ranges: recorded === undefined || isPartial || owner.baseEtag !== undefined ? undefined : [[0, size]],
         reason: `the driver ended before it was stored${recorded === undefined ? ' and before it noted of which key' : ''}`,
         keptAtMs: Date.now(),
       })

@@ -4,9 +4,12 @@ import { UploadLayer } from '../../src/backend/layers/upload-layer.js'
 import type {
   Body,
   ByteRange,
+  CompletedPart,
   CopyOptions,
   DeleteEntry,
   DeleteResult,
+  GetOptions,
+  GetResult,
   ObjectInfo,
   ObjectStore,
   PrepareReadOptions,
@@ -55,6 +58,10 @@ export class GatedStore extends StoreLayer {
     return this.pass('head', () => this.inner.head(key))
   }
 
+  override get(key: string, options?: GetOptions): Promise<GetResult> {
+    return this.pass('get', () => this.inner.get(key, options))
+  }
+
   override async prepareRead(key: string, range: ByteRange, options?: PrepareReadOptions): Promise<ReadPlan> {
     const plan = await this.inner.prepareRead(key, range, options)
     return { key, range, run: (sink, signal) => this.pass('get', () => plan.run(sink, signal)) }
@@ -92,6 +99,14 @@ class GatedUpload extends UploadLayer {
   constructor(inner: Upload, store: GatedStore) {
     super(inner)
     this.#store = store
+  }
+
+  override copyPart(...given: Parameters<Upload['copyPart']>): Promise<CompletedPart> {
+    return this.#store.pass('copyPart', () => this.inner.copyPart(...given))
+  }
+
+  override abort(...given: Parameters<Upload['abort']>): Promise<void> {
+    return this.#store.pass('abort', () => this.inner.abort(...given))
   }
 
   override complete(...given: Parameters<Upload['complete']>): Promise<WriteResult> {

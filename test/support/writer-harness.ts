@@ -7,7 +7,7 @@ import { isStoreError } from '../../src/backend/store-error.js'
 import { BlockCache } from '../../src/cache/block-cache.js'
 import { MainLane } from '../../src/cache/lanes/main-lane.js'
 import { Committer } from '../../src/fs/commit.js'
-import { FileWriter, type WriterServices } from '../../src/fs/file-writer.js'
+import { FileWriter } from '../../src/fs/file-writer.js'
 import type { Keeping } from '../../src/fs/kept-files.js'
 import { Loans } from '../../src/fs/loans.js'
 import { MemoryBudget } from '../../src/fs/memory-budget.js'
@@ -17,6 +17,7 @@ import { PartStream } from '../../src/fs/part-stream.js'
 import { piecesOf } from '../../src/fs/pieces.js'
 import { Reader } from '../../src/fs/reader.js'
 import { StagingArea } from '../../src/fs/staging.js'
+import type { WriterServices } from '../../src/fs/writer-services.js'
 
 const MIB = 1024 * 1024
 
