@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs'
-import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { formatSizeRoughly } from '../config/quantities.js'
-import { type KeptFile, KeptFiles } from '../fs/kept-files.js'
+import { type KeptFile, KeptFiles, namesIn } from '../fs/kept-files.js'
 import { isWhole } from '../fs/recovery.js'
 import { readRecord } from '../fuse/mount-record.js'
 
@@ -18,7 +17,7 @@ export interface FoundFile {
 
 /** What all mounts keep whose state folders are below this one; it may also be the state folder of one mount. */
 export async function findKept(stateRoot: string): Promise<readonly FoundFile[]> {
-  const names = await readdir(stateRoot).catch(() => [])
+  const names = await namesIn(stateRoot)
   const stateDirs = existsSync(join(stateRoot, 'kept')) ? [stateRoot] : names.map(name => join(stateRoot, name))
   const found: FoundFile[] = []
   for (const stateDir of stateDirs) {

@@ -87,7 +87,7 @@ export class KeptFiles {
 
   /** The oldest first. None where the folder does not exist. */
   async list(): Promise<readonly KeptFile[]> {
-    const names = await readdir(this.#folder).catch(() => [])
+    const names = await namesIn(this.#folder)
     const found: KeptFile[] = []
     for (const name of names) {
       if (!name.endsWith('.data')) continue
@@ -148,6 +148,16 @@ export class KeptFiles {
 
   #recordPath(id: string): string {
     return join(this.#folder, `${id}.json`)
+  }
+}
+
+/** What is in a folder: nothing where there is none. Rejects where it can't be read: that is not to look like nothing. */
+export async function namesIn(folder: string): Promise<readonly string[]> {
+  try {
+    return await readdir(folder)
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) return []
+    throw error
   }
 }
 
