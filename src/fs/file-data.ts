@@ -140,14 +140,23 @@ export class FileData {
     return true
   }
 
-  /** Makes all bytes local that are in stored objects, or those that are in the object of this key. */
+  /**
+   * Makes all bytes local that are in stored objects, or those that are in the object of this key. Where that fails
+   * none of them stays: they would take others' room, and the file is not whole with a part of them.
+   */
   async fetch(key?: string): Promise<void> {
     const { file } = this
-    for (const { start, end, version } of [...this.#remote.ranges]) {
-      if (key !== undefined && version.key !== key) continue
-      await this.#services.committer.fetch(file, start, end)
-      this.#remote.remove(start, end)
+    const wanted = this.#remote.ranges.filter(({ version }) => key === undefined || version.key === key)
+    const missing = wanted
+      .flatMap(({ start, end }) => piecesOf(file, start, end))
+      .filter(({ kind }) => kind === 'remote')
+    try {
+      for (const { start, end } of wanted) await this.#services.committer.fetch(file, start, end)
+    } catch (error) {
+      for (const { start, end } of missing) this.#content.discard(start, end)
+      throw error
     }
+    for (const { start, end } of wanted) this.#remote.remove(start, end)
   }
 
   /**

@@ -181,12 +181,13 @@ export class FileWriter implements Borrower {
 
   /** Publishes what is dirty. A failure leaves it dirty, and staged on this disk. */
   async commit(): Promise<void> {
-    const attempt = () => this.#target.whileNamed(() => this.#target.lock.run(() => this.#tryCommit()))
-    const commit = async () => {
-      while ((await attempt()) === 'again');
+    const { loans } = this.#services
+    for (let outcome = 'again'; outcome === 'again'; ) {
+      const mayChangeBytes = this.#isContentDirty
+      const commit = () => this.#target.lock.run(() => this.#tryCommit(mayChangeBytes))
+      const attempt = () => this.#target.whileNamed(commit)
+      outcome = await (mayChangeBytes ? loans.whileChanging(this.#target.path, this, attempt) : attempt())
     }
-    if (!this.#isContentDirty || this.#target.isUnlinked) return commit()
-    await this.#services.loans.whileChanging(this.#target.path, this, commit)
   }
 
   /**
@@ -214,7 +215,8 @@ export class FileWriter implements Borrower {
       this.#isDirty = false
       if (keeping !== undefined && this.#isContentDirty && this.#isWritten && !this.#target.isUnlinked) {
         const keptAtMs = this.#services.clock.nowMs()
-        return this.#data.keep({ ...keeping, sizeBytes: this.sizeBytes, keptAtMs })
+        // It may have been renamed since it was to be kept.
+        return this.#data.keep({ ...keeping, path: this.#target.path, sizeBytes: this.sizeBytes, keptAtMs })
       }
       await this.#data.content.dispose()
       return undefined
@@ -259,8 +261,10 @@ export class FileWriter implements Borrower {
     }, signal)
   }
 
-  async #tryCommit(): Promise<'done' | 'again'> {
+  /** `mayChangeBytes`: nobody else needs those that are stored. */
+  async #tryCommit(mayChangeBytes: boolean): Promise<'done' | 'again'> {
     if (!this.#isDirty || this.#target.isUnlinked) return 'done'
+    if (this.#isContentDirty && !mayChangeBytes) return 'again'
     this.#stepAside = new AbortController()
     const { signal } = this.#stepAside
     const moves = this.#sourceMoves

@@ -36,9 +36,8 @@ export class StagingFile {
   /** ENOSPC where the bound of the area or the disk is reached; then nothing of it counts as held. */
   async write(offset: number, data: Uint8Array): Promise<void> {
     const end = offset + data.length
-    const newBytes = this.held
-      .split(offset, end)
-      .reduce((sum, piece) => sum + (piece.isInside ? 0 : piece.end - piece.start), 0)
+    const missing = this.held.split(offset, end).filter(piece => !piece.isInside)
+    const newBytes = missing.reduce((sum, piece) => sum + piece.end - piece.start, 0)
     if (!this.#space.reserve(newBytes)) throw outOfSpace('the staging folder is full (--staging-size)')
     this.#forgotten.remove(offset, end)
     try {
@@ -48,6 +47,8 @@ export class StagingFile {
       }
     } catch (cause) {
       this.#space.giveBack(newBytes)
+      // Some of it may have been written.
+      for (const piece of missing) this.#forgotten.add(piece.start, piece.end)
       throw outOfSpace('the disk of the state folder is full or failing (--state-dir)', cause)
     }
     this.#heldBytes += newBytes
@@ -61,7 +62,15 @@ export class StagingFile {
       return await this.#read(offset, sizeBytes)
     } finally {
       this.#reads -= 1
-      if (this.#reads === 0) this.#punch()
+      if (this.#reads === 0) this.#tryPunch()
+    }
+  }
+
+  #tryPunch(): void {
+    try {
+      this.#punch()
+    } catch {
+      // What was read is right all the same; the next `drop` or `sync` says that the disk fails.
     }
   }
 

@@ -1,38 +1,22 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
-import { FaultLayer } from '../../src/backend/layers/fault-layer.js'
-import { FaultRules } from '../../src/backend/layers/fault-rules.js'
-import { SILENT } from '../../src/backend/log.js'
-import { openMemoryStore } from '../../src/backend/memory/memory-store.js'
-import { abortLeftUploads } from '../../src/fs/left-uploads.js'
-import { StagingArea } from '../../src/fs/staging.js'
 import { pattern } from '../support/bytes.js'
-import { Harness, type HarnessOptions } from '../support/filesystem-harness.js'
-import { GatedStore } from '../support/gated-store.js'
-import { WriterHarness } from '../support/writer-harness.js'
+import type { HarnessOptions } from '../support/filesystem-harness.js'
+import { openSmallParts, openSmallWriters, PART, storedBytes, writeAll } from '../support/small-parts.js'
 
-const KIB = 1024
-const MIB = 1024 * KIB
-const PART = 64 * KIB
-let buckets = 0
+const MIB = 1024 * 1024
+
 let opened: { close(): Promise<void> }[] = []
 
-/** Small parts, so that little is much. */
 async function gated(options: HarnessOptions = {}) {
-  const rules = new FaultRules([])
-  const store = new GatedStore(
-    new FaultLayer(openMemoryStore(`review-writing-${++buckets}`, { minPartBytes: PART }), rules),
-  )
-  const h = await Harness.open({ partSizeBytes: PART, ...options, store })
-  opened.push(h)
-  return { h, store, rules }
+  const made = await openSmallParts(options)
+  opened.push(made.h)
+  return made
 }
 
-async function writers(partBytes = PART) {
-  const h = await WriterHarness.open(openMemoryStore(`review-writers-${++buckets}`, { minPartBytes: partBytes }), {
-    partBytes,
-  })
+async function writers() {
+  const h = await openSmallWriters()
   opened.push(h)
   return h
 }
@@ -42,80 +26,10 @@ afterEach(async () => {
   opened = []
 })
 
-async function writeAll(h: Harness, handle: number, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length; at += 16 * KIB) await h.write(handle, at, bytes.subarray(at, at + 16 * KIB))
-}
-
-async function storedBytes(h: Harness, key: string): Promise<Buffer> {
-  return Buffer.from((await h.stored(key)) ?? '', 'latin1')
-}
-
 /** As many turns as calls that wait for nothing but each other, and for files of this disk, can take. */
 async function turns(): Promise<void> {
   for (let i = 0; i < 200; i++) await readdir('.')
 }
-
-describe('a streamed file that staging has no room for', () => {
-  it('is stored whole, or can not grow by what it was not written', async () => {
-    const { h } = await gated({ maxStagingBytes: 0 })
-    const bytes = pattern(3 * PART + 100)
-    const { handle, entry } = await h.create('f')
-    await writeAll(h, handle, bytes)
-    const grow = h.filesystem.setattr(entry.node, { sizeBytes: 10 * PART }, handle, h.context())
-    await expect(grow).rejects.toMatchObject({ errno: 'ENOSPC' })
-    await expect(h.write(handle, 8 * PART, Buffer.from('far'))).rejects.toMatchObject({ errno: 'ENOSPC' })
-    const kind = { kind: 'allocate', keepSize: false } as const
-    await expect(h.filesystem.allocate(handle, 0, 8 * PART, kind, h.context())).rejects.toMatchObject({
-      errno: 'ENOSPC',
-    })
-    await h.closeFile(handle)
-    expect((await storedBytes(h, 'f')).equals(bytes)).toBe(true)
-  })
-
-  it('is not taken for whole when the driver dies and another finds it', async () => {
-    const { h } = await gated({ maxStagingBytes: 3 * PART })
-    const { handle } = await h.create('f')
-    await writeAll(h, handle, pattern(10 * PART))
-    const [id] = (await readdir(join(h.folder, 'staging'))).map(name => name.split('.')[0])
-    const record = JSON.parse(await readFile(join(h.folder, 'staging', `${id}.json`), 'utf8'))
-    await mkdir(join(h.folder, 'later', 'staging'), { recursive: true })
-    await writeFile(join(h.folder, 'later', 'staging', 'x.data'), Buffer.alloc(10 * PART))
-    await writeFile(join(h.folder, 'later', 'staging', 'x.json'), JSON.stringify(record))
-    await StagingArea.open({
-      folder: join(h.folder, 'later'),
-      source: { url: 'mem://x' },
-      maxBytes: 1e9,
-      maxKeptBytes: 1e9,
-      log: SILENT,
-    })
-    const kept = JSON.parse(await readFile(join(h.folder, 'later', 'kept', 'x.json'), 'utf8'))
-    expect(kept).toMatchObject({ key: 'f' })
-    expect(kept.ranges).toBeUndefined()
-    await h.closeFile(handle)
-  })
-})
-
-describe('a staging file', () => {
-  it('shows a reader the bytes that were there when it began, though they are dropped meanwhile', async () => {
-    const h = await writers()
-    const file = await h.services.area.createFile({ key: 'f', baseEtag: undefined })
-    const bytes = pattern(4 * MIB)
-    await file.write(0, bytes)
-    for (let i = 0; i < 20; i++) {
-      const reads = Array.from({ length: 4 }, (_, n) => file.read(n * MIB, MIB))
-      file.drop(0, 4 * MIB)
-      const again = file.write(0, Buffer.from('new'))
-      const [first, ...others] = await Promise.all(reads)
-      expect(first?.subarray(3).equals(bytes.subarray(3, MIB))).toBe(true)
-      for (const [n, read] of others.entries())
-        expect(read.equals(bytes.subarray((n + 1) * MIB, (n + 2) * MIB))).toBe(true)
-      await again
-      expect((await file.read(0, 3)).toString()).toBe('new')
-      await file.write(0, bytes)
-    }
-    await h.services.area.remove(file)
-  })
-})
 
 describe('what is taken from another object', () => {
   it('is not asked for by a writer that has ended', async () => {
@@ -168,6 +82,29 @@ describe('what is taken from another object', () => {
     gate.open()
     await synced
     expect(await copied).toBe(MIB)
+    await h.closeFile(handle)
+    expect((await storedBytes(h, 'b')).subarray(7).equals(before.subarray(7))).toBe(true)
+    await h.closeFile(source)
+  })
+
+  it('is there although only attributes of the source were to be stored when somebody wrote to it', async () => {
+    const { h, store } = await gated()
+    const before = pattern(MIB)
+    await h.writeFile('a', before)
+    const source = await h.open('a', { write: true })
+    await h.setattr('a', { mode: 0o600 })
+    const gate = store.hold('copy', 'before')
+    const first = h.filesystem.fsync(source, h.context())
+    await gate.reached
+    const { handle } = await h.create('b')
+    await h.setattr('a', { mode: 0o640 })
+    const second = h.filesystem.fsync(source, h.context())
+    const written = h.write(source, 0, Buffer.from('changed'))
+    const third = h.filesystem.fsync(source, h.context())
+    gate.open()
+    await first
+    expect(await h.filesystem.copyFileRange(source, 0, handle, 0, MIB, h.context())).toBe(MIB)
+    await Promise.all([second, written, third])
     await h.closeFile(handle)
     expect((await storedBytes(h, 'b')).subarray(7).equals(before.subarray(7))).toBe(true)
     await h.closeFile(source)
@@ -239,15 +176,17 @@ describe('a file that is renamed', () => {
     await writeAll(h, handle, pattern(4 * PART))
     const gate = store.hold('abort', 'before')
     await h.rename('a', 'b')
-    let isClosed = false
-    const closed = h.closeFile(handle).then(() => {
-      isClosed = true
-    })
     await gate.reached
+    await h.filesystem.flush(handle, h.context())
+    expect(await storedBytes(h, 'b')).toHaveLength(4 * PART)
+    let isReleased = false
+    const released = h.filesystem.release(handle).then(() => {
+      isReleased = true
+    })
     await turns()
-    expect(isClosed).toBe(false)
+    expect(isReleased).toBe(false)
     gate.open()
-    await closed
+    await released
     expect(await h.store.listUploads()).toEqual([])
     expect(await readdir(join(h.folder, 'uploads'))).toEqual([])
   })
@@ -348,29 +287,5 @@ describe('a truncation by path', () => {
     await expect(truncated).rejects.toMatchObject({ kind: 'precondition-failed' })
     expect(await readdir(join(h.folder, 'kept'))).toEqual([])
     expect((await h.readFile('a')).toString()).toBe('others')
-  })
-})
-
-describe('uploads that an earlier mount left', () => {
-  it('do not keep each other from being aborted', async () => {
-    const { h, rules } = await gated()
-    const ids: string[] = []
-    for (const key of ['a', 'b', 'c']) {
-      const { uploadId } = await h.store.createUpload(key)
-      ids.push(uploadId)
-    }
-    const area = await StagingArea.open({
-      folder: h.folder,
-      source: { url: 'mem://x' },
-      maxBytes: 1e9,
-      maxKeptBytes: 1e9,
-      log: SILENT,
-    })
-    for (const [i, key] of ['a', 'b', 'c'].entries())
-      await area.recordUpload({ key, uploadId: ids[i] ?? '', startedMs: 0 })
-    rules.add({ operations: ['abort'], nth: 1, fault: { kind: 'denied' } })
-    await abortLeftUploads(h.store, area, { olderThanMs: 1, clock: { nowMs: () => h.nowMs }, log: SILENT })
-    expect(await h.store.listUploads()).toHaveLength(1)
-    expect(await readdir(join(h.folder, 'uploads'))).toHaveLength(1)
   })
 })
