@@ -154,7 +154,9 @@ const readXattrs = path.map(
         if (failsWith(got, xattrs.has(attribute) ? undefined : 'ENODATA')) continue
         assert.equal(succeeds(got), xattrs.get(attribute))
       }
-      assert.deepEqual(succeeds(await world.driver.listXattrs(at)).sort(), [...xattrs.keys()].sort())
+      const listed = succeeds(await world.driver.listXattrs(at)).sort()
+      // Nothing is asked for a list of names: it is empty where the version has been forgotten.
+      if (!world.isForgetful || listed.length > 0) assert.deepEqual(listed, [...xattrs.keys()].sort())
     }),
 )
 
