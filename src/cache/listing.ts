@@ -20,6 +20,7 @@ export class Listing {
   /** Names that this mount changed since the listing began: what the pages say of them is no longer true. */
   readonly #changed = new Set<string>()
   #marker: ObjectVersion | undefined
+  #isMarkerChanged = false
   #directories = 0
   #cursor: string | undefined
   #lastKey = ''
@@ -76,6 +77,12 @@ export class Listing {
     this.#put({ name, ...entry })
   }
 
+  /** This mount stored the directory's own object, or does not know which version it has now. */
+  changeMarker(marker: ObjectVersion | undefined): void {
+    this.#marker = marker
+    this.#isMarkerChanged = true
+  }
+
   async #fetch(): Promise<void> {
     // Not bound to one caller's signal: others may wait for the same page.
     const page = await this.#store.list({ prefix: this.prefix, delimiter: '/', cursor: this.#cursor })
@@ -91,7 +98,7 @@ export class Listing {
     const name = key.slice(this.prefix.length)
     // With bytes of its own it is a file in the directory.
     if (name === '' && version?.sizeBytes === 0) {
-      this.#marker = version
+      if (!this.#isMarkerChanged) this.#marker = version
       return
     }
     if (this.#changed.has(name)) return

@@ -143,10 +143,13 @@ export class MetadataCache {
     this.#change(path, { version: undefined, info: undefined })
   }
 
-  /** The mount made a directory. `path` has no trailing slash. */
-  madeDirectory(path: string): void {
-    this.#change(path, { isDirectory: true, marker: undefined })
-    this.#coldLookups.delete(`${path}/`)
+  /** The mount made a directory, or stored its marker anew. `path` has no trailing slash. */
+  madeDirectory(path: string, marker?: ObjectVersion): void {
+    const prefix = `${path}/`
+    this.#change(path, { isDirectory: true, marker })
+    this.#coldLookups.delete(prefix)
+    const listings = [this.#listings.peek(prefix)?.listing, ...(this.#live.get(prefix)?.keys() ?? [])]
+    for (const listing of listings) listing?.changeMarker(marker)
   }
 
   /** The mount removed the last of a directory. */

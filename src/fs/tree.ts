@@ -272,7 +272,7 @@ export class Tree {
     node.marker = { key: node.prefix, sizeBytes: 0, etag, versionId, lastModifiedMs }
     node.known = known
     this.knowledge.known.wrote(node.marker, known)
-    this.metadata.madeDirectory(node.path)
+    this.metadata.madeDirectory(node.path, node.marker)
   }
 
   /** The folder's own object has been seen: what is known of it is shown. */
