@@ -113,7 +113,7 @@ export class AttributeChanges {
     const writer = this.#writers.hold(node)
     const isAlone = () => this.#writers.isAlone(node)
     try {
-      if (writer.sizeBytes !== sizeBytes) await writer.truncate(sizeBytes)
+      if (writer.sizeBytes !== sizeBytes) await writer.truncate(sizeBytes, { isByPath: isAlone() })
       this.modified(node, false)
       if (this.apply(node, { ...changes, sizeBytes: undefined })) writer.touch()
       // With an open writer it joins its commit.

@@ -10,6 +10,11 @@ import type { WrittenFile } from './pieces.js'
 import type { WriterServices } from './writer-services.js'
 import type { WriterTarget } from './writer-target.js'
 
+interface TruncateOptions {
+  readonly signal?: AbortSignal
+  readonly isByPath?: boolean
+}
+
 /**
  * The one content that a file has in this mount while it is being written: its bytes (`FileData`), the version that is
  * edited (or none), and what must hold when it is published. All open handles of the file share it.
@@ -24,7 +29,7 @@ export class FileWriter implements Borrower {
   #isDirty = false
   /** Not only attributes have changed. */
   #isContentDirty = false
-  /** There are bytes that programs have given since the last commit, not only another size. */
+  /** There is something to keep since the last commit: what programs that have the file open have made of it. */
   #isWritten = false
   #absence: 'exclusive' | 'believed' | undefined
   /** Where what was appended begins; undefined when something else was changed since the last commit. */
@@ -89,10 +94,8 @@ export class FileWriter implements Borrower {
    */
   write(offset: number, data: Uint8Array, signal?: AbortSignal): Promise<void> {
     return this.#change(async () => {
-      if (data.length === 0) return false
-      await this.#data.write(offset, data, signal)
-      this.#isWritten = true
-      return true
+      if (data.length > 0) await this.#data.write(offset, data, signal)
+      return data.length > 0
     }, signal)
   }
 
@@ -107,26 +110,23 @@ export class FileWriter implements Borrower {
     }, signal)
   }
 
-  truncate(sizeBytes: number, signal?: AbortSignal): Promise<void> {
-    return this.#change(async () => {
+  /** `isByPath`: nobody has the file open, and who is told that it failed has lost nothing. */
+  truncate(sizeBytes: number, { signal, isByPath = false }: TruncateOptions = {}): Promise<void> {
+    const truncate = async () => {
       await this.#data.truncate(sizeBytes)
       if (sizeBytes > 0) return true
-      this.#isWritten = false
       this.#base = undefined
       void this.#data.content.ownerChanged()
       // The file is replaced whole, and the last writer wins; a file that must be new stays one.
       if (this.#absence === 'believed') this.#absence = undefined
       return true
-    }, signal)
+    }
+    return this.#change(truncate, signal, !isByPath)
   }
 
   /** fallocate(2). EFBIG where the store holds no such file; the store itself is never asked for room. */
   allocate(offset: number, sizeBytes: number, options: AllocateOptions, signal?: AbortSignal): Promise<void> {
-    return this.#change(async () => {
-      const hasChanged = this.#data.allocate(offset, sizeBytes, options)
-      this.#isWritten ||= hasChanged
-      return hasChanged
-    }, signal)
+    return this.#change(async () => this.#data.allocate(offset, sizeBytes, options), signal)
   }
 
   /** lseek(2) with SEEK_DATA or SEEK_HOLE. */
@@ -151,10 +151,8 @@ export class FileWriter implements Borrower {
     await this.#change(async () => {
       if (loans.isChanging(source.key) || !isThere()) return false
       isBorrowed = this.#data.borrow(offset, sizeBytes, source, sourceOffset)
-      if (!isBorrowed) return false
-      this.#isWritten = true
-      loans.add(source.key, this)
-      return true
+      if (isBorrowed) loans.add(source.key, this)
+      return isBorrowed
     }, signal)
     return isBorrowed
   }
@@ -252,10 +250,11 @@ export class FileWriter implements Borrower {
   }
 
   /** Runs a change that is no append under the lock; it says whether it changed anything. */
-  #change(task: () => Promise<boolean>, signal: AbortSignal | undefined): Promise<void> {
+  #change(task: () => Promise<boolean>, signal: AbortSignal | undefined, isWritten = true): Promise<void> {
     return this.#target.lock.run(async () => {
       if (!(await task())) return
       this.#appendedFrom = undefined
+      this.#isWritten ||= isWritten
       this.#isContentDirty = true
       this.touch()
     }, signal)

@@ -55,7 +55,7 @@ export class Files {
     if (!flags.write) this.#accessed(node)
     if (!flags.truncate || !flags.write) return handle
     try {
-      await this.#writers.of(node).truncate(0, context.signal)
+      await this.#writers.of(node).truncate(0, { signal: context.signal })
       this.#changes.modified(node, flags.killPrivileges)
       return handle
     } catch (error) {
