@@ -191,7 +191,8 @@ export class MetadataCache {
       ...what,
     }
     listing?.change(name, found)
-    for (const live of this.#live.get(prefix)?.keys() ?? []) live.change(name, found)
+    for (const live of this.#live.get(prefix)?.keys() ?? [])
+      live.change(name, { ...found, ...live.find(name), ...what })
     const asked = this.#asking.get(path)
     if (asked !== undefined) asked.isStale = true
     if (this.#ttlMs > 0) this.#names.set(path, { ...found, expiresMs: this.#clock.nowMs() + this.#ttlMs })

@@ -1,6 +1,7 @@
 import { afterEach, expect, it } from 'vitest'
 import { openMemoryStore } from '../../src/backend/memory/memory-store.js'
 import { KnownVersions } from '../../src/cache/known-versions.js'
+import { ROOT_NODE } from '../../src/fs/operations.js'
 import { Harness, type HarnessOptions } from '../support/filesystem-harness.js'
 
 /** What `npm run test:model` has found. */
@@ -119,4 +120,29 @@ it('what was appended to a file does not go into a pipe that has its name by now
   await h.store.put('a', new Uint8Array(0), { metadata: { mode: String(0o010600) } })
   await expect(h.closeFile(handle)).rejects.toThrow()
   expect(await h.stored('a')).toBe('')
+})
+
+it('a folder is listed once when the object beside it is removed while the list is read', async () => {
+  const h = await harness()
+  await h.mkdir('a')
+  await h.putOutside('a', 'beside')
+  await h.putOutside('b', 'x')
+  const { filesystem } = h
+  const { handle } = await filesystem.opendir(ROOT_NODE, h.context())
+  const names: string[] = []
+  let offset = 0
+  const read = (most: number) => {
+    const add = (entry: { name: Uint8Array; nextOffset: number }) => {
+      if (names.length === most) return false
+      names.push(Buffer.from(entry.name).toString())
+      offset = entry.nextOffset
+      return true
+    }
+    return filesystem.readdir(handle, offset, false, { add }, h.context())
+  }
+  await read(3)
+  await h.unlink('a/\u241bo')
+  await read(100)
+  expect(names).toEqual(['.', '..', 'a', 'b'])
+  await filesystem.releasedir(handle)
 })
