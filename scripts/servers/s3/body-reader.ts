@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http'
 import type { Call } from './call.js'
 import { Content, shared } from './content.js'
 import { BodyCheck } from './digests.js'
@@ -22,18 +21,26 @@ export async function readBody(call: Call, takeMd5: boolean, onBytes: (bytes: nu
     sizeBytes += chunk.byteLength
   }
   const chunked = check.streamed ? new ChunkedReader(keep, check) : undefined
-  for await (const chunk of call.request as AsyncIterable<Buffer>) {
+  let failure: unknown
+  await call.exchange.readBody(chunk => {
     onBytes(chunk.byteLength)
-    if (chunked === undefined) keep(chunk)
-    else chunked.take(chunk)
-  }
+    if (failure !== undefined) return
+    try {
+      if (chunked === undefined) keep(chunk)
+      else chunked.take(chunk)
+    } catch (error) {
+      // Said when all has come: the connection goes on.
+      failure = error
+    }
+  })
+  if (failure !== undefined) throw failure
   chunked?.finish()
-  if (!call.request.complete || !lengthMatches(call.request, check.streamed, sizeBytes)) throw incompleteBody()
+  if (!lengthMatches(call, check.streamed, sizeBytes)) throw incompleteBody()
   return { content: new Content(pieces), md5: check.finish() }
 }
 
-function lengthMatches(request: IncomingMessage, streamed: boolean, sizeBytes: number): boolean {
-  const announced = request.headers[streamed ? 'x-amz-decoded-content-length' : 'content-length']
+function lengthMatches(call: Call, streamed: boolean, sizeBytes: number): boolean {
+  const announced = call.header(streamed ? 'x-amz-decoded-content-length' : 'content-length')
   return announced === undefined || Number(announced) === sizeBytes
 }
 

@@ -1,9 +1,11 @@
-import type { IncomingMessage } from 'node:http'
+import type { Exchange } from './http/exchange.js'
+import type { Headers } from './http/request-head.js'
 import { invalidArgument, S3Error } from './s3-error.js'
 
 /** A request, taken apart: which bucket and key it is about, and what is to be done. */
 export interface Call {
-  readonly request: IncomingMessage
+  readonly exchange: Exchange
+  readonly headers: Headers
   readonly method: string
   readonly bucket: string
   readonly key: string
@@ -17,28 +19,30 @@ export interface Call {
 }
 
 /** `hostBase`: below this host name, `bucket.hostBase` is a bucket (virtual-host style). */
-export function parseCall(request: IncomingMessage, hostBase: string): Call {
-  const [rawPath = '/', rawQuery = ''] = splitOnce(request.url ?? '/', '?')
-  const path = decode(rawPath)
+export function parseCall(exchange: Exchange, hostBase: string): Call {
+  const { method, url, headers } = exchange.head
+  const [rawPath = '/', rawQuery = ''] = splitOnce(url, '?')
+  const isPlain = PLAIN_PATH.test(rawPath)
+  const path = isPlain ? rawPath : decode(rawPath)
   const query = parseQuery(rawQuery)
-  const header = (name: string) => {
-    const value = request.headers[name]
-    return Array.isArray(value) ? value.join(',') : value
-  }
-  const [bucket = '', key = ''] = splitBucket(path, header('host') ?? '', hostBase)
-  const method = request.method ?? 'GET'
+  const header = (name: string) => headers[name]
+  const [bucket = '', key = ''] = splitBucket(path, headers.host ?? '', hostBase)
   return {
-    request,
+    exchange,
+    headers,
     method,
     bucket,
     key,
     query,
-    canonicalPath: path.split('/').map(encode).join('/'),
+    canonicalPath: isPlain ? path : path.split('/').map(encode).join('/'),
     canonicalQuery: canonicalQuery(query),
     operation: operationOf(method, bucket, key, query, header),
     header,
   }
 }
+
+/** Nothing in it is encoded, or has to be. */
+const PLAIN_PATH = /^[\w.~/-]*$/
 
 function splitBucket(path: string, host: string, hostBase: string): readonly [string, string] {
   const [name = ''] = splitOnce(host, ':')
@@ -62,6 +66,7 @@ function decode(text: string): string {
 
 function parseQuery(rawQuery: string): Map<string, string> {
   const query = new Map<string, string>()
+  if (rawQuery === '') return query
   for (const pair of rawQuery.split('&')) {
     if (pair === '') continue
     const [name = '', value = ''] = splitOnce(pair.replaceAll('+', '%20'), '=')
@@ -72,6 +77,7 @@ function parseQuery(rawQuery: string): Map<string, string> {
 
 /** Signature Version 4, "Create a canonical request". */
 function canonicalQuery(query: ReadonlyMap<string, string>): string {
+  if (query.size === 0) return ''
   return [...query]
     .filter(([name]) => name !== 'X-Amz-Signature')
     .map(([name, value]) => [encode(name), encode(value)] as const)
@@ -128,9 +134,11 @@ function operationOf(
 ): string {
   if (bucket === '') return method === 'GET' ? 'ListBuckets' : 'Unknown'
   const table = key === '' ? BUCKET_OPERATIONS : OBJECT_OPERATIONS
+  const isCopy = key !== '' && header('x-amz-copy-source') !== undefined
+  if (query.size === 0 && !isCopy) return table[method] ?? 'Unknown'
   const parts = [method]
   for (const name of NAMING_PARAMETERS) if (query.has(name)) parts.push(name)
-  if (key !== '' && header('x-amz-copy-source') !== undefined) parts.push('copy')
+  if (isCopy) parts.push('copy')
   if ([...query.keys()].some(name => SUB_RESOURCES.has(name))) return 'Unknown'
   return table[parts.join(' ')] ?? 'Unknown'
 }

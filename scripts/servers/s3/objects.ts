@@ -33,8 +33,8 @@ const SECRET = 'x-amz-server-side-encryption-customer-key-md5'
 export function keptHeaders(call: Call): KeptHeaders {
   const kept: Record<string, string> = {}
   let metadataBytes = 0
-  for (const [name, value] of Object.entries(call.request.headers)) {
-    if (!KEPT.test(name) || typeof value !== 'string') continue
+  for (const [name, value] of Object.entries(call.headers)) {
+    if (!KEPT.test(name)) continue
     kept[name] = value
     if (name.startsWith('x-amz-meta-'))
       metadataBytes += name.length - 'x-amz-meta-'.length + Buffer.byteLength(value, 'latin1')
@@ -141,7 +141,7 @@ export function deleteObject(service: Service, call: Call): Reply {
 
 export async function deleteObjects(service: Service, call: Call): Promise<Reply> {
   const bucket = bucketOf(service, call.bucket)
-  if (call.header('content-md5') === undefined && !Object.keys(call.request.headers).some(isChecksum))
+  if (call.header('content-md5') === undefined && !Object.keys(call.headers).some(isChecksum))
     throw new S3Error(400, 'InvalidRequest', 'Missing required header for this request: Content-MD5')
   const { content } = await service.readBody(call)
   const body = Buffer.concat(content.pieces).toString()

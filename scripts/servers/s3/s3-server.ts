@@ -1,10 +1,11 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { readBody } from './body-reader.js'
 import { Bucket } from './bucket.js'
 import { type Call, parseCall } from './call.js'
+import { Control } from './control.js'
 import { Counters, type Counts } from './counters.js'
+import type { Exchange } from './http/exchange.js'
+import { HttpServer } from './http/http-server.js'
 import { type Fault, KnobBoard, type Knobs } from './knobs.js'
 import type { Reply } from './reply.js'
 import { handlerOf } from './routes.js'
@@ -40,16 +41,18 @@ export interface S3Server {
 
 /**
  * An S3 in memory that keeps every rule which the driver leans on, counts what it is asked, and misbehaves when told to:
- * by these functions, or over HTTP by GET /_control/counters, POST /_control/reset and POST /_control/knobs (JSON).
+ * by these functions, or over HTTP by GET /_control/counters and POST /_control/ACTION: `reset`, `count` (counters only),
+ * `knobs` (JSON), and for the bench `fill`, `digests` and `empty` (JSON, with `bucket`).
  */
 export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Server> {
   const board = new KnobBoard()
   const counters = new Counters()
   const handler = new RequestHandler(options, board, counters)
-  const server = createServer((request, response) => void handler.handle(request, response))
-  server.keepAliveTimeout = 60_000
-  await listen(server, options.port ?? 0)
-  const { port } = server.address() as AddressInfo
+  const server = new HttpServer(
+    exchange => handler.handle(exchange),
+    () => board.knobs.bytesPerSecond,
+  )
+  const port = await server.listen(options.port ?? 0)
   return {
     url: `http://127.0.0.1:${port}`,
     counters: () => counters.read(),
@@ -58,22 +61,8 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
       board.reset()
       counters.reset()
     },
-    close: () => close(server),
+    close: () => server.close(),
   }
-}
-
-function listen(server: Server, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, '127.0.0.1', resolve)
-  })
-}
-
-function close(server: Server): Promise<void> {
-  return new Promise(resolve => {
-    server.close(() => resolve())
-    server.closeAllConnections()
-  })
 }
 
 class RequestHandler {
@@ -81,6 +70,7 @@ class RequestHandler {
   readonly #counters: Counters
   readonly #access: SignatureCheck
   readonly #service: Service
+  readonly #control: Control
   readonly #hostBase: string
 
   constructor(options: S3ServerOptions, board: KnobBoard, counters: Counters) {
@@ -103,49 +93,49 @@ class RequestHandler {
       nowMs,
       readBody: call => readBody(call, !board.knobs.randomEtags, bytes => counters.received(call.operation, bytes)),
     }
+    this.#control = new Control(board, counters, this.#service)
   }
 
   /** Never rejects: whatever goes wrong becomes an answer, or ends the connection. */
-  async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    response.on('error', () => response.destroy())
+  async handle(exchange: Exchange): Promise<void> {
     try {
-      if (request.url?.startsWith('/_control/')) await this.#control(request, response)
-      else await this.#serve(request, response)
+      if (exchange.head.url.startsWith('/_control/')) await this.#control.answer(exchange)
+      else await this.#serve(exchange)
     } catch {
       // Only a connection that broke, on which nothing more can be said.
-      response.destroy()
+      exchange.destroy()
     }
   }
 
-  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const call = this.#parse(request)
+  async #serve(exchange: Exchange): Promise<void> {
+    const call = this.#parse(exchange)
     const operation = call instanceof S3Error ? 'Unknown' : call.operation
     this.#counters.begin(operation)
-    response.once('close', () => this.#counters.end(response.headersSent ? response.statusCode : 0))
-    const fault = call instanceof S3Error ? {} : this.#board.faultFor(operation, call.key)
+    try {
+      await this.#answer(exchange, call, operation)
+    } finally {
+      this.#counters.end(exchange.status)
+    }
+  }
+
+  async #answer(exchange: Exchange, call: Call | S3Error, operation: string): Promise<void> {
+    const fault = call instanceof S3Error ? NO_FAULT : this.#board.faultFor(operation, call.key)
     if (this.#board.knobs.latencyMs > 0) await sleep(this.#board.knobs.latencyMs)
     if (fault.dropRequest) {
-      response.destroy()
+      exchange.destroy()
       return
     }
     const reply = call instanceof S3Error ? errorReply(call) : await this.#reply(call, fault)
-    // What is left of a body that nobody read must not stand before the next request.
-    if (!request.complete) request.resume()
     if (fault.loseReply) {
-      response.destroy()
+      exchange.destroy()
       return
     }
-    await sendReply(response, reply, {
-      fault,
-      bytesPerSecond: this.#board.knobs.bytesPerSecond,
-      headOnly: request.method === 'HEAD',
-      onBytes: bytes => this.#counters.sent(operation, bytes),
-    })
+    await sendReply(exchange, reply, fault, bytes => this.#counters.sent(operation, bytes))
   }
 
-  #parse(request: IncomingMessage): Call | S3Error {
+  #parse(exchange: Exchange): Call | S3Error {
     try {
-      return parseCall(request, this.#hostBase)
+      return parseCall(exchange, this.#hostBase)
     } catch (error) {
       if (error instanceof S3Error) return error
       throw error
@@ -157,25 +147,16 @@ class RequestHandler {
       this.#access.check(call)
       if (fault.error !== undefined) throw faultError(fault.error)
       if (fault.errorInside !== undefined) return { ...errorReply(new S3Error(200, fault.errorInside, 'a fault')) }
-      if (fault.ignoreRange) delete call.request.headers.range
+      if (fault.ignoreRange) delete call.headers.range
       return await handlerOf(call)(this.#service, call)
     } catch (error) {
       if (error instanceof S3Error) return errorReply(error)
       return errorReply(new S3Error(500, 'InternalError', error instanceof Error ? error.message : String(error)))
     }
   }
-
-  async #control(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const action = `${request.method} ${request.url?.slice('/_control/'.length)}`
-    if (action === 'POST knobs') this.#board.set(JSON.parse(await textOf(request)) as Partial<Knobs>)
-    else if (action === 'POST reset') {
-      this.#board.reset()
-      this.#counters.reset()
-    } else if (action !== 'GET counters') response.statusCode = 404
-    response.setHeader('content-type', 'application/json')
-    response.end(JSON.stringify(this.#counters.read()))
-  }
 }
+
+const NO_FAULT: Fault = {}
 
 function faultError(error: NonNullable<Fault['error']>): S3Error {
   const { retryAfterSeconds } = error
@@ -186,10 +167,4 @@ function faultError(error: NonNullable<Fault['error']>): S3Error {
 function errorReply(error: S3Error): Reply {
   const headers = { 'content-type': 'application/xml', ...error.headers }
   return { status: error.status, headers, body: error.toXml() }
-}
-
-async function textOf(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = []
-  for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk)
-  return Buffer.concat(chunks).toString()
 }

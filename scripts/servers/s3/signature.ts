@@ -1,4 +1,4 @@
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac, hash, timingSafeEqual } from 'node:crypto'
 import type { Call } from './call.js'
 import { accessDenied, S3Error } from './s3-error.js'
 
@@ -24,7 +24,7 @@ const MAX_SKEW_MS = 15 * 60 * 1000
 export class SignatureCheck {
   readonly #rules: AccessRules
   /** Signing keys by secret, day and region; few, since a server sees few of each. */
-  readonly #signingKeys = new Map<string, Buffer>()
+  readonly #signingKeys = new Map<string, SigningKey>()
 
   constructor(rules: AccessRules) {
     this.#rules = rules
@@ -46,9 +46,7 @@ export class SignatureCheck {
     const scope = `${date}/${region}/s3/aws4_request`
     const canonical = canonicalRequest(call, signedHeaders)
     const toSign = `AWS4-HMAC-SHA256\n${time}\n${scope}\n${sha256(canonical)}`
-    const expected = createHmac('sha256', this.#signingKey(key.secretAccessKey, date, region))
-      .update(toSign)
-      .digest()
+    const expected = this.#signingKey(key.secretAccessKey, date, region).sign(toSign)
     const given = Buffer.from(signature, 'hex')
     if (given.byteLength !== expected.byteLength || !timingSafeEqual(given, expected))
       throw new S3Error(
@@ -84,14 +82,35 @@ export class SignatureCheck {
       )
   }
 
-  #signingKey(secret: string, date: string, region: string): Buffer {
+  #signingKey(secret: string, date: string, region: string): SigningKey {
     const name = `${secret} ${date} ${region}`
     const known = this.#signingKeys.get(name)
     if (known !== undefined) return known
-    const key = ['s3', 'aws4_request'].reduce(hmac, hmac(hmac(Buffer.from(`AWS4${secret}`), date), region))
+    const bytes = ['s3', 'aws4_request'].reduce(hmac, hmac(hmac(Buffer.from(`AWS4${secret}`), date), region))
+    const key = new SigningKey(bytes)
     if (this.#signingKeys.size > 100) this.#signingKeys.clear()
     this.#signingKeys.set(name, key)
     return key
+  }
+}
+
+const HASH_BLOCK_BYTES = 64
+
+/** HMAC-SHA256 (RFC 2104) by a key of at most 64 bytes: two digests at one go, which cost a third of a `Hmac` object. */
+class SigningKey {
+  readonly #inner = Buffer.alloc(HASH_BLOCK_BYTES, 0x36)
+  readonly #outer = Buffer.alloc(HASH_BLOCK_BYTES, 0x5c)
+
+  constructor(key: Buffer) {
+    for (const [index, byte] of key.entries()) {
+      this.#inner[index] = byte ^ 0x36
+      this.#outer[index] = byte ^ 0x5c
+    }
+  }
+
+  sign(text: string): Buffer {
+    const inner = hash('sha256', Buffer.concat([this.#inner, Buffer.from(text)]), 'buffer')
+    return hash('sha256', Buffer.concat([this.#outer, inner]), 'buffer')
   }
 }
 
@@ -115,7 +134,7 @@ function parseAuthorization(header: string): Authorization {
 
 function canonicalRequest(call: Call, signedHeaders: readonly string[]): string {
   if (!signedHeaders.includes('host')) throw accessDenied()
-  const headers = signedHeaders.map(name => `${name}:${(call.header(name) ?? '').trim().replace(/ +/g, ' ')}\n`)
+  const headers = signedHeaders.map(name => `${name}:${(call.header(name) ?? '').replace(/ {2,}/g, ' ')}\n`)
   return [
     call.method,
     call.canonicalPath,
@@ -131,5 +150,5 @@ function hmac(key: Buffer, text: string): Buffer {
 }
 
 function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex')
+  return hash('sha256', text, 'hex')
 }

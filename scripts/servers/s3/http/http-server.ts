@@ -1,0 +1,35 @@
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { type Answer, HttpConnection } from './http-connection.js'
+
+/**
+ * HTTP/1.1 as far as clients of an S3 speak it. node:http costs several times as much a request, and the endpoint of a
+ * bench must not be what is measured.
+ */
+export class HttpServer {
+  readonly #server: Server
+  readonly #sockets = new Set<Socket>()
+
+  /** `bytesPerSecond`: of each connection; 0: no limit. */
+  constructor(answer: Answer, bytesPerSecond: () => number) {
+    this.#server = createServer({ allowHalfOpen: true }, socket => {
+      this.#sockets.add(socket)
+      socket.once('close', () => this.#sockets.delete(socket))
+      new HttpConnection(socket, answer, bytesPerSecond)
+    })
+  }
+
+  /** Gives the port. */
+  listen(port: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject)
+      this.#server.listen(port, '127.0.0.1', () => resolve((this.#server.address() as AddressInfo).port))
+    })
+  }
+
+  close(): Promise<void> {
+    return new Promise(resolve => {
+      this.#server.close(() => resolve())
+      for (const socket of this.#sockets) socket.destroy()
+    })
+  }
+}
