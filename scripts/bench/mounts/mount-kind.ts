@@ -54,7 +54,7 @@ export const MOUNT_KINDS: readonly MountKind[] = [
     name: 'rclone',
     command: [
       ...['rclone', 'mount', 'bench:{bucket}', '{mountPoint}', '--cache-dir', '{folder}/cache', '--config', ''],
-      ...['--vfs-cache-mode', 'writes', '--vfs-write-back', '0s', '--ignore-checksum'],
+      ...['--vfs-cache-mode', 'minimal', '--vfs-write-back', '0s', '--ignore-checksum'],
     ],
     env: {
       RCLONE_CONFIG_BENCH_TYPE: 's3',
