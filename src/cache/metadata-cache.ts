@@ -182,12 +182,15 @@ export class MetadataCache {
   /** A file and a directory may share a path: the half that is not told of stays as it is known. */
   #change(path: string, what: Partial<Omit<Found, 'expiresMs'>>): void {
     const { prefix, name } = split(path)
-    const listing = this.#listings.peek(prefix)?.listing
-    const before = listing?.find(name) ?? this.#names.peek(path)
+    const held = this.#listings.peek(prefix)
+    const named = this.#names.peek(path)
+    const listing = held?.listing
+    // The later knowledge: one of them may have expired long ago.
+    const before = named !== undefined && named.expiresMs > (held?.expiresMs ?? 0) ? named : listing?.find(name)
     const found = {
       version: before?.version,
       isDirectory: before?.isDirectory ?? false,
-      info: this.#names.peek(path)?.info,
+      info: named?.info,
       ...what,
     }
     listing?.change(name, found)

@@ -146,3 +146,14 @@ it('a folder is listed once when the object beside it is removed while the list 
   expect(names).toEqual(['.', '..', 'a', 'b'])
   await filesystem.releasedir(handle)
 })
+
+it('the object beside a folder does not vanish when the folder changes after an older listing', async () => {
+  const h = await harness({ metadataTtlMs: 10_000 })
+  await h.mkdir('a')
+  await h.list('')
+  await h.putOutside('a', 'beside')
+  h.nowMs += 11_000
+  expect((await h.walk('a/\u241bo')).attributes.sizeBytes).toBe(6)
+  await h.setattr('a', { mode: 0o700 })
+  expect((await h.walk('a/\u241bo')).attributes.sizeBytes).toBe(6)
+})
