@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -37,16 +37,18 @@ const SETTLE_MS = 5000
 export class Runner {
   readonly #endpoint: Endpoint
   readonly #leavings: Leavings
+  /** What drivers have learned, a folder for each. */
+  readonly #learnedFolder: string
 
   constructor(endpoint: Endpoint, leavings: Leavings) {
     this.#endpoint = endpoint
     this.#leavings = leavings
+    this.#learnedFolder = this.#temporaryFolder()
   }
 
   /** Rejects when the workload fails or takes too long; the mount is gone in any case. */
   async run(request: RunRequest): Promise<Run> {
-    const folder = mkdtempSync(join(tmpdir(), 'mount-bucket-bench-'))
-    this.#leavings.add(() => rmSync(folder, { recursive: true, force: true }))
+    const folder = this.#temporaryFolder()
     const { kind, workload, setting, scale, limitMs } = request
     const endpoint = this.#endpoint
     const stage: Stage = { mountPoint: join(folder, 'mnt'), folder, endpoint, scale, limitMs }
@@ -57,7 +59,9 @@ export class Runner {
       await endpoint.setKnobs(setting.knobs)
       const mount = await this.#mount(kind, stage)
       try {
-        return await this.#measure(request, mount, stage)
+        const run = await this.#measure(request, mount, stage)
+        this.#handOn(kind, join(folder, 'driver'), this.#learnedFolder)
+        return run
       } finally {
         mount.endNow()
       }
@@ -70,12 +74,26 @@ export class Runner {
     const { mountPoint, endpoint } = stage
     const folder = join(stage.folder, 'driver')
     mkdirSync(folder)
+    this.#handOn(kind, this.#learnedFolder, folder)
     const places = { ...CREDENTIALS, bucket: BUCKET, endpoint: endpoint.url, mountPoint, folder }
     try {
       return await RunningMount.start(kind, places, endNow => this.#leavings.add(endNow))
     } catch (error) {
       throw new NoMountError(error instanceof Error ? error.message : String(error), { cause: error })
     }
+  }
+
+  /** In the folder of what was learned, each kind has one of its name. */
+  #handOn({ name, learns }: MountKind, from: string, to: string): void {
+    if (learns === undefined) return
+    const place = (folder: string) => join(folder, folder === this.#learnedFolder ? name : learns)
+    if (existsSync(place(from))) cpSync(place(from), place(to), { recursive: true })
+  }
+
+  #temporaryFolder(): string {
+    const folder = mkdtempSync(join(tmpdir(), 'mount-bucket-bench-'))
+    this.#leavings.add(() => rmSync(folder, { recursive: true, force: true }))
+    return folder
   }
 
   async #measure({ workload }: RunRequest, mount: RunningMount, stage: Stage): Promise<Run> {

@@ -33,8 +33,9 @@ export const USAGE = `npm run bench -- [OPTIONS]
   --rounds NUMBER       of which the medians are shown (3)
   --size NAME           full, or small for tries (full)
   --limit SECONDS       after which a workload is given up (120 without latency, 300 with it)
-  --config FILE         further drivers, in YAML or JSON: a list \`mounts\` of name, command, and perhaps env, unmount
-                        and watch (the process that serves, when the command goes to the background).
+  --config FILE         further drivers, in YAML or JSON: a list \`mounts\` of name, command, and perhaps env, unmount,
+                        watch (the process that serves, when the command goes to the background) and learns (what is
+                        kept from mount to mount, below {folder}).
                         {bucket} {endpoint} {accessKeyId} {secretAccessKey} {mountPoint} {folder} stand for themselves
   --output FOLDER       for bench.md, bench.json and bench.svg (build/bench)
   --help`

@@ -9,6 +9,7 @@ const KIND = z.strictObject({
   env: z.record(z.string(), z.string()).optional(),
   unmount: z.array(z.string()).min(1).optional(),
   watch: z.string().optional(),
+  learns: z.string().optional(),
 })
 const FILE = z.strictObject({ mounts: z.array(KIND) })
 

@@ -10,6 +10,8 @@ export interface MountKind {
   readonly unmount?: readonly string[]
   /** The name of the process that serves, when the command goes to the background (as /proc/PID/comm has it). */
   readonly watch?: string
+  /** Below {folder}: what it has learned of the endpoint, handed on from mount to mount as on a machine in use. */
+  readonly learns?: string
 }
 
 export interface Placeholders {
@@ -38,6 +40,7 @@ function ours(name: string, transport: string): MountKind {
     name,
     command: [process.execPath, OURS, ...store, '--foreground', '--transport', transport, ...places],
     env: { ...AWS_ENVIRONMENT, XDG_CACHE_HOME: '{folder}/cache' },
+    learns: 'state/endpoints',
   }
 }
 

@@ -8,7 +8,7 @@ import type { RequestHead } from './request-head.js'
 /** So much goes into one write of the socket. */
 const WRITE_BYTES = 2 * 1024 ** 2
 /** With a bandwidth: small enough for an even flow. */
-const PACED_WRITE_BYTES = 128 * 1024
+const PACED_WRITE_BYTES = 256 * 1024
 /** Answers up to this size are copied together, which is cheaper than a write of several pieces. */
 const COPIED_BYTES = 32 * 1024
 
