@@ -67,8 +67,9 @@ export class FolderTimes {
     this.#times.delete(path)
   }
 
-  /** Everything below a folder has moved with it. */
+  /** A folder has moved, with everything below it. Its own times are the caller's to set. */
   movedBelow(from: string, to: string): void {
+    this.#times.delete(from)
     for (const path of this.#times.names()) {
       const times = path.startsWith(`${from}/`) ? this.#times.get(path) : undefined
       if (times === undefined) continue

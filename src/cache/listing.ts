@@ -17,8 +17,9 @@ export class Listing {
   readonly entries: ListedEntry[] = []
   readonly #positions = new Map<string, number>()
   readonly #store: ObjectStore
-  /** Names that this mount changed since the listing began: what the pages say of them is no longer true. */
-  readonly #changed = new Set<string>()
+  /** What this mount changed since the listing began: what the pages say of that is no longer true. */
+  readonly #changedObjects = new Set<string>()
+  readonly #changedDirectories = new Set<string>()
   #marker: ObjectVersion | undefined
   #isMarkerChanged = false
   #directories = 0
@@ -71,10 +72,16 @@ export class Listing {
     return this.#page
   }
 
-  /** This mount stored, removed or made something: from now on that is what the listing says. */
-  change(name: string, entry: { version: ObjectVersion | undefined; isDirectory: boolean }): void {
-    if (!this.#isComplete) this.#changed.add(name)
-    this.#put({ name, ...entry })
+  /** This mount stored or removed an object: from now on that is what the listing says. */
+  changeObject(name: string, version: ObjectVersion | undefined): void {
+    if (!this.#isComplete) this.#changedObjects.add(name)
+    this.#put({ name, version, isDirectory: this.find(name)?.isDirectory === true })
+  }
+
+  /** This mount made or removed a directory. */
+  changeDirectory(name: string, isDirectory: boolean): void {
+    if (!this.#isComplete) this.#changedDirectories.add(name)
+    this.#put({ name, version: this.find(name)?.version, isDirectory })
   }
 
   /** This mount stored the directory's own object, or does not know which version it has now. */
@@ -101,7 +108,7 @@ export class Listing {
       if (!this.#isMarkerChanged) this.#marker = version
       return
     }
-    if (this.#changed.has(name)) return
+    if ((isDirectory ? this.#changedDirectories : this.#changedObjects).has(name)) return
     const known = this.find(name)
     this.#put({ name, version: version ?? known?.version, isDirectory: isDirectory || known?.isDirectory === true })
   }

@@ -134,27 +134,25 @@ export class MetadataCache {
 
   /** The mount stored an object. */
   stored(info: ObjectInfo): void {
-    this.#change(info.key, { version: info, info })
+    this.#change(info.key, { version: info, info }, listing => listing.changeObject(split(info.key).name, info))
     this.#isBelow(split(info.key).prefix)
   }
 
   /** The mount removed an object. */
   removed(path: string): void {
-    this.#change(path, { version: undefined, info: undefined })
+    const gone = { version: undefined, info: undefined }
+    this.#change(path, gone, listing => listing.changeObject(split(path).name, undefined))
   }
 
   /** The mount made a directory, or stored its marker anew. `path` has no trailing slash. */
   madeDirectory(path: string, marker?: ObjectVersion): void {
-    const prefix = `${path}/`
-    this.#change(path, { isDirectory: true, marker })
-    this.#coldLookups.delete(prefix)
-    const listings = [this.#listings.peek(prefix)?.listing, ...(this.#live.get(prefix)?.keys() ?? [])]
-    for (const listing of listings) listing?.changeMarker(marker)
+    this.#changeDirectory(path, true, marker)
+    this.#coldLookups.delete(`${path}/`)
   }
 
   /** The mount removed the last of a directory. */
   removedDirectory(path: string): void {
-    this.#change(path, { isDirectory: false, marker: undefined })
+    this.#changeDirectory(path, false, undefined)
   }
 
   /** Drops what is known of a path, so that the next lookup asks. */
@@ -179,36 +177,56 @@ export class MetadataCache {
     for (const [path, asked] of this.#asking) if (path.startsWith(prefix)) asked.isStale = true
   }
 
-  /** A file and a directory may share a path: the half that is not told of stays as it is known. */
-  #change(path: string, what: Partial<Omit<Found, 'expiresMs'>>): void {
+  #changeDirectory(path: string, isDirectory: boolean, marker: ObjectVersion | undefined): void {
+    const what = { isDirectory, marker }
+    this.#change(path, what, listing => listing.changeDirectory(split(path).name, isDirectory))
+    for (const listing of this.#listingsOf(`${path}/`)) listing.changeMarker(marker)
+  }
+
+  /**
+   * A file and a directory may share a path: the half that is not told of stays as it is known. Where something was
+   * known to stand there and that no longer counts, the next lookup asks.
+   */
+  #change(path: string, what: Partial<Omit<Found, 'expiresMs'>>, change: (listing: Listing) => void): void {
+    const { prefix, name } = split(path)
+    const before = this.known(prefix, name)
+    const isOpen = before === undefined && this.#isOtherHalfThere(path, what)
+    for (const listing of this.#listingsOf(prefix)) change(listing)
+    const asked = this.#asking.get(path)
+    if (asked !== undefined) asked.isStale = true
+    const { version, isDirectory = false, info } = before ?? {}
+    const expiresMs = this.#clock.nowMs() + this.#ttlMs
+    if (isOpen) this.#names.delete(path)
+    else if (this.#ttlMs > 0) this.#names.set(path, { version, isDirectory, info, ...what, expiresMs })
+  }
+
+  /** By what was known last, which no longer counts. */
+  #isOtherHalfThere(path: string, what: Partial<Found>): boolean {
     const { prefix, name } = split(path)
     const held = this.#listings.peek(prefix)
     const named = this.#names.peek(path)
-    const listing = held?.listing
-    // The later knowledge: one of them may have expired long ago.
-    const before = named !== undefined && named.expiresMs > (held?.expiresMs ?? 0) ? named : listing?.find(name)
-    const found = {
-      version: before?.version,
-      isDirectory: before?.isDirectory ?? false,
-      info: named?.info,
-      ...what,
-    }
-    listing?.change(name, found)
-    for (const live of this.#live.get(prefix)?.keys() ?? [])
-      live.change(name, { ...found, ...live.find(name), ...what })
-    const asked = this.#asking.get(path)
-    if (asked !== undefined) asked.isStale = true
-    if (this.#ttlMs > 0) this.#names.set(path, { ...found, expiresMs: this.#clock.nowMs() + this.#ttlMs })
+    const isNamedLater = named !== undefined && named.expiresMs > (held?.expiresMs ?? 0)
+    const last = isNamedLater ? named : held?.listing.find(name)
+    return 'version' in what ? last?.isDirectory === true : last?.version !== undefined
+  }
+
+  /** Those that somebody may read: one that no longer counts is dropped, or it would grow with every change. */
+  #listingsOf(prefix: string): Set<Listing> {
+    const listings = new Set(this.#live.get(prefix)?.keys())
+    const held = this.#listings.peek(prefix)
+    if (held === undefined) return listings
+    if (held.expiresMs > this.#clock.nowMs()) listings.add(held.listing)
+    else this.#listings.delete(prefix)
+    return listings
   }
 
   /** Something is stored below a prefix, so whoever believed that there is no such folder, nor those above, is wrong. */
   #isBelow(below: string): void {
     const path = below.slice(0, -1)
     const { prefix, name } = split(path)
-    const listing = this.#listings.peek(prefix)?.listing
-    const known = listing === undefined ? this.#names.peek(path) : (listing.find(name) ?? { isDirectory: false })
+    const known = this.known(prefix, name)
     if (path === '' || known === undefined || known.isDirectory) return
-    this.#change(path, { isDirectory: true })
+    this.#change(path, { isDirectory: true }, listing => listing.changeDirectory(name, true))
     this.#isBelow(prefix)
   }
 
