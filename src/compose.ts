@@ -92,7 +92,7 @@ export async function mountBucket(configuration: MountConfiguration, hooks: Moun
       folderTimes,
       metadata: new MetadataCache({ store, clock, ttlMs: data.metadataTtlMs, maxEntries: data.metadataEntries }),
       blocks: new BlockCache({
-        lane: new MainLane(store, info => known.seen(info)),
+        lane: new MainLane(store, () => known.asking()),
         maxBytes: data.memoryCacheBytes,
         blockSizeBytes: data.blockSizeBytes,
       }),

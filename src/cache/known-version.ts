@@ -14,8 +14,8 @@ export interface KnownVersion {
 /** What is known, and of which version: a name in a map (key, ETag and size) goes with it. */
 export interface HeldVersion {
   readonly version: KnownVersion
-  /** This mount wrote it: the time that it gave the version itself, and what its clock said. */
-  readonly wrote: { readonly claimedMs: number; readonly atMs: number } | undefined
+  /** This mount wrote it: the time that it gave the version itself, what its clock said, and as which of its writes. */
+  readonly wrote: { readonly claimedMs: number; readonly atMs: number; readonly count: number } | undefined
   /** The store's time of the version; undefined until it was told. */
   readonly lastModifiedMs: number | undefined
   readonly versionId: string | undefined
@@ -40,7 +40,7 @@ export const KNOWN_VERSION_FORMAT: KeptFormat<HeldVersion> = {
     return {
       version: { metadata, headers, shownModifiedMs, traits },
       // No cache of this process holds the time that the last one claimed.
-      wrote: wroteAtMs === undefined ? undefined : { claimedMs: Number.NaN, atMs: wroteAtMs },
+      wrote: wroteAtMs === undefined ? undefined : { claimedMs: Number.NaN, atMs: wroteAtMs, count: 0 },
       lastModifiedMs,
       versionId,
       untilMs: undefined,

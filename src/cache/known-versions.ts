@@ -48,6 +48,7 @@ export class KnownVersions {
   readonly #held: KeptMap<HeldVersion>
   readonly #nowMs: () => number
   readonly #ttlMs: number
+  #writes = 0
   /** How far the store's clock is ahead, as far as seen. */
   #skewMs = 0
 
@@ -67,6 +68,15 @@ export class KnownVersions {
   /** Writes what is not in the file yet. */
   close(): Promise<void> {
     return this.#held.close()
+  }
+
+  /** A GET or HEAD begins: tell what it answers. What this mount wrote meanwhile is newer, and stays. */
+  asking(): (info: ObjectInfo) => void {
+    const before = this.#writes
+    return info => {
+      const count = this.#held.get(nameOf(info))?.wrote?.count ?? 0
+      if (count <= before) this.seen(info)
+    }
   }
 
   /** From HEAD or GET. */
@@ -96,9 +106,10 @@ export class KnownVersions {
    * traits it has none.
    */
   wrote(object: ObjectVersion, version: KnownVersion): void {
+    this.#writes += 1
     this.#keep(object, {
       version: { ...version, traits: version.traits ?? {} },
-      wrote: { claimedMs: object.lastModifiedMs, atMs: this.#nowMs() },
+      wrote: { claimedMs: object.lastModifiedMs, atMs: this.#nowMs(), count: this.#writes },
       lastModifiedMs: undefined,
       versionId: object.versionId,
       untilMs: undefined,
@@ -111,7 +122,8 @@ export class KnownVersions {
    */
   movedBelow(from: string, to: string, etagOfCopy: (rest: string, etag: string) => string): void {
     for (const name of this.#held.names()) {
-      const [etag = '', size = '', key = ''] = name.split('\0')
+      const [etag = '', size = '', ...parts] = name.split('\0')
+      const key = parts.join('\0')
       const held = isWithin(key, from) ? this.#held.get(name) : undefined
       if (held === undefined) continue
       this.#held.delete(name)
@@ -120,7 +132,7 @@ export class KnownVersions {
       const shownModifiedMs = version.shownModifiedMs ?? lastModifiedMs ?? held.wrote?.claimedMs
       this.#held.set(`${etag === '' ? '' : etagOfCopy(rest, etag)}\0${size}\0${to}${rest}`, {
         version: { ...version, shownModifiedMs },
-        wrote: { claimedMs: this.#nowMs(), atMs: this.#nowMs() },
+        wrote: { claimedMs: this.#nowMs(), atMs: this.#nowMs(), count: this.#writes },
         lastModifiedMs: undefined,
         versionId: undefined,
         untilMs: undefined,

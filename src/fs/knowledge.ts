@@ -41,8 +41,9 @@ export class Knowledge {
   }
 
   async askKey(key: string): Promise<void> {
+    const tell = this.known.asking()
     const info = await this.head(key)
-    if (info !== undefined) this.known.seen(info)
+    if (info !== undefined) tell(info)
   }
 
   /** Undefined when there is no such object. */

@@ -140,7 +140,7 @@ export class World {
     this.faults = new FaultRules([])
     const retry = { timeoutMs: 1e9, maxAttempts: 3, timers: HURRIED, random: () => 0.5 }
     const store = new RetryLayer(new FaultLayer(this.outside, this.faults), retry)
-    const lane = new MainLane(store, info => known.seen(info))
+    const lane = new MainLane(store, () => known.asking())
     const clock = { nowMs: () => this.nowMs }
     this.#known = known
     this.#folderTimes = folderTimes

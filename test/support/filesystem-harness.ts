@@ -59,7 +59,7 @@ export class Harness {
     const store = new MeteringLayer(this.store, this.meter)
     const metadataTtlMs = options.metadataTtlMs ?? 10_000
     const known = options.known ?? new KnownVersions(1000)
-    const lane = new MainLane(store, info => known.seen(info))
+    const lane = new MainLane(store, () => known.asking())
     this.filesystem = new BucketFilesystem({
       known,
       folderTimes: new FolderTimes(1000),

@@ -16,12 +16,12 @@ export interface FillOptions {
 /** Fills blocks from ranged GETs in this thread: for every store, and the way where there are few cores. */
 export class MainLane {
   readonly #store: ObjectStore
-  readonly #onInfo: (info: ObjectInfo) => void
+  readonly #asking: () => (info: ObjectInfo) => void
 
-  /** `onInfo` is told what the headers of each answer said of its version. */
-  constructor(store: ObjectStore, onInfo: (info: ObjectInfo) => void = () => undefined) {
+  /** `asking` is called before each request, and what it gives is told what the answer's headers say of the version. */
+  constructor(store: ObjectStore, asking: () => (info: ObjectInfo) => void = () => () => undefined) {
     this.#store = store
-    this.#onInfo = onInfo
+    this.#asking = asking
   }
 
   /**
@@ -39,7 +39,8 @@ export class MainLane {
         priority: options.priority,
         signal: options.signal,
       })
-      this.#onInfo(await plan.run(new BlockSink(blocks), options.signal))
+      const tell = this.#asking()
+      tell(await plan.run(new BlockSink(blocks), options.signal))
     } catch (error) {
       for (const block of blocks) if (!block.isComplete) block.fail(error)
       throw error
