@@ -1,11 +1,11 @@
-import { MAX_KEY_BYTES } from '../backend/keys.js'
+import { compareKeys, MAX_KEY_BYTES } from '../backend/keys.js'
 import type { Log } from '../backend/log.js'
 import type { DeleteEntry, ObjectStore, ObjectTraits, ObjectVersion } from '../backend/object-store.js'
 import { isStoreError } from '../backend/store-error.js'
 import { FsError } from './fs-error.js'
 import { inParallel } from './in-parallel.js'
 import { batches, type KeyPair, keyPairs, objectsBelow } from './key-pairs.js'
-import type { RenameEntry } from './rename-journal.js'
+import type { MadeCopies, RenameEntry } from './rename-journal.js'
 import { haveSameBytes } from './same-bytes.js'
 
 /** Asked for at once at the most; the store's limits let through what they let through, programs' own calls first. */
@@ -45,6 +45,10 @@ export class FolderMove {
   readonly #from: string
   readonly #to: string
   #newestMs = 0
+  /** What `copy` has come to, in key order. */
+  #reached = ''
+  /** What it found made by others. */
+  readonly #taken = new Set<string>()
 
   constructor(store: ObjectStore, entry: RenameEntry, log: Log) {
     this.#store = store
@@ -59,13 +63,19 @@ export class FolderMove {
     return this.#newestMs
   }
 
+  /** What `takeBack` may remove, once `copy` has failed. */
+  get made(): MadeCopies {
+    return { upTo: this.#reached, except: [...this.#taken] }
+  }
+
   /** Copies what is missing. `ifTaken`: what to do where others have made a key at the new place. */
   async copy(ifTaken: 'fail' | 'leave'): Promise<void> {
     await inParallel(this.#pairs(), COPIES_AT_ONCE, async pair => {
       this.#newestMs = Math.max(this.#newestMs, pair.source.lastModifiedMs)
+      this.#reached = pair.rest
       if (this.#isMarkerToReplace(pair)) this.#newestMs = Math.max(this.#newestMs, pair.target?.lastModifiedMs ?? 0)
       else if (pair.target === undefined) await this.#copy(pair, ifTaken)
-      else if (ifTaken === 'fail') throw taken(pair.target.key)
+      else if (ifTaken === 'fail') throw this.#isTaken(pair)
       else if (!this.#isCopy(pair)) await this.#learnCopy(pair, pair.target)
     })
   }
@@ -85,7 +95,7 @@ export class FolderMove {
     return this.#isGone()
   }
 
-  /** Deletes the copies. The old name holds everything. */
+  /** Deletes the copies, as far as the journal says that they were made. The old name holds everything. */
   takeBack(): Promise<void> {
     return this.#deleteEach(this.#copies())
   }
@@ -108,9 +118,13 @@ export class FolderMove {
   }
 
   async *#copies(): AsyncGenerator<ObjectVersion> {
+    const { made } = this.#entry
+    const others = new Set(made?.except)
     for await (const pair of this.#pairs()) {
       if (this.#isMarkerToReplace(pair) || pair.target === undefined) continue
-      if (this.#isCopy(pair)) yield pair.target
+      // Others may make the same bytes.
+      const isOurs = made === undefined || (compareKeys(pair.rest, made.upTo) <= 0 && !others.has(pair.rest))
+      if (isOurs && this.#isCopy(pair)) yield pair.target
       else this.#tellTaken(pair)
     }
   }
@@ -150,7 +164,8 @@ export class FolderMove {
   }
 
   /** False where there was nothing to copy: the source is gone or another version, or the place is taken. */
-  async #copy({ rest, source }: KeyPair, ifTaken: 'fail' | 'leave'): Promise<boolean> {
+  async #copy(pair: KeyPair, ifTaken: 'fail' | 'leave'): Promise<boolean> {
+    const { rest, source } = pair
     const to = this.#to + rest
     // Conditions that the server does not keep would cost a HEAD each; the listings are compared before the deleting.
     const isKept = this.#isKept('copy')
@@ -166,7 +181,7 @@ export class FolderMove {
     } catch (error) {
       if (!isStoreError(error, 'precondition-failed', 'not-found')) throw error
       if ((await this.#find(to)) !== undefined) {
-        if (ifTaken === 'fail') throw taken(to)
+        if (ifTaken === 'fail') throw this.#isTaken(pair)
         this.#log.warn('others have made a key of a folder that is renamed; both are kept', { key: source.key, to })
       }
       return false
@@ -224,6 +239,11 @@ export class FolderMove {
     else this.#tellTaken(pair)
   }
 
+  #isTaken({ rest }: KeyPair): FsError {
+    this.#taken.add(rest)
+    return new FsError('ENOTEMPTY', `${this.#to}${rest} was made by others meanwhile`)
+  }
+
   #tellTaken({ source, target }: KeyPair): void {
     const keys = { key: source.key, to: target?.key }
     this.#log.warn('others have changed an object of a folder that is renamed; both names keep theirs', keys)
@@ -237,10 +257,6 @@ export class FolderMove {
       throw error
     }
   }
-}
-
-function taken(key: string): FsError {
-  return new FsError('ENOTEMPTY', `${key} was made by others meanwhile`)
 }
 
 async function* only<T>(item: T): AsyncGenerator<T> {

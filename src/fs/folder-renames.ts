@@ -126,7 +126,7 @@ export class FolderRenames {
   async #takeBack(move: FolderMove, entry: RenameEntry): Promise<void> {
     const { from, to } = entry.record
     try {
-      await entry.advance('returning')
+      await entry.advance('returning', entry.newestMs, move.made)
       await move.takeBack()
       await entry.end()
     } catch (error) {

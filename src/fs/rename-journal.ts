@@ -26,6 +26,14 @@ export interface RenameRecord {
   readonly replacesMarker: boolean
 }
 
+/** The copies that a move has made before it failed: by their keys behind the folder's path. */
+export interface MadeCopies {
+  /** In key order, nothing behind this one was copied. */
+  readonly upTo: string
+  /** These are of others. */
+  readonly except: readonly string[]
+}
+
 /** ETags of an object and of its copy, where the store gave the copy another one (multipart uploads, some encryption). */
 interface CopyEtags {
   readonly from: string
@@ -35,7 +43,7 @@ interface CopyEtags {
 /** One line each, so that a crash costs the last one at the most. */
 type Line =
   | { readonly record: RenameRecord }
-  | { readonly phase: RenamePhase; readonly newestMs: number }
+  | { readonly phase: RenamePhase; readonly newestMs: number; readonly made?: MadeCopies | undefined }
   | { readonly copied: string; readonly etags: CopyEtags }
 
 /** Copies with another ETag are remembered in memory too: of more, a move is left to the program (`mv`). */
@@ -136,6 +144,7 @@ export class RenameEntry {
   readonly #otherEtags = new Map<string, CopyEtags>()
   #phase: RenamePhase = 'copying'
   #newestMs = 0
+  #made: MadeCopies | undefined
 
   constructor(path: string, file: FileHandle, record: RenameRecord) {
     this.#path = path
@@ -150,6 +159,11 @@ export class RenameEntry {
   /** By the store's clock, when the latest of the copied objects was made: what is newer isn't what was copied. */
   get newestMs(): number {
     return this.#newestMs
+  }
+
+  /** Of a move that is `returning`; undefined: whatever looks like a copy is one. */
+  get made(): MadeCopies | undefined {
+    return this.#made
   }
 
   /** The ETag that the copy of this version of an object has. */
@@ -167,10 +181,11 @@ export class RenameEntry {
   }
 
   /** On the disk when it resolves. */
-  async advance(phase: RenamePhase, newestMs = this.#newestMs): Promise<void> {
-    await this.write({ phase, newestMs })
+  async advance(phase: RenamePhase, newestMs = this.#newestMs, made?: MadeCopies): Promise<void> {
+    await this.write({ phase, newestMs, made })
     this.#phase = phase
     this.#newestMs = newestMs
+    this.#made = made
   }
 
   /** The move is over. */
@@ -195,6 +210,7 @@ export class RenameEntry {
       if (!('phase' in line)) continue
       this.#phase = line.phase
       this.#newestMs = line.newestMs
+      this.#made = line.made
     }
   }
 
