@@ -46,10 +46,12 @@ export class Xattrs {
   async get(node: Node, name: Uint8Array): Promise<Uint8Array> {
     const fact = factOf(name)
     const header = fact === undefined ? undefined : HEADERS.get(fact)
+    // Refused before anything is asked for: `ls` wants some of every file.
+    const own = fact === undefined ? ownName(name) : undefined
     await this.#know(node)
     const kept = this.#kept(node)
     if (fact !== undefined && header === undefined) return this.#facts.tell(node, fact)
-    const key = metadataNameOf(ownName(name), kept.metadata)
+    const key = own === undefined ? undefined : metadataNameOf(own, kept.metadata)
     const value = header === undefined ? kept.metadata[key ?? ''] : kept.headers[header]
     if (value === undefined) throw new FsError('ENODATA', `${node.path} has no such attribute`)
     return header === undefined ? decodeValue(value) : Buffer.from(value)
