@@ -44,15 +44,20 @@ export class AttributeChanges {
     await this.#tree.attachments(node)
     if (this.#joins(node, edit)) return
     const change = async () => {
-      if (this.#joins(node, edit)) return
-      const { own, edited } = node
-      if (!this.#editKeepingTimes(node, edit) || node.version === undefined) return
+      let before: Pick<Node, 'own' | 'edited'> | undefined
       node.isChanging = true
       try {
+        // A lookup may have found meanwhile that others have changed what was known.
+        await this.#tree.attachments(node)
+        if (this.#joins(node, edit)) return
+        before = { own: node.own, edited: node.edited }
+        if (!this.#editKeepingTimes(node, edit) || node.version === undefined) return
         await this.#store(node, node.version)
       } catch (error) {
-        node.own = own
-        node.edited = edited
+        if (before !== undefined) {
+          node.own = before.own
+          node.edited = before.edited
+        }
         if (isStoreError(error, 'precondition-failed', 'not-found')) this.#tree.metadata.forget(node.path)
         throw error
       } finally {

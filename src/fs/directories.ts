@@ -59,6 +59,7 @@ export class Directories {
     handle.listed ??= this.#tree.metadata.listing(node.prefix)
     for (let index = Math.max(0, offset - DOTS); ; index++) {
       const listed = await this.#entryAt(handle, index)
+      if (index === 0) this.#sawMarker(handle)
       if (listed === undefined) return
       const entry = this.#shown(handle, listed, index)
       if (entry === undefined) continue
@@ -82,6 +83,12 @@ export class Directories {
       this.close(handle)
       throw error
     }
+  }
+
+  /** Others may have changed what is kept of the folder: then the next one who opens it learns that. */
+  #sawMarker({ node, listed }: DirectoryHandle): void {
+    const isOf = listed?.listing.prefix === node.prefix && node.known !== undefined
+    if (isOf && listed.listing.marker !== undefined) this.#tree.showMarker(node, listed.listing.marker)
   }
 
   /** A reader is done with the pages it holds. */
@@ -112,8 +119,11 @@ export class Directories {
   }
 
   /** Removes the marker of an empty folder. ENOTEMPTY when the bucket or this mount has anything below it. */
-  async remove(parent: Node, slot: string): Promise<void> {
-    const { node } = await this.#tree.lookup(parent, slot)
+  remove(parent: Node, slot: string): Promise<void> {
+    return this.#tree.with(parent, slot, node => this.#remove(parent, slot, node))
+  }
+
+  async #remove(parent: Node, slot: string, node: Node | undefined): Promise<void> {
     if (node === undefined) throw new FsError('ENOENT', parent.pathOf(slot))
     if (!node.isDirectory) throw new FsError('ENOTDIR', node.path)
     const prefix = isPartial(slot) ? parent.prefix + partialText(slot) : node.prefix
@@ -144,7 +154,7 @@ export class Directories {
   change(node: Node, edit: () => boolean): Promise<void> {
     return this.#moving.change(
       () => [node.path],
-      () => this.#change(node, edit),
+      () => node.lock.run(() => this.#change(node, edit)),
     )
   }
 
@@ -155,12 +165,15 @@ export class Directories {
     if (!edit() || node.parent === undefined || isPartial(node.slot)) return
     // Storing the marker gives it a new time, which is not the folder's.
     node.modified ??= mtime
+    node.isChanging = true
     try {
       await this.#storeMarker(node)
     } catch (error) {
       node.own = own
       node.edited = edited
       throw error
+    } finally {
+      node.isChanging = false
     }
   }
 
@@ -195,6 +208,7 @@ export class Directories {
   async #storeNew(node: Node): Promise<void> {
     const { store, metadata, inodes } = this.#tree
     const attachments = { headers: MARKER_HEADERS, metadata: withAttributes({}, node.own, S_IFDIR) }
+    node.isChanging = true
     try {
       const stored = await store.put(node.prefix, new Uint8Array(0), { ifNoneMatch: '*', ...attachments })
       this.#tree.storedMarker(node, stored, { ...attachments, traits: {}, shownModifiedMs: undefined })
@@ -202,6 +216,8 @@ export class Directories {
       inodes.detach(node)
       metadata.forget(node.path)
       throw isStoreError(error, 'precondition-failed') ? new FsError('EEXIST', node.path, error) : error
+    } finally {
+      node.isChanging = false
     }
   }
 
@@ -227,7 +243,7 @@ export class Directories {
   /** What the listing does not tell of: the mount's own files and folders, and the object that shares the folder's key. */
   #slotsBeside(node: Node, listing: Listing): string[] {
     const local = [...node.children.values()]
-      .filter(child => child.isLocal || child.holdsLocal)
+      .filter(child => listing.find(child.slot) === undefined && (child.isLocal || child.holdsLocal))
       .map(child => child.slot)
     const slots = new Set([...local, ...node.rememberedDirectories])
     if (this.#tree.besideOf(node) !== undefined) slots.add(SELF_SLOT)

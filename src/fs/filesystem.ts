@@ -147,28 +147,21 @@ export class BucketFilesystem implements Filesystem {
     const directory = this.#inodes.directory(parent)
     const slot = slotOf(name, directory.partial)
     const permissions = mode & ~context.umask
-    const node = await this.#changing(directory, slot, context, () =>
-      this.#directories.make(directory, slot, permissions, context),
-    )
-    return this.#tree.entry(node)
+    return this.#making(directory, slot, context, () => this.#directories.make(directory, slot, permissions, context))
   }
 
   async mknod(parent: number, name: Uint8Array, mode: number, rdev: number, context: CallContext): Promise<Entry> {
     const directory = this.#inodes.directory(parent)
     const slot = slotOf(name, directory.partial)
     const given = mode & ~context.umask
-    return this.#tree.entry(
-      await this.#changing(directory, slot, context, () => this.#special.make(directory, slot, given, rdev, context)),
-    )
+    return this.#making(directory, slot, context, () => this.#special.make(directory, slot, given, rdev, context))
   }
 
   async symlink(parent: number, name: Uint8Array, target: Uint8Array, context: CallContext): Promise<Entry> {
     const directory = this.#inodes.directory(parent)
     const slot = slotOf(name, directory.partial)
     const body = Uint8Array.from(target)
-    return this.#tree.entry(
-      await this.#changing(directory, slot, context, () => this.#special.link(directory, slot, body, context)),
-    )
+    return this.#making(directory, slot, context, () => this.#special.link(directory, slot, body, context))
   }
 
   readlink(id: number, context: CallContext): Promise<Uint8Array> {
@@ -296,7 +289,10 @@ export class BucketFilesystem implements Filesystem {
     const slot = slotOf(name, directory.partial)
     const existing = this.#tree.existing(directory, slot)
     if (existing !== undefined) {
-      if (flags.exclusive) throw new FsError('EEXIST', existing.path)
+      if (flags.exclusive) {
+        this.#inodes.tidy(existing)
+        throw new FsError('EEXIST', existing.path)
+      }
       const open = await this.open(existing.id, flags, context)
       return { entry: this.#tree.entry(existing), open }
     }
@@ -337,7 +333,12 @@ export class BucketFilesystem implements Filesystem {
 
   async opendir(id: number, context: CallContext): Promise<OpenReply> {
     const node = this.#inodes.directory(id)
-    const opened = await this.#in(node, context, () => this.#directories.open(node))
+    const opened = await this.#in(node, context, async () => {
+      const handle = await this.#directories.open(node)
+      // Nobody will close what is opened after the program was killed.
+      if (context.signal.aborted) this.#directories.close(handle)
+      return handle
+    })
     node.uses += 1
     return { handle: this.#handles.add(opened), keepCache: false }
   }
@@ -371,6 +372,17 @@ export class BucketFilesystem implements Filesystem {
   #changing<T>(directory: Node, slot: string, context: CallContext, task: () => Promise<T>): Promise<T> {
     const paths = () => [directory.pathOf(slot)]
     return this.#in(directory, context, () => this.#moving.change(paths, task, context.signal))
+  }
+
+  /** As `#changing`, for something new. */
+  async #making(directory: Node, slot: string, context: CallContext, make: () => Promise<Node>): Promise<Entry> {
+    const made = async () => {
+      const node = await make()
+      // Nobody will forget what is made after the program was killed.
+      if (context.signal.aborted) this.#inodes.tidy(node)
+      return node
+    }
+    return this.#tree.entry(await this.#changing(directory, slot, context, made))
   }
 
   #checkOpen(): void {

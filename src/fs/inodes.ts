@@ -65,7 +65,7 @@ export class Inodes {
     node.lookups += 1
     if (this.#nodes.has(node.id)) return
     this.#add(node)
-    if (node.parent?.children.has(node.slot) === false) node.parent.children.set(node.slot, node)
+    if (!node.isDetached && node.parent?.children.has(node.slot) === false) node.parent.children.set(node.slot, node)
   }
 
   forget(id: number, lookups: number): void {
@@ -101,7 +101,7 @@ export class Inodes {
     if (parent !== undefined) this.tidy(parent)
   }
 
-  /** The node, with all below it, gets another name. */
+  /** The node, with all below it, gets another name, also if the old one leads elsewhere by now. */
   move(node: Node, parent: Node, slot: string): void {
     const target = parent.children.get(slot)
     if (target !== undefined && target !== node) this.detach(target)
@@ -110,6 +110,7 @@ export class Inodes {
     if (before?.children.get(node.slot) === node) before.children.delete(node.slot)
     node.parent = parent
     node.slot = slot
+    node.isDetached = false
     parent.children.set(slot, node)
     if (before !== undefined) this.tidy(before)
   }

@@ -65,7 +65,10 @@ export class Node {
   modified: Timestamp | undefined
   changed: Timestamp | undefined
   accessed: Timestamp | undefined
-  /** Changed attributes are on their way to the store, so what is known of the version is not what is shown. */
+  /**
+   * What this mount changes of it, its attributes or its name, is on its way to the store: no answer of the store counts
+   * until that is known. Set under the lock.
+   */
   isChanging = false
   /** Until when what is shown counts as what the bucket holds. */
   expiresMs = 0

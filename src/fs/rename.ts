@@ -50,16 +50,18 @@ export class Names {
 
   /** The stored object goes at once; who holds the file open keeps it, and nothing of it is stored any more. */
   async unlink(parent: Node, slot: string, signal: AbortSignal): Promise<void> {
-    const remove = async (kept: Node[]) => {
-      const { node } = await this.#tree.lookup(parent, slot)
+    const remove = async (node: Node | undefined, kept: Node[]) => {
       if (node === undefined) throw new FsError('ENOENT', parent.pathOf(slot))
       if (node.isDirectory) throw new FsError('EISDIR', node.path)
       await this.#loans.whileChanging(node.path, undefined, () => this.#alone([node], () => this.#unlink(node, kept)))
-      this.#tree.metadata.removed(parent.pathOf(slot))
       this.#directories.remember(parent)
       this.#tree.touchDirectory(parent)
     }
-    await this.#change(() => [parent.pathOf(slot)], signal, remove)
+    await this.#change(
+      () => [parent.pathOf(slot)],
+      signal,
+      kept => this.#tree.with(parent, slot, node => remove(node, kept)),
+    )
   }
 
   async #unlink(node: Node, kept: Node[]): Promise<void> {
@@ -67,11 +69,13 @@ export class Names {
     const stored = node.version ?? node.replaced
     if (await this.#kept.keep(node)) kept.push(node)
     if (stored !== undefined) await this.#delete(stored.key)
+    // At once with the name, or a lookup would find what it has asked for before.
+    this.#tree.metadata.removed(node.path)
     this.#gone(node)
   }
 
   /** As rename(2); `FolderRenames` moves folders. */
-  async rename(
+  rename(
     parent: Node,
     slot: string,
     newParent: Node,
@@ -79,10 +83,18 @@ export class Names {
     flags: RenameFlags,
     call: RenameCall,
   ): Promise<void> {
-    const { node } = await this.#tree.lookup(parent, slot)
-    if (node === undefined) throw new FsError('ENOENT', parent.pathOf(slot))
-    const to = this.#tree.newKey(newParent, newSlot)
-    const { node: target } = await this.#tree.lookup(newParent, newSlot)
+    return this.#tree.with(parent, slot, async node => {
+      if (node === undefined) throw new FsError('ENOENT', parent.pathOf(slot))
+      this.#tree.newKey(newParent, newSlot)
+      return this.#tree.with(newParent, newSlot, target =>
+        this.#rename({ node, newParent, newSlot, target, noReplace: flags.noReplace }, flags, call),
+      )
+    })
+  }
+
+  async #rename(rename: FileRename, flags: RenameFlags, call: RenameCall): Promise<void> {
+    const { node, newParent, newSlot, target } = rename
+    const to = newParent.pathOf(newSlot)
     if (newParent.isDetached) throw new FsError('ENOENT', newParent.path)
     if (flags.exchange) return this.#exchange(node, target, to, call)
     if (target === node) return
@@ -92,7 +104,7 @@ export class Names {
       return this.#folders.rename({ node, newParent, newSlot, target, call })
     }
     if (target?.isDirectory === true) throw new FsError('EISDIR', to)
-    await this.#renameFile({ node, newParent, newSlot, target, noReplace: flags.noReplace }, call)
+    await this.#renameFile(rename, call)
   }
 
   /**
@@ -128,15 +140,19 @@ export class Names {
     const { version } = node
     const replaced = target?.version ?? target?.replaced
     node.writer?.checkMovable()
+    let isReplaced = false
     try {
       if (target !== undefined && (await this.#kept.keep(target))) kept.push(target)
       const moved = version === undefined ? undefined : await this.#copy(node, version, to, rename.noReplace)
       // From here on both names hold the data; what stood at the new one is gone.
       if (version !== undefined && moved !== undefined) this.#loans.moved(version, moved)
-      if (target !== undefined) this.#gone(target)
+      isReplaced = true
       const source = version ?? node.replaced
-      if (source !== undefined) await this.#deleteSource(source)
-      metadata.removed(from)
+      const isGone = source === undefined || (await this.#deleteSource(source))
+      // All at once, so that no lookup finds a part of it.
+      if (target !== undefined) this.#gone(target)
+      if (isGone) metadata.removed(from)
+      else metadata.forget(from)
       if (moved !== undefined) metadata.forget(to)
       node.replaced = version === undefined ? replaced : undefined
       if (node.slot === SELF_SLOT && node.parent !== undefined) node.parent.beside = undefined
@@ -146,6 +162,7 @@ export class Names {
       node.changed = this.#tree.now()
       if (moved !== undefined) this.#tree.moved(node, moved)
     } catch (error) {
+      if (isReplaced && target !== undefined) this.#gone(target)
       // What has come of it is not known.
       metadata.forget(from)
       metadata.forget(to)
@@ -217,7 +234,15 @@ export class Names {
     const [first, ...others] = nodes.toSorted((a, b) => a.id - b.id)
     if (first === undefined) return task()
     first.writer?.stepAside()
-    return this.#tree.inodes.using(first, () => first.lock.run(() => this.#alone(others, task)))
+    const changing = async () => {
+      first.isChanging = true
+      try {
+        return await this.#alone(others, task)
+      } finally {
+        first.isChanging = false
+      }
+    }
+    return this.#tree.inodes.using(first, () => first.lock.run(changing))
   }
 
   /** What a copy does not keep by itself. */
@@ -243,14 +268,15 @@ export class Names {
     if (result?.error !== undefined) throw result.error
   }
 
-  /** The source of a rename goes only if it is what was copied; what others made of it meanwhile stays. */
-  async #deleteSource({ key, etag }: ObjectVersion): Promise<void> {
+  /** The source of a rename goes only if it is what was copied; what others made of it meanwhile stays: false. */
+  async #deleteSource({ key, etag }: ObjectVersion): Promise<boolean> {
     const { store } = this.#tree
     const support = store.capabilities.conditions.delete
     // The copy has just checked the version: a HEAD in place of a real condition would tell nothing more.
     const ifMatch = support === 'atomic' || support === 'unknown' ? etag : undefined
     const [result] = await store.delete([{ key, ifMatch }])
     if (result?.error !== undefined && result.error.kind !== 'precondition-failed') throw result.error
+    return result?.error === undefined
   }
 }
 

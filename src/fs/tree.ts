@@ -90,6 +90,12 @@ export class Tree {
     return { node: this.adopt(parent, slot, found), expiresMs: found.expiresMs }
   }
 
+  /** Runs `task` with the node that a slot leads to, or undefined; what only the lookup needed goes again. */
+  async with<T>(parent: Node, slot: string, task: (node: Node | undefined) => Promise<T>): Promise<T> {
+    const { node } = await this.lookup(parent, slot)
+    return node === undefined ? task(node) : this.inodes.using(node, () => task(node))
+  }
+
   /** What is known to stand at a slot, without asking. */
   existing(parent: Node, slot: string): Node | undefined {
     const child = parent.children.get(slot)
@@ -104,9 +110,10 @@ export class Tree {
   /** The node for what was found at a slot: the one that shows it, or a new one. A directory hides an object. */
   adopt(parent: Node, slot: string, found: Found): Node | undefined {
     const child = parent.children.get(slot)
-    if (child?.isLocal === true) return child
-    const stays = parent.rememberedDirectories.has(slot) || child?.holdsLocal === true
-    if (found.isDirectory || (found.version === undefined && stays))
+    // The answer may be older than what this mount does there at the moment.
+    if (child?.isLocal === true || child?.isChanging === true) return child
+    const stays = () => parent.rememberedDirectories.has(slot) || child?.holdsLocal === true
+    if (found.isDirectory || (found.version === undefined && stays()))
       return this.#adoptDirectory(parent, slot, child, found)
     if (found.version === undefined) {
       if (child !== undefined) this.inodes.detach(child)
@@ -120,11 +127,11 @@ export class Tree {
     const isShown = child?.isDirectory === false && isSameVersion(child.version, found.version)
     const node = isShown && (known === undefined || child.type === type) ? child : this.inodes.make(parent, slot, type)
     node.expiresMs = found.expiresMs
-    if (node.isChanging) return node
     // Of another time when others have changed what is kept beside the bytes.
     if (node.version?.lastModifiedMs !== found.version.lastModifiedMs) node.version = found.version
-    // Metadata that others changed, or that this mount has forgotten, is asked for anew when it is needed.
-    if (known === undefined) node.known = undefined
+    // Metadata that others changed, or that this mount has forgotten, is asked for anew when it is needed: not in the
+    // midst of writing, when programs have changed what was known.
+    if (known === undefined) node.known = node.writer === undefined ? undefined : node.known
     else if (!isDeepStrictEqual(known.metadata, node.known?.metadata)) this.#learn(node, node.version)
     return node
   }
@@ -142,7 +149,8 @@ export class Tree {
     if (this.knowledge.known.find(version) === undefined) await this.#ask(node, version)
     // The file was renamed meanwhile, perhaps with its folder, or stored.
     if (node.version !== version) return this.learn(node, read)
-    this.#learn(node, version)
+    // Another call has learnt it meanwhile, and what programs have changed since stays.
+    if (node.known === undefined) this.#learn(node, version)
     this.#checkShown(node, shown)
   }
 
@@ -275,11 +283,13 @@ export class Tree {
     this.metadata.madeDirectory(node.path, node.marker)
   }
 
-  /** The folder's own object has been seen: what is known of it is shown. */
+  /** The folder's own object has been seen: what is known of it is shown, and else asked for when it is opened. */
   showMarker(node: Node, marker: ObjectVersion): void {
-    if (node.marker !== undefined && !isSameVersion(node.marker, marker)) node.known = undefined
+    if (node.isChanging) return
     node.marker = marker
-    if (node.known === undefined) this.#learn(node, marker)
+    const known = this.knowledge.known.find(marker)
+    if (known === undefined) node.known = undefined
+    else if (!isDeepStrictEqual(known.metadata, node.known?.metadata)) this.#learn(node, marker)
   }
 
   /** Knows the attributes of a folder whose listing has begun; ESTALE where they are others than what was shown. */

@@ -10,6 +10,8 @@ import type {
   DeleteResult,
   GetOptions,
   GetResult,
+  ListOptions,
+  ListPage,
   ObjectInfo,
   ObjectStore,
   PrepareReadOptions,
@@ -60,6 +62,10 @@ export class GatedStore extends StoreLayer {
 
   override get(key: string, options?: GetOptions): Promise<GetResult> {
     return this.pass('get', () => this.inner.get(key, options))
+  }
+
+  override list(options?: ListOptions): Promise<ListPage> {
+    return this.pass('list', () => this.inner.list(options))
   }
 
   override async prepareRead(key: string, range: ByteRange, options?: PrepareReadOptions): Promise<ReadPlan> {
