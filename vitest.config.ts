@@ -6,7 +6,7 @@ export default defineConfig({
     env: { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' },
     globalSetup: ['test/support/global-setup.ts'],
     projects: [
-      { extends: true, test: { name: 'unit', include: ['test/{unit,house,model}/**/*.test.ts'] } },
+      { extends: true, test: { name: 'unit', include: ['test/{unit,house,model}/**/*.test.ts'], testTimeout: 30_000 } },
       {
         extends: true,
         test: { name: 'stores', include: ['test/stores/**/*.test.ts'], testTimeout: 30_000, hookTimeout: 60_000 },
