@@ -161,7 +161,7 @@ const kill = onHandle('kill', fc.constantFrom(9, 15), async (handle, signal, mod
   file.writers -= 1
   if (file.writers > 0) return
   // Who was killed before a byte was written has left nothing.
-  if (file.content.length === 0) model.keptFiles -= file.isUnlinked ? 0 : 1
+  if (file.content.length === 0) file.isWritten = false
   model.giveUp(file)
 })
 

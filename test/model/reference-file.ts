@@ -41,6 +41,8 @@ export class ReferenceFile {
   absence: 'exclusive' | 'believed' | undefined
   isDirty = false
   isContentDirty = false
+  /** Programs have put something into it since the last commit, which is kept where it can't be stored. */
+  isWritten = false
   /** Where what was only appended begins; undefined if there were other changes. */
   appendedFrom: number | undefined
   isUnlinked = false
@@ -79,6 +81,7 @@ export class ReferenceFile {
       this.absence = undefined
       this.appendedFrom = this.content.length
       this.isContentDirty = false
+      this.isWritten = false
     }
     this.writers += 1
   }
@@ -127,6 +130,7 @@ export class ReferenceFile {
   #changed(now: Timestamp): void {
     this.isDirty = true
     this.isContentDirty = true
+    this.isWritten = true
     this.appendedFrom = undefined
     this.modified(now)
   }

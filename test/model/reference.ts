@@ -129,12 +129,13 @@ export class Reference {
     file.borrowed.clear()
     if (file.isContentDirty) file.appendedFrom = file.content.length
     file.isContentDirty = false
+    file.isWritten = false
     this.settle()
   }
 
   /** The last writer has gone and what it wrote is not stored. */
   giveUp(file: ReferenceFile): void {
-    if (file.isContentDirty && !file.isUnlinked) this.keptFiles += 1
+    if (file.isContentDirty && file.isWritten && !file.isUnlinked) this.keptFiles += 1
     file.isDirty = false
     file.isContentDirty = false
     file.borrowed.clear()
