@@ -1,7 +1,7 @@
 /**
  * File names and the components of keys, both ways; statement 8 of doc/SEMANTICS.md shows the scheme with examples.
  *
- * A *component* is what stands between two slashes of a key: any well-formed text without `/`, also none at all. A
+ * A *component* is what stands between two slashes of a key: well-formed text without `/`, also none at all. A
  * *name* is 1 to 255 bytes without `/` and NUL, neither `.` nor `..`. Ordinary ones are the same. The rest is shown
  * behind the one escape character, and whatever looks like that without being it has one escape character more:
  *

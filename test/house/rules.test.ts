@@ -25,6 +25,6 @@ it('only src/fuse names /dev/fuse', () => {
   expect(pathsOf(file => code(file).includes('/dev/fuse') && !file.path.startsWith('fuse/'))).toEqual([])
 })
 
-it('nothing is left for later and no machine is named', () => {
+it('nothing is left for later', () => {
   expect(pathsOf(file => /\b(TODO|FIXME|XXX)\b/.test(file.text))).toEqual([])
 })

@@ -56,7 +56,7 @@ export interface LocalStoreOptions {
   readonly create?: boolean | undefined
   /** False: side files even where the disk has extended attributes. Default true. */
   readonly useXattrs?: boolean | undefined
-  /** Default 1: any part size. */
+  /** The least size of a part but the last. Default 1. */
   readonly minPartBytes?: number | undefined
   /** Names of the folders listed last that are remembered, so that paging through a large one is fast. Default 200,000. */
   readonly maxRememberedNames?: number | undefined
