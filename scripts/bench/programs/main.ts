@@ -2,9 +2,9 @@ import { closeSync, fsyncSync, openSync, readSync, statSync, writeSync } from 'n
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
+import { pseudoRandomPool } from '../../servers/s3/pseudo-random.js'
 import { digestsBelow } from './digests.js'
 import { runLoad } from './load.js'
-import { pseudoRandomPool } from './pool.js'
 import { numbered, offsets } from './sequences.js'
 
 /** One program: it takes its words and gives what is printed as JSON. Times are its own, without its start. */
@@ -31,7 +31,7 @@ const PROGRAMS: Readonly<Record<string, Program>> = {
 
 /** A new file, in writes of 1 MiB, until close has returned. */
 function write(file = '', sizeBytes = ''): unknown {
-  const pool = pseudoRandomPool()
+  const pool = pseudoRandomPool(0x2545f491)
   const pieces = Array.from({ length: Math.ceil(Number(sizeBytes) / PIECE_BYTES) }, (_, index) => {
     const start = (index * 7919 * 64) % (pool.byteLength - PIECE_BYTES)
     return pool.subarray(start, start + Math.min(PIECE_BYTES, Number(sizeBytes) - index * PIECE_BYTES))

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { type Bucket, fromBytes, toBytes } from './bucket.js'
 import { Content } from './content.js'
+import { POOL_BYTES, pseudoRandomPool } from './pseudo-random.js'
 
 /** Objects to be made by the server itself, at once and without taking memory for their bytes. */
 export interface FillRequest {
@@ -27,7 +28,6 @@ export interface ObjectDigest {
 }
 
 /** Bytes that look random; every filled object is made of views of them, each at another place. */
-const POOL_BYTES = 16 * 1024 ** 2
 const PIECE_BYTES = 1024 ** 2
 /** Larger ones have the ETag of a multipart upload, so that nobody takes it for an MD5. */
 const MD5_LIMIT_BYTES = 4 * 1024 ** 2
@@ -65,7 +65,7 @@ export function digestsOf(bucket: Bucket, { prefix }: DigestRequest): readonly O
 }
 
 function pseudoRandom(sizeBytes: number, seed: number): Content {
-  pool ??= makePool()
+  pool ??= pseudoRandomPool(0x9e3779b9)
   const pieces: Buffer[] = []
   let state = seed >>> 0
   for (let left = sizeBytes; left > 0; left -= PIECE_BYTES) {
@@ -75,19 +75,6 @@ function pseudoRandom(sizeBytes: number, seed: number): Content {
     pieces.push(pool.subarray(start, start + length))
   }
   return new Content(pieces)
-}
-
-/** xorshift32 (G. Marsaglia, "Xorshift RNGs", 2003). */
-function makePool(): Buffer {
-  const words = new Uint32Array(POOL_BYTES / 4)
-  let state = 0x9e3779b9
-  for (let index = 0; index < words.length; index++) {
-    state ^= state << 13
-    state ^= state >>> 17
-    state ^= state << 5
-    words[index] = state
-  }
-  return Buffer.from(words.buffer)
 }
 
 function etagOf(content: Content, seed: number, number: number): string {
