@@ -1,19 +1,8 @@
 import { ALL_TYPES, type CallCase, type CallTests, type FileType, NON_FOLDERS } from '../call-case.js'
-import { MEMBER, OTHER, OWNER, ROOT } from '../system-calls.js'
+import { MEMBER, OTHER, OWNER } from '../system-calls.js'
+import { STICKY } from './sticky.js'
 
 const gone = (type: FileType) => (type === 'folder' ? 'rmdir' : 'unlink')
-
-/** Who owns the sticky folder, who owns what is in it, and whether OWNER may remove it. */
-const STICKY = [
-  [OWNER, OWNER, true],
-  [OWNER, ROOT, true],
-  [OWNER, OTHER, true],
-  [ROOT, OWNER, true],
-  [OTHER, OWNER, true],
-  [ROOT, ROOT, false],
-  [OTHER, OTHER, false],
-  [ROOT, OTHER, false],
-] as const
 
 async function fill(t: CallCase, path: string, text: string): Promise<void> {
   const descriptor = await t.open(path, 'O_CREAT|O_WRONLY|O_TRUNC')

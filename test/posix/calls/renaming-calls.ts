@@ -1,16 +1,6 @@
 import { ALL_TYPES, type CallCase, type CallTests, NON_FOLDERS, type Status } from '../call-case.js'
-import { type Identity, OTHER, OWNER, ROOT } from '../system-calls.js'
-
-/** Who owns the sticky folder, who owns what is in it, and whether OWNER may move or replace that. */
-const STICKY: readonly (readonly [Identity, Identity, boolean])[] = [
-  [OWNER, OWNER, true],
-  [OWNER, ROOT, true],
-  [OWNER, OTHER, true],
-  [ROOT, OWNER, true],
-  [OTHER, OWNER, true],
-  [ROOT, ROOT, false],
-  [OTHER, OTHER, false],
-]
+import { type Identity, OTHER, OWNER } from '../system-calls.js'
+import { STICKY } from './sticky.js'
 
 /** What a rename must leave as it is. */
 function kept({ type, mode, uid, gid, size, ino, device, mtime }: Status): Partial<Status> {
