@@ -112,14 +112,15 @@ const mkdir = folder.map(
 
 const rmdir = folder.map(
   at =>
-    new Command(`rmdir ${at}`, async (model, { driver }) => {
-      const done = await driver.remove(at, 'rmdir')
+    new Command(`rmdir ${at}`, async (model, world) => {
+      const done = await world.driver.remove(at, 'rmdir')
       if (failsWith(done, model.parentFault(at))) return
       const found = model.at(at)
       if (failsWith(done, 'file' in found ? 'ENOTDIR' : 'errno' in found ? found.errno : undefined)) return
       if (failsWith(done, model.names(at).length > 0 ? 'ENOTEMPTY' : undefined)) return
       succeeds(done)
       model.rmdir(at)
+      await settle(model, world, false)
     }),
 )
 
