@@ -18,6 +18,7 @@ import { type CallContext, type Entry, type OpenFlags, ROOT_NODE, type SetAttrib
 import { RenameJournal } from '../../src/fs/rename-journal.js'
 import { resumeRenames } from '../../src/fs/resume-renames.js'
 import { StagingArea } from '../../src/fs/staging.js'
+import { endsWithTest } from './ends-with-test.js'
 
 const MIB = 1024 * 1024
 
@@ -290,6 +291,11 @@ export class Harness {
   async putOutside(key: string, data: string): Promise<void> {
     await this.store.put(key, Buffer.from(data))
   }
+}
+
+/** A filesystem that ends with the test. */
+export async function harness(options: HarnessOptions = {}): Promise<Harness> {
+  return endsWithTest(await Harness.open(options))
 }
 
 export function openFlags(flags: Partial<OpenFlags>): OpenFlags {

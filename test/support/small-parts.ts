@@ -1,7 +1,8 @@
 import { FaultLayer } from '../../src/backend/layers/fault-layer.js'
 import { FaultRules } from '../../src/backend/layers/fault-rules.js'
 import { openMemoryStore } from '../../src/backend/memory/memory-store.js'
-import { Harness, type HarnessOptions } from './filesystem-harness.js'
+import { endsWithTest } from './ends-with-test.js'
+import { type Harness, type HarnessOptions, harness } from './filesystem-harness.js'
 import { GatedStore } from './gated-store.js'
 import { WriterHarness } from './writer-harness.js'
 
@@ -17,16 +18,17 @@ function memoryStore() {
   return openMemoryStore(`small-parts-${process.pid}-${buckets}`, { minPartBytes: PART })
 }
 
-/** A mount whose store can be held and made to fail. */
-export async function openSmallParts(options: HarnessOptions = {}) {
+/** A mount whose store can be held and made to fail; it ends with the test. */
+export async function gated(options: HarnessOptions = {}) {
   const rules = new FaultRules([])
   const store = new GatedStore(new FaultLayer(memoryStore(), rules))
-  const h = await Harness.open({ partSizeBytes: PART, ...options, store })
+  const h = await harness({ partSizeBytes: PART, ...options, store })
   return { h, store, rules }
 }
 
-export function openSmallWriters(): Promise<WriterHarness> {
-  return WriterHarness.open(memoryStore(), { partBytes: PART })
+/** They end with the test. */
+export async function writers(): Promise<WriterHarness> {
+  return endsWithTest(await WriterHarness.open(memoryStore(), { partBytes: PART }))
 }
 
 /** As a program does that copies. */

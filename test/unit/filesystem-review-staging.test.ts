@@ -1,35 +1,15 @@
 import { mkdir, open, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { SILENT } from '../../src/backend/log.js'
 import { KeptFiles } from '../../src/fs/kept-files.js'
 import { abortLeftUploads } from '../../src/fs/left-uploads.js'
 import { StagingArea } from '../../src/fs/staging.js'
 import { StagingFile } from '../../src/fs/staging-file.js'
 import { pattern } from '../support/bytes.js'
-import type { HarnessOptions } from '../support/filesystem-harness.js'
-import { openSmallParts, openSmallWriters, PART, storedBytes, writeAll } from '../support/small-parts.js'
+import { gated, PART, storedBytes, writeAll, writers } from '../support/small-parts.js'
 
 const MIB = 1024 * 1024
-
-let opened: { close(): Promise<void> }[] = []
-
-async function gated(options: HarnessOptions = {}) {
-  const made = await openSmallParts(options)
-  opened.push(made.h)
-  return made
-}
-
-async function writers() {
-  const h = await openSmallWriters()
-  opened.push(h)
-  return h
-}
-
-afterEach(async () => {
-  for (const one of opened) await one.close()
-  opened = []
-})
 
 describe('a streamed file that staging has no room for', () => {
   it('is stored whole, or can not grow by what it was not written', async () => {

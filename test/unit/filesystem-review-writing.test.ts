@@ -1,30 +1,10 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { pattern } from '../support/bytes.js'
-import type { HarnessOptions } from '../support/filesystem-harness.js'
-import { openSmallParts, openSmallWriters, PART, storedBytes, writeAll } from '../support/small-parts.js'
+import { gated, PART, storedBytes, writeAll, writers } from '../support/small-parts.js'
 
 const MIB = 1024 * 1024
-
-let opened: { close(): Promise<void> }[] = []
-
-async function gated(options: HarnessOptions = {}) {
-  const made = await openSmallParts(options)
-  opened.push(made.h)
-  return made
-}
-
-async function writers() {
-  const h = await openSmallWriters()
-  opened.push(h)
-  return h
-}
-
-afterEach(async () => {
-  for (const one of opened) await one.close()
-  opened = []
-})
 
 /** As many turns as calls that wait for nothing but each other, and for files of this disk, can take. */
 async function turns(): Promise<void> {
