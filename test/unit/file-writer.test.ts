@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import fc from 'fast-check'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { FaultLayer } from '../../src/backend/layers/fault-layer.js'
 import { FaultRules } from '../../src/backend/layers/fault-rules.js'
 import { Meter } from '../../src/backend/layers/meter.js'
@@ -10,12 +10,12 @@ import { copyRange } from '../../src/fs/copy-range.js'
 import type { FileWriter } from '../../src/fs/file-writer.js'
 import { seekStored } from '../../src/fs/pieces.js'
 import { pattern } from '../support/bytes.js'
+import { endsWithTest } from '../support/ends-with-test.js'
 import { GatedStore } from '../support/gated-store.js'
 import { keeping, WriterHarness } from '../support/writer-harness.js'
 
 /** Parts are so small here that a file of a few hundred bytes has many. */
 const PART = 32
-let opened: WriterHarness[] = []
 let buckets = 0
 
 async function harness(options: { maxStagingBytes?: number } = {}) {
@@ -23,14 +23,9 @@ async function harness(options: { maxStagingBytes?: number } = {}) {
   const meter = new Meter()
   const store = openMemoryStore(`writer-${buckets}`, { minPartBytes: PART })
   const h = await WriterHarness.open(new MeteringLayer(store, meter), { partBytes: PART, ...options })
-  opened.push(h)
+  endsWithTest(h)
   return Object.assign(h, { meter })
 }
-
-afterEach(async () => {
-  for (const h of opened) await h.close()
-  opened = []
-})
 
 function copyBetween(
   h: WriterHarness,
@@ -315,8 +310,7 @@ describe('appends to what others change at the same time', () => {
     buckets += 1
     const rules = new FaultRules([{ operations: ['put'], nth: 2, fault: { kind: 'unavailable', when: 'after' } }])
     const inner = openMemoryStore(`writer-${buckets}`, { minPartBytes: PART })
-    const h = await WriterHarness.open(new FaultLayer(inner, rules), { partBytes: PART })
-    opened.push(h)
+    const h = endsWithTest(await WriterHarness.open(new FaultLayer(inner, rules), { partBytes: PART }))
     await h.store.put('log', Buffer.from('old '))
     const writer = await h.writer('log')
     await writer.append(Buffer.from('mine'))
@@ -330,8 +324,7 @@ describe('appends to what others change at the same time', () => {
     buckets += 1
     const inner = openMemoryStore(`writer-${buckets}`, { minPartBytes: PART })
     const gated = new GatedStore(inner)
-    const h = await WriterHarness.open(gated, { partBytes: PART })
-    opened.push(h)
+    const h = endsWithTest(await WriterHarness.open(gated, { partBytes: PART }))
     await inner.put('log', Buffer.from('old'))
     const writer = await h.writer('log')
     await writer.append(Buffer.from('mine'))

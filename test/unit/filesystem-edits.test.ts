@@ -1,29 +1,17 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { StoreLayer } from '../../src/backend/layers/store-layer.js'
 import { UploadLayer } from '../../src/backend/layers/upload-layer.js'
 import { openMemoryStore } from '../../src/backend/memory/memory-store.js'
 import type { Capabilities, CompletedPart, ObjectStore, Upload } from '../../src/backend/object-store.js'
 import { pattern } from '../support/bytes.js'
-import { Harness, type HarnessOptions } from '../support/filesystem-harness.js'
+import { type Harness, harness } from '../support/filesystem-harness.js'
 import { GatedStore } from '../support/gated-store.js'
 import { grownBytes, RopeStore } from '../support/rope-store.js'
 
 const MIB = 1024 * 1024
 const GIB = 1024 * MIB
-let open: Harness[] = []
-
-async function harness(options: HarnessOptions = {}): Promise<Harness> {
-  const made = await Harness.open(options)
-  open.push(made)
-  return made
-}
-
-afterEach(async () => {
-  for (const one of open) await one.close()
-  open = []
-})
 
 /** A store whose server ignores the condition of a copy: the store asks for the source before each. */
 class CheckedCopies extends StoreLayer {

@@ -1,32 +1,14 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { FaultLayer } from '../../src/backend/layers/fault-layer.js'
 import { FaultRules } from '../../src/backend/layers/fault-rules.js'
 import { LimitsLayer } from '../../src/backend/layers/limits-layer.js'
 import { openMemoryStore } from '../../src/backend/memory/memory-store.js'
-import { Harness, type HarnessOptions } from '../support/filesystem-harness.js'
+import { pattern } from '../support/bytes.js'
+import { harness } from '../support/filesystem-harness.js'
 
 const MIB = 1024 * 1024
-let open: Harness[] = []
-
-async function harness(options: HarnessOptions = {}): Promise<Harness> {
-  const made = await Harness.open(options)
-  open.push(made)
-  return made
-}
-
-afterEach(async () => {
-  for (const one of open) await one.close()
-  open = []
-})
-
-/** Bytes that differ from place to place, so that a shift shows. */
-function pattern(sizeBytes: number, seed = 1): Buffer {
-  const bytes = Buffer.alloc(sizeBytes)
-  for (let i = 0; i + 4 <= sizeBytes; i += 4) bytes.writeUInt32LE(((i + seed) * 2654435761) >>> 0, i)
-  return bytes
-}
 
 describe('writing', () => {
   it('publishes a small file at close with one PUT, and not before', async () => {

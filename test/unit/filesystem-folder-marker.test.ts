@@ -1,22 +1,16 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, expect, it, onTestFinished } from 'vitest'
+import { expect, it, onTestFinished } from 'vitest'
 import { openLocalStore } from '../../src/backend/local/local-store.js'
 import { SILENT } from '../../src/backend/log.js'
-import { Harness } from '../support/filesystem-harness.js'
-
-const open: Harness[] = []
-afterEach(async () => {
-  await Promise.all(open.splice(0).map(h => h.close()))
-})
+import { harness } from '../support/filesystem-harness.js'
 
 it('a folder that the kernel has forgotten shows what this mount set last, though its listing is older', async () => {
   // Its ETags tell markers apart.
   const folder = await mkdtemp(join(tmpdir(), 'mount-bucket-test-'))
   onTestFinished(() => rm(folder, { recursive: true }))
-  const h = await Harness.open({ store: await openLocalStore(folder, { log: SILENT }) })
-  open.push(h)
+  const h = await harness({ store: await openLocalStore(folder, { log: SILENT }) })
   await h.mkdir('d')
   await h.putOutside('d/f', 'text')
   // Known from here on: the folder's own object as it is now.

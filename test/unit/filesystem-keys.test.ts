@@ -1,18 +1,7 @@
 import fc from 'fast-check'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { type CallContext, ROOT_NODE } from '../../src/fs/operations.js'
-import { Harness, openFlags } from '../support/filesystem-harness.js'
-
-const open: Harness[] = []
-afterEach(async () => {
-  await Promise.all(open.splice(0).map(h => h.close()))
-})
-
-async function harness(): Promise<Harness> {
-  const h = await Harness.open()
-  open.push(h)
-  return h
-}
+import { type Harness, harness, openFlags } from '../support/filesystem-harness.js'
 
 const context: CallContext = { uid: 1000, gid: 1000, pid: 1, umask: 0, signal: new AbortController().signal }
 
@@ -145,8 +134,7 @@ describe('every key has a path', () => {
         await h.write(opened.handle, 0, Buffer.from('x'))
         await h.closeFile(opened.handle)
         expect((await list(h, ROOT_NODE)).map(one => one.name)).toEqual([bytes])
-        const other = await Harness.open({ store: h.store })
-        open.push(other)
+        const other = await harness({ store: h.store })
         expect((await list(other, ROOT_NODE)).map(one => one.name)).toEqual([bytes])
       }),
       { numRuns: 300 },

@@ -1,23 +1,16 @@
-import { afterEach, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { openMemoryStore } from '../../src/backend/memory/memory-store.js'
 import { KnownVersions } from '../../src/cache/known-versions.js'
 import { ROOT_NODE } from '../../src/fs/operations.js'
-import { Harness, type HarnessOptions } from '../support/filesystem-harness.js'
+import { type Harness, type HarnessOptions, harness } from '../support/filesystem-harness.js'
 
 /** What `npm run test:model` has found. */
-let open: Harness[] = []
 let buckets = 0
 
-async function harness(options: HarnessOptions = {}): Promise<Harness> {
-  const made = await Harness.open({ metadataTtlMs: 0, ...options })
-  open.push(made)
-  return made
+/** A filesystem that asks the store every time. */
+function asking(options: HarnessOptions = {}): Promise<Harness> {
+  return harness({ metadataTtlMs: 0, ...options })
 }
-
-afterEach(async () => {
-  for (const one of open) await one.close()
-  open = []
-})
 
 /** A filesystem whose knowledge of versions has the clock of its store. */
 async function clocked(): Promise<Harness> {
@@ -25,12 +18,12 @@ async function clocked(): Promise<Harness> {
   const nowMs = () => h?.nowMs ?? 1_700_000_000_000
   buckets += 1
   const store = openMemoryStore(`model-regressions-${buckets}`, { nowMs })
-  h = await harness({ store, known: new KnownVersions(1000, { nowMs, ttlMs: 0 }) })
+  h = await asking({ store, known: new KnownVersions(1000, { nowMs, ttlMs: 0 }) })
   return h
 }
 
 it('a renamed file that others made keeps its time', async () => {
-  const h = await harness()
+  const h = await asking()
   await h.putOutside('a', 'others')
   const before = (await h.walk('a')).attributes.mtime
   h.nowMs += 60_000
@@ -61,7 +54,7 @@ it('an edit does not put back the attributes that another machine has changed si
 })
 
 it('a folder is there while a file in it is not stored yet, though others have emptied it', async () => {
-  const h = await harness()
+  const h = await asking()
   await h.putOutside('d/e/others', 'x')
   const { handle } = await h.create('d/e/mine')
   await h.store.delete([{ key: 'd/e/others' }])
@@ -73,7 +66,7 @@ it('a folder is there while a file in it is not stored yet, though others have e
 })
 
 it('a folder that this mount has emptied does not come back when a file has taken its name', async () => {
-  const h = await harness()
+  const h = await asking()
   await h.putOutside('d/a', 'x')
   await h.unlink('d/a')
   await h.putOutside('d', 'a file')
@@ -83,7 +76,7 @@ it('a folder that this mount has emptied does not come back when a file has take
 })
 
 it('a folder that others have emptied is there again as soon as a file of this mount is stored in it', async () => {
-  const h = await harness({ metadataTtlMs: 10_000 })
+  const h = await harness()
   await h.putOutside('d/others', 'x')
   const { handle } = await h.create('d/mine')
   await h.store.delete([{ key: 'd/others' }])
@@ -94,7 +87,7 @@ it('a folder that others have emptied is there again as soon as a file of this m
 })
 
 it('a change of a folder’s attributes never takes the place of bytes that others stored under its own key', async () => {
-  const h = await harness()
+  const h = await asking()
   await h.mkdir('d')
   await h.putOutside('d/', 'bytes')
   await expect(h.setattr('d', { mode: 0o700 })).rejects.toThrow('EPERM')
@@ -102,7 +95,7 @@ it('a change of a folder’s attributes never takes the place of bytes that othe
 })
 
 it('a write of no byte moves no time', async () => {
-  const h = await harness()
+  const h = await asking()
   await h.writeFile('a', 'bytes')
   const before = (await h.walk('a')).attributes.mtime
   h.nowMs += 60_000
@@ -113,7 +106,7 @@ it('a write of no byte moves no time', async () => {
 })
 
 it('what was appended to a file does not go into a pipe that has its name by now', async () => {
-  const h = await harness()
+  const h = await asking()
   await h.writeFile('a', 'one')
   const handle = await h.open('a', { write: true, append: true })
   await h.write(handle, 3, Buffer.from('two'))
@@ -123,7 +116,7 @@ it('what was appended to a file does not go into a pipe that has its name by now
 })
 
 it('a folder is listed once when the object beside it is removed while the list is read', async () => {
-  const h = await harness()
+  const h = await asking()
   await h.mkdir('a')
   await h.putOutside('a', 'beside')
   await h.putOutside('b', 'x')
@@ -148,7 +141,7 @@ it('a folder is listed once when the object beside it is removed while the list 
 })
 
 it('the object beside a folder does not vanish when the folder changes after an older listing', async () => {
-  const h = await harness({ metadataTtlMs: 10_000 })
+  const h = await harness()
   await h.mkdir('a')
   await h.list('')
   await h.putOutside('a', 'beside')

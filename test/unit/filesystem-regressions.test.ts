@@ -1,24 +1,18 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { FaultLayer } from '../../src/backend/layers/fault-layer.js'
 import { FaultRules } from '../../src/backend/layers/fault-rules.js'
 import { StoreLayer } from '../../src/backend/layers/store-layer.js'
 import { openMemoryStore } from '../../src/backend/memory/memory-store.js'
 import type { Capabilities, ListOptions } from '../../src/backend/object-store.js'
-import { Harness, type HarnessOptions, openFlags } from '../support/filesystem-harness.js'
+import { pattern } from '../support/bytes.js'
+import { type Harness, type HarnessOptions, harness, openFlags } from '../support/filesystem-harness.js'
 import { GatedStore } from '../support/gated-store.js'
 
 const MIB = 1024 * 1024
 const KIB = 1024
-let open: Harness[] = []
 let buckets = 0
-
-async function harness(options: HarnessOptions = {}): Promise<Harness> {
-  const made = await Harness.open(options)
-  open.push(made)
-  return made
-}
 
 function memory() {
   buckets += 1
@@ -35,18 +29,6 @@ async function faulty(options: HarnessOptions = {}): Promise<{ h: Harness; rules
   const rules = new FaultRules([])
   const h = await harness({ store: new FaultLayer(memory(), rules), partSizeBytes: 4 * KIB, ...options })
   return { h, rules }
-}
-
-afterEach(async () => {
-  for (const one of open) await one.close()
-  open = []
-})
-
-/** Bytes that differ from place to place, so that a shift shows. */
-function pattern(sizeBytes: number, seed = 1): Buffer {
-  const bytes = Buffer.alloc(sizeBytes)
-  for (let i = 0; i + 4 <= sizeBytes; i += 4) bytes.writeUInt32LE(((i + seed) * 2654435761) >>> 0, i)
-  return bytes
 }
 
 async function bytesOf(h: Harness, key: string): Promise<Buffer> {

@@ -1,25 +1,14 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { FaultLayer } from '../../src/backend/layers/fault-layer.js'
 import { FaultRules } from '../../src/backend/layers/fault-rules.js'
 import { StoreLayer } from '../../src/backend/layers/store-layer.js'
 import { openMemoryStore } from '../../src/backend/memory/memory-store.js'
 import type { CopyOptions, ObjectTraits, WriteResult } from '../../src/backend/object-store.js'
-import { Harness, type HarnessOptions } from '../support/filesystem-harness.js'
+import { type Harness, harness } from '../support/filesystem-harness.js'
 
-const harnesses: Harness[] = []
 let buckets = 0
-
-async function harness(options: HarnessOptions = {}): Promise<Harness> {
-  const made = await Harness.open(options)
-  harnesses.push(made)
-  return made
-}
-
-afterEach(async () => {
-  for (const made of harnesses.splice(0)) await made.close()
-})
 
 const newStore = () => openMemoryStore(`rename-files-${++buckets}`)
 const EXCHANGE = { noReplace: false, exchange: true }

@@ -1,27 +1,15 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { FaultLayer } from '../../src/backend/layers/fault-layer.js'
 import { FaultRules } from '../../src/backend/layers/fault-rules.js'
 import { type Log, SILENT } from '../../src/backend/log.js'
 import { openMemoryStore } from '../../src/backend/memory/memory-store.js'
 import { openBareStore, parseStorageUrl } from '../../src/backend/registry.js'
 import type { DirectoryEntry } from '../../src/fs/operations.js'
-import { Harness, type HarnessOptions } from '../support/filesystem-harness.js'
+import { type Harness, type HarnessOptions, harness } from '../support/filesystem-harness.js'
 import { GatedStore } from '../support/gated-store.js'
-
-const harnesses: Harness[] = []
-
-async function harness(options: HarnessOptions = {}): Promise<Harness> {
-  const made = await Harness.open(options)
-  harnesses.push(made)
-  return made
-}
-
-afterEach(async () => {
-  for (const made of harnesses.splice(0)) await made.close()
-})
 
 let buckets = 0
 const newStore = () => openMemoryStore(`rename-folders-${++buckets}`)

@@ -1,23 +1,16 @@
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { FaultLayer } from '../../src/backend/layers/fault-layer.js'
 import { FaultRules } from '../../src/backend/layers/fault-rules.js'
 import { openMemoryStore } from '../../src/backend/memory/memory-store.js'
-import { Harness, type HarnessOptions } from '../support/filesystem-harness.js'
+import { type Harness, type HarnessOptions, harness } from '../support/filesystem-harness.js'
 import { GatedStore } from '../support/gated-store.js'
 
-const harnesses: Harness[] = []
 let buckets = 0
 
 async function gated(options: HarnessOptions = {}) {
   const store = new GatedStore(openMemoryStore(`rename-writers-${++buckets}`))
-  const h = await Harness.open({ ...options, store })
-  harnesses.push(h)
-  return { store, h }
+  return { store, h: await harness({ ...options, store }) }
 }
-
-afterEach(async () => {
-  for (const made of harnesses.splice(0)) await made.close()
-})
 
 const PART = 5 * 1024 * 1024
 
@@ -82,8 +75,7 @@ describe('files below a folder that is renamed', () => {
   it('do not hold it up for ever when removing one of them fails', async () => {
     const rules = new FaultRules([])
     const store = new GatedStore(new FaultLayer(openMemoryStore(`rename-writers-${++buckets}`), rules))
-    const h = await Harness.open({ store })
-    harnesses.push(h)
+    const h = await harness({ store })
     await h.putOutside('a/f', 'content')
     const handle = await h.open('a/f', { write: true })
     await h.write(handle, 0, Buffer.from('C'))

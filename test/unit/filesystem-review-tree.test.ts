@@ -1,21 +1,14 @@
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { openMemoryStore } from '../../src/backend/memory/memory-store.js'
 import { FolderTimes } from '../../src/cache/folder-times.js'
 import { KnownVersions } from '../../src/cache/known-versions.js'
 import { MetadataCache } from '../../src/cache/metadata-cache.js'
 import { errnoOf } from '../../src/fs/fs-error.js'
 import { ROOT_NODE } from '../../src/fs/operations.js'
-import { Harness, type HarnessOptions, openFlags } from '../support/filesystem-harness.js'
+import { type Harness, type HarnessOptions, harness, openFlags } from '../support/filesystem-harness.js'
 import { GatedStore } from '../support/gated-store.js'
 
-let open: Harness[] = []
 let buckets = 0
-
-async function harness(options: HarnessOptions = {}): Promise<Harness> {
-  const made = await Harness.open(options)
-  open.push(made)
-  return made
-}
 
 /** A filesystem whose store holds single calls. */
 async function gated(options: HarnessOptions = {}): Promise<{ h: Harness; store: GatedStore }> {
@@ -23,11 +16,6 @@ async function gated(options: HarnessOptions = {}): Promise<{ h: Harness; store:
   const store = new GatedStore(openMemoryStore(`review-tree-${buckets}`))
   return { h: await harness({ store, ...options }), store }
 }
-
-afterEach(async () => {
-  for (const one of open) await one.close()
-  open = []
-})
 
 async function settle(): Promise<void> {
   for (let i = 0; i < 5; i++) await new Promise(resolve => setImmediate(resolve))

@@ -1,19 +1,6 @@
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { ROOT_NODE } from '../../src/fs/operations.js'
-import { Harness, type HarnessOptions } from '../support/filesystem-harness.js'
-
-let open: Harness[] = []
-
-async function harness(options: HarnessOptions = {}): Promise<Harness> {
-  const made = await Harness.open(options)
-  open.push(made)
-  return made
-}
-
-afterEach(async () => {
-  for (const one of open) await one.close()
-  open = []
-})
+import { harness } from '../support/filesystem-harness.js'
 
 describe('lookup', () => {
   it('costs two requests cold, sent together, and none while it counts', async () => {

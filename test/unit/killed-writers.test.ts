@@ -1,10 +1,10 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { LogFields } from '../../src/backend/log.js'
 import { openMemoryStore } from '../../src/backend/memory/memory-store.js'
 import type { KeptRecord } from '../../src/fs/kept-files.js'
-import { Harness, type HarnessOptions } from '../support/filesystem-harness.js'
+import { type Harness, harness } from '../support/filesystem-harness.js'
 import { GatedStore } from '../support/gated-store.js'
 
 const SIGKILL = 9
@@ -13,18 +13,6 @@ const SIGPIPE = 13
 const WRITER = 1
 const OTHER = 2
 const MIB = 1024 * 1024
-
-const open: Harness[] = []
-
-afterEach(async () => {
-  for (const h of open.splice(0)) await h.close()
-})
-
-async function harness(options: HarnessOptions = {}): Promise<Harness> {
-  const h = await Harness.open(options)
-  open.push(h)
-  return h
-}
 
 /** What is kept, the bytes as text. */
 async function kept(h: Harness): Promise<readonly (KeptRecord & { readonly text: string })[]> {
