@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { clearAtExit, settingsOrUsage } from '../program.js'
 import { Bucket } from './bucket.js'
 import { startCeph } from './ceph.js'
 import { Leavings } from './leavings.js'
@@ -67,17 +68,11 @@ async function withinLimit<T>(task: Promise<T>): Promise<T> {
   }
 }
 
-function settingsOrUsage(): Settings {
-  try {
-    if (process.getuid?.() !== 0) throw new Error('containers and private mount namespaces need root')
-    return readSettings(process.argv.slice(2))
-  } catch (error) {
-    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`)
-    process.exit(2)
-  }
+function settingsForRoot(words: readonly string[]): Settings {
+  if (process.getuid?.() !== 0) throw new Error('containers and private mount namespaces need root')
+  return readSettings(words)
 }
 
-const settings = settingsOrUsage()
-process.once('exit', () => leavings.clear())
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1))
+const settings = settingsOrUsage(settingsForRoot, USAGE)
+clearAtExit(leavings)
 process.exit((await acceptAll(settings)) ? 0 : 1)

@@ -1,27 +1,15 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Leavings } from '../acceptance/leavings.js'
+import { clearAtExit, settingsOrUsage } from '../program.js'
 import { bench } from './bench.js'
 import { chartOf } from './report/chart.js'
 import { markdownOf } from './report/markdown.js'
-import { type BenchSettings, readSettings, USAGE } from './settings.js'
+import { readSettings, USAGE } from './settings.js'
 
-function settingsOrUsage(): BenchSettings {
-  try {
-    const settings = readSettings(process.argv.slice(2))
-    if (settings !== undefined) return settings
-    console.log(USAGE)
-  } catch (error) {
-    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`)
-    process.exit(2)
-  }
-  process.exit(0)
-}
-
-const settings = settingsOrUsage()
+const settings = settingsOrUsage(readSettings, USAGE)
 const leavings = new Leavings()
-process.once('exit', () => leavings.clear())
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1))
+clearAtExit(leavings)
 
 const report = await bench(settings, leavings, line => console.error(line))
 const markdown = markdownOf(report)

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { BucketMount } from '../acceptance/bucket-mount.js'
 import { Leavings } from '../acceptance/leavings.js'
+import { clearAtExit, settingsOrUsage } from '../program.js'
 import { type ExerciserSettings, readSettings, USAGE } from './settings.js'
 
 /** Compiled, this file is build/scripts/exerciser/main.js. */
@@ -48,16 +49,6 @@ function tail(log: string): string {
   return log.split('\n').slice(-20).join('\n')
 }
 
-function settingsOrUsage(): ExerciserSettings {
-  try {
-    return readSettings(process.argv.slice(2))
-  } catch (error) {
-    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`)
-    process.exit(2)
-  }
-}
-
-const settings = settingsOrUsage()
-process.once('exit', () => leavings.clear())
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1))
+const settings = settingsOrUsage(readSettings, USAGE)
+clearAtExit(leavings)
 process.exit((await exercise(settings)) ? 0 : 1)

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { settingsOrUsage } from '../program.js'
 
 const USAGE = `npm run test:model -- [--runs NUMBER] [--seed NUMBER] [--path PATH]
 
@@ -31,9 +32,4 @@ async function walk(environment: Readonly<Record<string, string>>): Promise<numb
   return child.exitCode ?? 1
 }
 
-try {
-  process.exitCode = await walk(environmentFrom(process.argv.slice(2)))
-} catch (error) {
-  console.error(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`)
-  process.exitCode = 2
-}
+process.exitCode = await walk(settingsOrUsage(environmentFrom, USAGE))
