@@ -23,9 +23,11 @@ export async function recover(request: RecoverRequest, environment: Environment)
     case 'discard':
       return discard(request.all ? found : pick(found, request.ids), request)
     case 'save':
-      return save(pick(found, request.ids), request, environment)
-    case 'retry':
-      return retry(pick(found, request.ids), request, environment)
+    case 'retry': {
+      const [kept] = pick(found, request.ids) ?? []
+      if (kept === undefined) return EXIT.notFound
+      return (request.action === 'save' ? save : retry)(kept, request, environment)
+    }
   }
 }
 
@@ -95,13 +97,7 @@ async function isAgreed(question: string): Promise<boolean> {
   }
 }
 
-async function save(
-  found: readonly FoundFile[] | undefined,
-  request: RecoverRequest,
-  environment: Environment,
-): Promise<ExitCode> {
-  const [kept] = found ?? []
-  if (kept === undefined) return EXIT.notFound
+async function save(kept: FoundFile, request: RecoverRequest, environment: Environment): Promise<ExitCode> {
   const { file, folder } = kept
   const { force, partial } = request
   const target = resolve(environment.workingFolder, request.file)
@@ -132,13 +128,7 @@ function reportMissing(isGuess: boolean, missingBytes: number, isContent: boolea
   return isContent || (!isGuess && missingBytes === 0) ? EXIT.done : EXIT.failed
 }
 
-async function retry(
-  found: readonly FoundFile[] | undefined,
-  request: RecoverRequest,
-  environment: Environment,
-): Promise<ExitCode> {
-  const [kept] = found ?? []
-  if (kept === undefined) return EXIT.notFound
+async function retry(kept: FoundFile, request: RecoverRequest, environment: Environment): Promise<ExitCode> {
   const { file, folder } = kept
   const { force } = request
   const stopped = new AbortController()
