@@ -69,6 +69,7 @@ export async function mountBucket(configuration: MountConfiguration, hooks: Moun
   const clock = SYSTEM_CLOCK
   const mountPoint = await checkMountPoint(configuration.mountPoint, log)
   const { store, checked, meter } = await openStack(configuration, log)
+  let closeKnowledge = async () => {}
   try {
     await verifyAccess(checked, { write: !mount.readOnly, signal })
     const { area, journal } = await openState(configuration, log)
@@ -85,7 +86,8 @@ export async function mountBucket(configuration: MountConfiguration, hooks: Moun
       kernelReadAheadBytes: mount.kernelReadAheadBytes,
       log,
     })
-    const { known, folderTimes } = await openKnowledge(configuration, log)
+    const { known, folderTimes, close } = await openKnowledge(configuration, log)
+    closeKnowledge = close
     const filesystem = new BucketFilesystem({
       store,
       known,
@@ -129,11 +131,11 @@ export async function mountBucket(configuration: MountConfiguration, hooks: Moun
     if (!mount.readOnly) void abortLeftUploads(store, area, { olderThanMs: data.abortAfterMs, clock, log })
     const ended = running.ended.finally(() => {
       log.info('requests to the store', { ...meter.snapshot() })
-      return Promise.all([store.close(), known.close(), folderTimes.close()]).then(() => undefined)
+      return Promise.all([store.close(), closeKnowledge()]).then(() => undefined)
     })
     return { ended, stop: reason => running.stop(reason) }
   } catch (error) {
-    await store.close()
+    await Promise.all([store.close(), closeKnowledge()])
     throw error
   }
 }
@@ -168,7 +170,9 @@ async function openKnowledge(configuration: MountConfiguration, log: Log) {
   const { data, places } = configuration
   const kept = { maxEntries: data.metadataEntries, folder: places.stateDir, log }
   const known = await KnownVersions.open({ ...kept, nowMs: () => SYSTEM_CLOCK.nowMs(), ttlMs: data.metadataTtlMs })
-  return { known, folderTimes: await FolderTimes.open(kept) }
+  const folderTimes = await FolderTimes.open(kept)
+  const close = () => Promise.all([known.close(), folderTimes.close()]).then(() => undefined)
+  return { known, folderTimes, close }
 }
 
 /** A store for `mount-bucket recover`, beside mounts that may be running. */

@@ -11,6 +11,16 @@ export interface KeptFormat<Value> {
   write(value: Value): unknown
   /** Undefined for what is no such value. */
   read(json: unknown): Value | undefined
+  /** Without it, what a process has left that did not end in order counts as any other. */
+  readonly afterDeath?: AfterDeath<Value>
+}
+
+/** A process that dies takes its latest changes with it, and the file then says what was true before them. */
+interface AfterDeath<Value> {
+  /** What a value counts for when all that happened until `untilMs` (since 1970) stands in the file. */
+  doubted(value: Value, untilMs: number): Value
+  /** Once nothing has changed for so long, the file says so: whoever dies then leaves no doubts. */
+  readonly withinMs: number
 }
 
 export interface KeptMapOptions<Value> {
@@ -20,6 +30,8 @@ export interface KeptMapOptions<Value> {
   readonly log: Log
   /** Default: the system's. */
   readonly timers?: Timers | undefined
+  /** Milliseconds since 1970; default: the system's. */
+  readonly nowMs?: (() => number) | undefined
 }
 
 /** Changes are written together after so long. */
@@ -31,13 +43,17 @@ const MAX_PENDING = 10_000
 /** Lines that are made at a time, so that other work goes on between. */
 const LINES_AT_ONCE = 1000
 
+/** The last line of a process that ended in order. */
+const END = 'end'
+
 /** A shorter file is not worth writing anew. */
 const MIN_COMPACTED_LINES = 200
 
 /**
  * A bounded map, least recently used first out, that a file outlives the process with: a line of JSON, `[name, value]`
  * or `[name]`, for each change, written in the background. It is knowledge that can be had anew: a damaged line is
- * skipped, and a disk that fails is logged once and costs what the file held.
+ * skipped, and a disk that fails is logged once and costs what the file held. Where the format wants to know what a death
+ * left out, a line of milliseconds says until when all changes stand above it, and a last one that the process ended in order.
  *
  * Invariant: one link of `#work` at a time touches the file and none rejects; a change is in the file, in `#pending`, or `#isRewriteDue`.
  */
@@ -51,6 +67,7 @@ export class KeptMap<Value extends object> {
   #lines = 0
   #work: Promise<void> = Promise.resolve()
   #cancelTimer: (() => void) | undefined
+  #cancelMark: (() => void) | undefined
 
   /** Without a file it lives as long as the process. */
   constructor(maxEntries: number, file?: KeptMapOptions<Value>) {
@@ -87,7 +104,8 @@ export class KeptMap<Value extends object> {
   async close(): Promise<void> {
     this.#cancelTimer?.()
     await this.#work
-    await this.#write()
+    await this.#write(true)
+    this.#cancelMark?.()
     this.#isOff = true
   }
 
@@ -97,19 +115,25 @@ export class KeptMap<Value extends object> {
     else this.#isRewriteDue = true
     this.#cancelTimer ??= this.#timers.after(WRITE_DELAY_MS, () => {
       this.#cancelTimer = undefined
-      this.#work = this.#work.then(() => this.#write())
+      this.#writeSoon()
     })
   }
 
-  async #write(): Promise<void> {
+  #writeSoon(): void {
+    this.#work = this.#work.then(() => this.#write())
+  }
+
+  async #write(isEnd = false): Promise<void> {
     if (this.#file === undefined || this.#isOff) return
     const { path, log } = this.#file
     try {
+      const mark = this.#mark(isEnd)
       const names = [...this.#pending]
       this.#pending.clear()
       if (this.#lines + names.length > Math.max(2 * this.#entries.size, MIN_COMPACTED_LINES)) this.#isRewriteDue = true
-      if (this.#isRewriteDue) await this.#rewrite(path)
-      else if (names.length > 0) await this.#append(path, names)
+      if (this.#isRewriteDue) await this.#rewrite(path, mark)
+      else await this.#append(path, names, mark)
+      if (names.length > 0) this.#markLater()
     } catch (error) {
       this.#isOff = true
       this.#pending.clear()
@@ -122,13 +146,25 @@ export class KeptMap<Value extends object> {
     }
   }
 
-  async #append(path: string, names: readonly string[]): Promise<void> {
-    for (let at = 0; at < names.length; at += LINES_AT_ONCE)
-      await appendFile(path, this.#text(names.slice(at, at + LINES_AT_ONCE)), { mode: 0o600 })
-    this.#lines += names.length
+  /** The line that says until when all changes stand above it: what changes from here on may not. */
+  #mark(isEnd: boolean): string {
+    const { format, nowMs = Date.now } = this.#file ?? {}
+    return format?.afterDeath === undefined ? '' : `${JSON.stringify(isEnd ? END : nowMs())}\n`
   }
 
-  async #rewrite(path: string): Promise<void> {
+  #markLater(): void {
+    const { afterDeath } = this.#file?.format ?? {}
+    if (afterDeath === undefined) return
+    this.#cancelMark?.()
+    this.#cancelMark = this.#timers.after(afterDeath.withinMs, () => this.#writeSoon())
+  }
+
+  async #append(path: string, names: readonly string[], mark: string): Promise<void> {
+    for (const text of this.#texts(names, mark)) await appendFile(path, text, { mode: 0o600 })
+    this.#lines += names.length + (mark === '' ? 0 : 1)
+  }
+
+  async #rewrite(path: string, mark: string): Promise<void> {
     this.#isRewriteDue = false
     // Least recently used first, as they were written: so the bound drops the right ones when the file is read.
     const names = [...this.#entries.rkeys()]
@@ -137,13 +173,17 @@ export class KeptMap<Value extends object> {
     const file = await open(temporary, 'wx', 0o600)
     try {
       await file.writeFile(`${JSON.stringify(this.#file?.format.title)}\n`)
-      for (let at = 0; at < names.length; at += LINES_AT_ONCE)
-        await file.appendFile(this.#text(names.slice(at, at + LINES_AT_ONCE)))
+      for (const text of this.#texts(names, mark)) await file.appendFile(text)
     } finally {
       await file.close()
     }
     await rename(temporary, path)
     this.#lines = names.length
+  }
+
+  *#texts(names: readonly string[], mark: string): Generator<string> {
+    for (let at = 0; at < names.length; at += LINES_AT_ONCE) yield this.#text(names.slice(at, at + LINES_AT_ONCE))
+    if (mark !== '') yield mark
   }
 
   /** The lines that say what is true of these names now. */
@@ -162,8 +202,12 @@ export class KeptMap<Value extends object> {
     const isWhole = lines.pop() === ''
     this.#isRewriteDue = !isWhole || parse(lines[0] ?? '') !== format.title
     if (parse(lines[0] ?? '') !== format.title) return
+    let untilMs = Number.NEGATIVE_INFINITY
+    let isEnd = false
     for (const line of lines.slice(1)) {
       const json = parse(line)
+      isEnd = json === END && isWhole
+      if (typeof json === 'number') untilMs = json
       const [name, value] = Array.isArray(json) ? (json as unknown[]) : []
       if (typeof name !== 'string') continue
       const read = value === undefined ? undefined : format.read(value)
@@ -171,6 +215,18 @@ export class KeptMap<Value extends object> {
       else this.#entries.set(name, read)
     }
     this.#lines = lines.length - 1
+    if (!isEnd) this.#doubt(format.afterDeath, untilMs)
+    // From here on it is this process that may die.
+    else await this.#write()
+  }
+
+  #doubt(afterDeath: AfterDeath<Value> | undefined, untilMs: number): void {
+    if (afterDeath === undefined) return
+    for (const name of [...this.#entries.rkeys()]) {
+      const value = this.#entries.peek(name)
+      const doubted = value && afterDeath.doubted(value, untilMs)
+      if (doubted !== undefined && doubted !== value) this.set(name, doubted)
+    }
   }
 }
 

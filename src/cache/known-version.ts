@@ -21,13 +21,26 @@ export interface HeldVersion {
   readonly versionId: string | undefined
   /** Counts no longer than this, and is not kept. Undefined: for ever. */
   readonly untilMs: number | undefined
+  /** A mount that died may have changed it since, without a trace: it counts once the store has told the same. */
+  readonly isDoubtful: boolean
 }
+
+/** A change is noted, and written, at the latest so long after the store has carried it out. */
+const LATE_MS = 120_000
 
 /** Lines of `known-versions.jsonl`. */
 export const KNOWN_VERSION_FORMAT: KeptFormat<HeldVersion> = {
   title: 'mount-bucket known versions 1',
-  write({ version, wrote, lastModifiedMs, versionId, untilMs }) {
-    return untilMs === undefined ? { ...version, wroteAtMs: wrote?.atMs, lastModifiedMs, versionId } : undefined
+  afterDeath: {
+    // A change that came later tells itself apart by its time in the store. So does any change of what was only seen: it
+    // is kept for no other case.
+    doubted: (held, untilMs) =>
+      held.wrote !== undefined && held.wrote.atMs + LATE_MS > untilMs ? { ...held, isDoubtful: true } : held,
+    withinMs: LATE_MS,
+  },
+  write({ version, wrote, lastModifiedMs, versionId, untilMs, isDoubtful }) {
+    if (untilMs !== undefined) return undefined
+    return { ...version, wroteAtMs: wrote?.atMs, lastModifiedMs, versionId, isDoubtful: isDoubtful || undefined }
   },
   read(json) {
     if (!isRecord(json) || !isTexts(json.metadata) || !isTexts(json.headers)) return undefined
@@ -44,6 +57,7 @@ export const KNOWN_VERSION_FORMAT: KeptFormat<HeldVersion> = {
       lastModifiedMs,
       versionId,
       untilMs: undefined,
+      isDoubtful: json.isDoubtful === true,
     }
   },
 }

@@ -43,6 +43,9 @@ const MAX_SKEW_MS = 15 * 60_000
  * The store's time of a version that this mount wrote is not known at first: the first one that a listing or HEAD tells
  * is taken over, unless it is so late that another change must have come in between. A change of metadata alone that
  * another machine made within two seconds of the mount's own, before the mount saw the time, is the one that is missed.
+ *
+ * A mount that died may not have noted its latest changes: what it had written shortly before is in doubt, and asked for
+ * when it is met.
  */
 export class KnownVersions {
   readonly #held: KeptMap<HeldVersion>
@@ -82,7 +85,7 @@ export class KnownVersions {
   /** From HEAD or GET. */
   seen(info: ObjectInfo): void {
     const { metadata, headers, lastModifiedMs, versionId } = info
-    const held = this.#held.get(nameOf(info))
+    const held = this.#withoutDoubt(info)
     // An answer that was seen before, or the mount's own, that a cache still holds.
     if (held?.version.metadata === metadata) return
     const isAsHeld = held !== undefined && isDeepStrictEqual(held.version.metadata, metadata)
@@ -98,6 +101,7 @@ export class KnownVersions {
       lastModifiedMs,
       versionId,
       untilMs: isSettled ? undefined : nowMs + this.#ttlMs,
+      isDoubtful: false,
     })
   }
 
@@ -113,6 +117,7 @@ export class KnownVersions {
       lastModifiedMs: undefined,
       versionId: object.versionId,
       untilMs: undefined,
+      isDoubtful: false,
     })
   }
 
@@ -128,7 +133,7 @@ export class KnownVersions {
       if (held === undefined) continue
       this.#held.delete(name)
       const rest = key.slice(from.length)
-      const { version, lastModifiedMs } = held
+      const { version, lastModifiedMs, isDoubtful } = held
       const shownModifiedMs = version.shownModifiedMs ?? lastModifiedMs ?? held.wrote?.claimedMs
       this.#held.set(`${etag === '' ? '' : etagOfCopy(rest, etag)}\0${size}\0${to}${rest}`, {
         version: { ...version, shownModifiedMs },
@@ -136,6 +141,7 @@ export class KnownVersions {
         lastModifiedMs: undefined,
         versionId: undefined,
         untilMs: undefined,
+        isDoubtful,
       })
     }
   }
@@ -157,7 +163,7 @@ export class KnownVersions {
   find(object: ObjectVersion): KnownVersion | undefined {
     const name = nameOf(object)
     const held = this.#held.get(name)
-    if (held === undefined) return undefined
+    if (held === undefined || (held.isDoubtful && this.#isOf(held, object))) return undefined
     if (held.wrote?.claimedMs === object.lastModifiedMs) return held.version
     if (this.#isOf(held, object)) {
       if (held.lastModifiedMs === undefined) this.#held.set(name, { ...held, lastModifiedMs: object.lastModifiedMs })
@@ -165,6 +171,21 @@ export class KnownVersions {
     }
     this.#held.delete(name)
     return undefined
+  }
+
+  /** Something is held of this version that only a look at it can tell to be so still. */
+  isDoubtful(object: ObjectVersion): boolean {
+    const held = this.#held.get(nameOf(object))
+    return held?.isDoubtful === true && this.#isOf(held, object)
+  }
+
+  /** What is held, without doubt where the store tells the same. */
+  #withoutDoubt(info: ObjectInfo): HeldVersion | undefined {
+    const held = this.#held.get(nameOf(info))
+    if (held?.isDoubtful !== true || !isDeepStrictEqual(held.version.metadata, info.metadata)) return held
+    const certain = { ...held, isDoubtful: false }
+    this.#held.set(nameOf(info), certain)
+    return certain
   }
 
   #keep(object: ObjectVersion, held: HeldVersion): void {

@@ -17,9 +17,13 @@ export class Knowledge {
     this.asksAll = asksAll
   }
 
-  /** An object of which a listing does not tell whether it is a file: of no bytes, and never seen. */
+  /**
+   * An object of which a listing does not tell whether it is a file: of no bytes, and never seen. So is what a mount
+   * that died may have changed.
+   */
   isTypeOpen(version: ObjectVersion): boolean {
-    return (this.asksAll || version.sizeBytes === 0) && this.known.find(version) === undefined
+    const mustAsk = this.asksAll || version.sizeBytes === 0 || this.known.isDoubtful(version)
+    return mustAsk && this.known.find(version) === undefined
   }
 
   /** The type bits of an object that a listing names; undefined where only a look at it tells. */

@@ -1,4 +1,14 @@
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -6,28 +16,19 @@ import { type Log, SILENT } from '../../src/backend/log.js'
 import type { ObjectInfo } from '../../src/backend/object-store.js'
 import { FolderTimes } from '../../src/cache/folder-times.js'
 import { KnownVersions, type KnownVersionsOptions } from '../../src/cache/known-versions.js'
+import { HeldTimers } from '../support/held-timers.js'
 
 const T = 1_700_000_000_000
 const TTL_MS = 10_000
 
 let folder: string
 let nowMs: number
-let due: (() => void)[]
-
-const timers = {
-  nowMs: () => nowMs,
-  after: (_: number, run: () => void) => {
-    due.push(run)
-    return () => {
-      due = due.filter(one => one !== run)
-    }
-  },
-}
+let timers: HeldTimers
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'known-'))
   nowMs = T + 60_000
-  due = []
+  timers = new HeldTimers()
 })
 
 afterEach(() => rmSync(folder, { recursive: true }))
@@ -44,6 +45,24 @@ function open(more: Partial<KnownVersionsOptions> = {}): Promise<KnownVersions> 
   })
 }
 
+/** The mount dies; the next one finds what it had written by then. */
+async function afterDeath(known: KnownVersions, more: Partial<KnownVersionsOptions> = {}): Promise<KnownVersions> {
+  const found = mkdtempSync(join(folder, 'dead-'))
+  copyFileSync(file(), join(found, 'known-versions.jsonl'))
+  await known.close()
+  folder = found
+  return open(more)
+}
+
+/** What is due is in the file. */
+async function written(): Promise<void> {
+  const before = existsSync(file()) ? all().length : 0
+  timers.run()
+  await expect.poll(() => (existsSync(file()) ? all().length : 0)).toBeGreaterThan(before)
+  // The last line is the one that the write ends with.
+  await expect.poll(() => all().at(-1)).toMatch(/^\d+$/)
+}
+
 /** Ends the mount and begins the next one. */
 async function reopen(known: KnownVersions, more: Partial<KnownVersionsOptions> = {}): Promise<KnownVersions> {
   await known.close()
@@ -56,7 +75,9 @@ function info(more: Partial<ObjectInfo> = {}): ObjectInfo {
 }
 
 const file = () => join(folder, 'known-versions.jsonl')
-const lines = () => readFileSync(file(), 'utf8').trimEnd().split('\n')
+/** The title and what is said of versions; the lines between tell until when it is true. */
+const lines = () => all().filter(line => line.startsWith('[') || line === all()[0])
+const all = () => readFileSync(file(), 'utf8').trimEnd().split('\n')
 
 describe('what was seen of a version', () => {
   it('is known of this version only', async () => {
@@ -210,15 +231,103 @@ describe('what this mount wrote', () => {
   })
 })
 
+describe('what a mount wrote that died', () => {
+  const version = { metadata: { mode: '33188' }, headers: {}, shownModifiedMs: T + 5 }
+  const object = { key: 'a/b', etag: 'e', sizeBytes: 3, lastModifiedMs: T + 7 }
+
+  beforeEach(() => {
+    nowMs = T + 7
+  })
+
+  /** One version is in the file, its change of a moment later is not. */
+  async function changedAtTheEnd(): Promise<KnownVersions> {
+    const known = await open()
+    known.wrote(object, version)
+    await written()
+    nowMs += 600
+    known.wrote(object, { ...version, metadata: { mode: '33024' } })
+    return known
+  }
+
+  it('is in doubt until the store has told the same', async () => {
+    let known = await afterDeath(await changedAtTheEnd())
+    nowMs = T + 3_600_000
+    expect(known.find({ ...object, lastModifiedMs: T })).toBeUndefined()
+    expect(known.isDoubtful({ ...object, lastModifiedMs: T })).toBe(true)
+    // However often mounts end before anybody looks at it, in order or not.
+    known = await reopen(known)
+    expect(known.isDoubtful({ ...object, lastModifiedMs: T })).toBe(true)
+    known = await afterDeath(known)
+    expect(known.isDoubtful({ ...object, lastModifiedMs: T })).toBe(true)
+    known.seen(info({ lastModifiedMs: T, headers: {} }))
+    expect(known.find({ ...object, lastModifiedMs: T })).toEqual({ ...version, traits: {} })
+    known = await reopen(known)
+    expect(known.find({ ...object, lastModifiedMs: T })).toEqual({ ...version, traits: {} })
+  })
+
+  it('gives way to what the store tells', async () => {
+    const known = await afterDeath(await changedAtTheEnd())
+    nowMs = T + 3_600_000
+    known.seen(info({ metadata: { mode: '33024' }, lastModifiedMs: T }))
+    expect(known.find({ ...object, lastModifiedMs: T })).toMatchObject({ metadata: { mode: '33024' } })
+    expect(known.isDoubtful(object)).toBe(false)
+  })
+
+  it('is not in doubt where the store tells another version', async () => {
+    const known = await afterDeath(await changedAtTheEnd())
+    const later = { ...object, lastModifiedMs: T + 3000 }
+    expect(known.isDoubtful(later)).toBe(false)
+    expect(known.find(later)).toBeUndefined()
+  })
+
+  it('is in doubt too where it stood already in the file of a mount that ended in order', async () => {
+    let known = await open()
+    known.wrote(object, version)
+    known = await reopen(known)
+    nowMs += 600
+    known.wrote(object, { ...version, metadata: { mode: '33024' } })
+    known = await afterDeath(known)
+    expect(known.isDoubtful(object)).toBe(true)
+  })
+
+  it('moves in doubt with its folder', async () => {
+    const known = await afterDeath(await changedAtTheEnd())
+    known.movedBelow('a', 'c', (_, etag) => etag)
+    expect(known.isDoubtful({ ...object, key: 'c/b', lastModifiedMs: nowMs })).toBe(true)
+    expect(known.find({ ...object, key: 'c/b', lastModifiedMs: nowMs })).toBeUndefined()
+  })
+
+  it('is in no doubt once all that came shortly after it is in the file', async () => {
+    const known = await open()
+    known.wrote(object, version)
+    known.seen(info({ key: 'seen' }))
+    await written()
+    expect(timers.pending).toBe(1)
+    nowMs += 120_000
+    await written()
+    expect(timers.pending).toBe(0)
+    const later = await afterDeath(known)
+    expect(later.find({ ...object, lastModifiedMs: T })).toEqual({ ...version, traits: {} })
+  })
+
+  it('does not make others’ versions doubtful, which are kept only once a change would have another time', async () => {
+    const known = await open()
+    nowMs = T + 2000
+    known.seen(info())
+    await written()
+    expect((await afterDeath(known)).find(info())).toBeDefined()
+  })
+})
+
 describe('the file', () => {
   it('is written in the background, many changes at once', async () => {
     const known = await open()
     for (let i = 0; i < 20; i++) known.seen(info({ key: `k${i}` }))
-    expect(due).toHaveLength(1)
-    due.pop()?.()
+    expect(timers.pending).toBe(1)
+    timers.run()
     known.seen(info({ key: 'later' }))
-    expect(due).toHaveLength(1)
-    due.pop()?.()
+    expect(timers.pending).toBe(1)
+    timers.run()
     await known.close()
     expect(lines()).toHaveLength(22)
   })
@@ -280,7 +389,7 @@ describe('the file', () => {
     const known = await open({ log, folder: gone })
     for (let i = 0; i < 3; i++) {
       known.seen(info({ key: `k${i}` }))
-      for (const run of due.splice(0)) run()
+      timers.run()
     }
     await known.close()
     expect(known.find(info({ key: 'k0' }))).toBeDefined()
