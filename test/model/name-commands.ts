@@ -58,7 +58,7 @@ const renameFolder = fc.tuple(folder, fc.constantFrom('a', 'c', 'd', 'd/e', 'd/e
       if (from === to) return void succeeds(done)
       if (failsWith(done, folderFault(model, from, to))) return
       succeeds(done)
-      model.renameFolder(from, to)
+      model.renameFolder(from, to, world.now())
       await settle(model, world, false)
     }),
 )

@@ -185,8 +185,11 @@ export class Reference {
     this.remember(parentOf(from))
   }
 
-  /** All below a folder goes along, stored or not, and so does the object beside it. */
-  renameFolder(from: string, to: string): void {
+  /**
+   * All below a folder goes along, stored or not, and so does the object beside it. What others stored and nobody has
+   * asked for may show the time of its copy, `now`.
+   */
+  renameFolder(from: string, to: string, now: Timestamp): void {
     const moved = (path: string) => (path === from || path.startsWith(`${from}/`) ? to + path.slice(from.length) : path)
     const replaced = this.folders.get(to)
     for (const [path, folder] of [...this.folders]) {
@@ -198,7 +201,8 @@ export class Reference {
     const versions = new Map<StoredObject, StoredObject>()
     for (const [key, stored] of [...this.bucket]) {
       if (key !== keyOf(from) && !key.startsWith(`${keyOf(from)}/`)) continue
-      const copy = { ...stored }
+      const mtimes = stored.isOutside ? [...stored.kept.mtimes, now] : stored.kept.mtimes
+      const copy = { ...stored, kept: { ...stored.kept, mtimes } }
       versions.set(stored, copy)
       const target = keyOf(to) + key.slice(keyOf(from).length)
       this.bucket.delete(key)
