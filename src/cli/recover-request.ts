@@ -43,6 +43,8 @@ export function readRecoverWords(
     if (!ACTIONS[action].flags.some(each => each === flag))
       faults.push({ place: 'recover', expected: `no --${flag} with ${action}`, found: `--${flag}` })
   const all = given.includes('all')
+  if (!isAction(first) && !first.includes('/'))
+    faults.push({ place: 'recover', expected: 'list, save, retry, discard or a mount point', found: first })
   if (!isComplete(action, operands.length, all))
     faults.push({ place: 'recover', expected: ACTIONS[action].usage, found: [action, ...operands].join(' ') })
   return {

@@ -40,6 +40,7 @@ async function list(
   const mountPoint = place === undefined ? undefined : await withoutLinks(resolve(environment.workingFolder, place))
   const shown = mountPoint === undefined ? found : found.filter(each => each.mountPoint === mountPoint)
   if (json) say(listJson(shown))
+  else if (shown.length === 0 && place !== undefined) say(`nothing is kept of what was mounted at ${place}`)
   else if (shown.length === 0) say('nothing is kept: all that was written is stored')
   else say(...listLines(shown))
   return EXIT.done

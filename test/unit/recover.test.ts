@@ -244,6 +244,7 @@ describe('grammar', () => {
   })
 
   it.each([
+    [['recover', 'lits'], 'list, save, retry, discard or a mount point'],
     [['recover', 'save', '3f'], 'save ID FILE'],
     [['recover', 'retry'], 'retry ID'],
     [['recover', 'discard'], 'discard ID... or discard --all'],
