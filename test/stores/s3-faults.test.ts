@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { FaultRule } from '../../scripts/servers/s3/knobs.js'
 import { type S3Server, startS3Server } from '../../scripts/servers/s3/s3-server.js'
 import { RetryLayer } from '../../src/backend/layers/retry/retry-layer.js'
@@ -115,6 +115,20 @@ describe('what the store makes of a misbehaving server', () => {
     server.reset()
     await upload.abort()
     expect(await errorOf(bare.head('inside'))).toMatchObject({ kind: 'not-found' })
+  })
+
+  it('leaves the console alone', async () => {
+    const said = vi.spyOn(console, 'warn')
+    const source = {
+      sizeBytes: 4,
+      async *open() {
+        yield text('text')
+      },
+    }
+    fault({ operation: 'PutObject', error: { status: 403, code: 'AccessDenied' } })
+    await errorOf(bare.put('silent', source))
+    expect(said).not.toHaveBeenCalled()
+    said.mockRestore()
   })
 
   it('ends a request that stands still', async () => {

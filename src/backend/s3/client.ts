@@ -39,6 +39,11 @@ function isAwsUrl(url: string): boolean {
   return /(^|\.)amazonaws\.com(\.cn)?$/.test(new URL(url).hostname)
 }
 
+/** Failures are told by who hears of them: without a logger of its own the SDK writes some of them to the console. */
+const SILENCE = { trace: ignore, debug: ignore, info: ignore, warn: ignore, error: ignore }
+
+function ignore(): void {}
+
 /** `shared`: credentials that another client looks for already. */
 function makeClient(options: S3Options, isAws: boolean, shared?: NonNullable<S3ClientConfig['credentials']>): S3Client {
   const checksums = options.checksums === 'on' || (options.checksums !== 'off' && isAws)
@@ -48,6 +53,7 @@ function makeClient(options: S3Options, isAws: boolean, shared?: NonNullable<S3C
   const agent = { keepAlive: true, maxSockets: options.maxSockets ?? DEFAULT_MAX_SOCKETS }
   const config: S3ClientConfig = {
     maxAttempts: 1,
+    logger: SILENCE,
     forcePathStyle: options.forcePathStyle ?? !isAws,
     requestChecksumCalculation,
     responseChecksumValidation: when,
