@@ -50,7 +50,7 @@ export class Files {
     // What this mount unlinked can still be opened by who holds it, through /proc/self/fd.
     if (node.isDetached && !node.isUnlinked) throw new FsError('ESTALE', `${node.path} is another file by now`)
     // Linux truncates for who only reads, too.
-    if (flags.truncate && !flags.write) await this.#changes.truncate(node, 0)
+    if (flags.truncate && !flags.write) await this.#changes.truncate(node, 0, { killPrivileges: flags.killPrivileges })
     const handle = this.#handle(node, flags, context)
     if (!flags.write) this.#accessed(node)
     if (!flags.truncate || !flags.write) return handle
