@@ -275,19 +275,20 @@ export class FileWriter implements Borrower {
       // What may be stored already must not be appended once more.
       if (isStoreError(error) && error.ambiguous) this.#appendedFrom = undefined
       if (signal.aborted || this.#sourceMoves !== moves) return 'again'
-      await this.#failed(error)
-      throw this.#absence === 'exclusive' && isStoreError(error, 'precondition-failed')
-        ? new FsError('EEXIST', `${this.#target.path} was made by another writer first`, error)
-        : error
+      throw await this.#failed(error)
     } finally {
       await use.done()
     }
   }
 
-  async #failed(error: unknown): Promise<void> {
-    this.#failure = { error, changes: this.#changes }
+  /** Resolves with what the program is told. */
+  async #failed(error: unknown): Promise<unknown> {
+    const isTaken = this.#absence === 'exclusive' && isStoreError(error, 'precondition-failed')
+    const told = isTaken ? new FsError('EEXIST', `${this.#target.path} was made by another writer first`, error) : error
+    this.#failure = { error: told, changes: this.#changes }
     if (isStoreError(error, 'precondition-failed', 'not-found')) this.#target.refused()
     if (this.#isContentDirty) await this.#secure()
+    return told
   }
 
   async #publish(signal: AbortSignal): Promise<void> {

@@ -202,6 +202,8 @@ describe('conditions', () => {
     const kept = await readdir(join(b.folder, 'kept'))
     const data = kept.find(name => name.endsWith('.data')) ?? ''
     expect(await readFile(join(b.folder, 'kept', data), 'utf8')).toBe('b')
+    const record = kept.find(name => name !== data) ?? ''
+    expect(await readFile(join(b.folder, 'kept', record), 'utf8')).toContain('"EEXIST: ')
     expect(b.invalidated).not.toEqual([])
   })
 
