@@ -41,6 +41,8 @@ describe('a writer that is killed', () => {
     await h.write(handle, 0, Buffer.from('half'))
     await die(h, [handle])
     expect(await h.stored('f')).toBeUndefined()
+    // The kernel asks for what it still remembers.
+    await expect(h.filesystem.getattr(entry.node)).rejects.toMatchObject({ errno: 'ESTALE' })
     expect(await h.tryWalk('f')).toBeUndefined()
     expect(await h.list('')).toEqual([])
     expect(h.invalidated).toEqual([`node ${entry.node}`, 'entry 1 f'])
