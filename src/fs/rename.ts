@@ -210,6 +210,7 @@ export class Names {
 
   #gone(node: Node): void {
     node.isUnlinked = true
+    node.changed = this.#tree.now()
     if (node.slot === SELF_SLOT && node.parent !== undefined) node.parent.beside = undefined
     this.#tree.inodes.detach(node)
   }

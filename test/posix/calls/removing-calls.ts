@@ -68,9 +68,12 @@ export const REMOVING_CALLS = {
   'an open file that was removed has no name and still its bytes': async t => {
     await fill(t, 'f', 'text')
     const descriptor = await t.open('f', 'O_RDWR')
+    const { ctime } = await t.status(descriptor)
+    await t.does('tick')
     await t.gives('done', 'unlink', 'f')
     await t.shows('f', 'gone')
     await t.shows(descriptor, { nlink: 0, size: 4, type: 'regular' })
+    if ((await t.status(descriptor)).ctime === ctime) t.differs('ctime of what was removed', 'moved', 'unmoved')
     await t.equals('text', 'pread', descriptor, 10, 0)
     await t.equals(4, 'pwrite', descriptor, 'more', 4)
     await t.equals('textmore', 'pread', descriptor, 10, 0)
