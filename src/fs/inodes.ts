@@ -4,6 +4,18 @@ import { FsError } from './fs-error.js'
 import { Node } from './node.js'
 import { ROOT_NODE } from './operations.js'
 
+interface Shown {
+  /** How many nodes show it: versions of one file share theirs. */
+  count: number
+  /** The path that it belongs to. */
+  path: string | undefined
+  /** It came along from another path. */
+  isBrought: boolean
+}
+
+/** Of so many files that were renamed and forgotten the ino is remembered. */
+const MAX_BROUGHT = 10_000
+
 /**
  * The nodes that the kernel, a handle or unstored content needs. A node goes when none of them does and no node is
  * left below it.
@@ -11,8 +23,10 @@ import { ROOT_NODE } from './operations.js'
 export class Inodes {
   readonly root = new Node(ROOT_NODE, ROOT_NODE, S_IFDIR, undefined, '')
   readonly #nodes = new Map<number, Node>([[ROOT_NODE, this.root]])
-  /** How many nodes show an ino (versions of one file share theirs), and the path that it belongs to. */
-  readonly #inos = new Map<number, { count: number; path: string | undefined }>()
+  /** What is known of the inos that nodes show, and of those that are remembered. */
+  readonly #inos = new Map<number, Shown>()
+  /** By path: the inos that nodes had brought along from other names when they went. */
+  readonly #brought = new Map<string, number>()
   #lastId = ROOT_NODE
 
   get size(): number {
@@ -51,9 +65,11 @@ export class Inodes {
 
   /**
    * The st_ino of a path: 48 bits of a hash, so that it is the same whenever the path is met, or the next free one
-   * while a file that was renamed or removed there still shows it.
+   * while a file that was renamed or removed there still shows it. What was renamed keeps the one that it had.
    */
   inoOf(path: string): number {
+    const brought = this.#brought.get(path)
+    if (brought !== undefined) return brought
     let ino = hash('sha1', path, 'buffer').readUIntBE(0, 6) + ROOT_NODE + 1
     for (let shown = this.#inos.get(ino); shown !== undefined && shown.path !== path; shown = this.#inos.get(ino))
       ino += 1
@@ -133,24 +149,54 @@ export class Inodes {
     if (node.parent === undefined || node.lookups > 0 || node.uses > 0 || node.isLocal) return
     if (node.children.size > 0 || node.rememberedDirectories.size > 0) return
     if (!this.#nodes.delete(node.id)) return
-    const shown = this.#inos.get(node.ino)
-    if (shown !== undefined) {
-      shown.count -= 1
-      if (shown.count === 0) this.#inos.delete(node.ino)
-    }
+    this.#release(node)
     if (node.parent.children.get(node.slot) === node) node.parent.children.delete(node.slot)
     this.tidy(node.parent)
   }
 
   #add(node: Node): void {
     this.#nodes.set(node.id, node)
-    this.#inos.set(node.ino, { count: (this.#inos.get(node.ino)?.count ?? 0) + 1, path: node.path })
+    const { count = 0, isBrought = false } = this.#inos.get(node.ino) ?? {}
+    this.#inos.set(node.ino, { count: count + 1, path: node.path, isBrought })
+  }
+
+  #release(node: Node): void {
+    const shown = this.#inos.get(node.ino)
+    if (shown === undefined) return
+    shown.count -= 1
+    if (shown.count > 0) return
+    const { path } = node
+    // Whoever meets the file again must find it under its ino, which no other file may have until then.
+    if (shown.isBrought && !node.isDetached) this.#bring(path, node.ino)
+    if (this.#brought.get(path) === node.ino) shown.path = path
+    else this.#inos.delete(node.ino)
+  }
+
+  /** Bounded: the oldest go first, and such a file shows the ino of its path from then on. */
+  #bring(path: string, ino: number): void {
+    this.#giveUp(path)
+    this.#brought.set(path, ino)
+    for (const oldest of this.#brought.keys()) {
+      if (this.#brought.size <= MAX_BROUGHT) break
+      this.#giveUp(oldest)
+    }
+  }
+
+  #giveUp(path: string): void {
+    const ino = this.#brought.get(path)
+    if (ino === undefined) return
+    this.#brought.delete(path)
+    if (this.#inos.get(ino)?.count === 0) this.#inos.delete(ino)
   }
 
   /** The inos of a node and all below it no longer belong to their paths, though the nodes show them still. */
   #disown(node: Node): void {
     const shown = this.#inos.get(node.ino)
-    if (shown !== undefined) shown.path = undefined
+    if (shown !== undefined) {
+      shown.path = undefined
+      shown.isBrought = true
+    }
+    this.#giveUp(node.path)
     for (const child of node.children.values()) this.#disown(child)
   }
 }

@@ -242,6 +242,29 @@ describe('rename', () => {
     await h.closeFile(reader)
   })
 
+  it('keeps the ino of what was moved when the kernel has forgotten it, and gives it to nothing else', async () => {
+    const h = await harness()
+    await h.writeFile('a', 'x')
+    await h.mkdir('d')
+    await h.rename('a', 'b')
+    await h.rename('d', 'e')
+    const inoOf = async (path: string) => (await h.walk(path)).attributes.ino
+    const before = [await inoOf('b'), await inoOf('e')]
+    const forgetAll = async () => {
+      for (const path of ['b', 'e']) h.filesystem.forget((await h.walk(path)).node, 100)
+    }
+    await forgetAll()
+    await h.writeFile('a', 'another')
+    await h.mkdir('d')
+    expect(before).not.toContain(await inoOf('a'))
+    expect(before).not.toContain(await inoOf('d'))
+    expect([await inoOf('b'), await inoOf('e')]).toEqual(before)
+    await forgetAll()
+    await h.putOutside('b', 'of others')
+    h.nowMs += 20_000
+    expect([await inoOf('b'), await inoOf('e')]).toEqual(before)
+  })
+
   it('refuses with NOREPLACE and over folders', async () => {
     const h = await harness()
     await h.writeFile('a', 'x')
