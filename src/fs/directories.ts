@@ -165,6 +165,7 @@ export class Directories {
     if (!edit() || node.parent === undefined || isPartial(node.slot)) return
     // Storing the marker gives it a new time, which is not the folder's.
     node.modified ??= mtime
+    node.own = { ...node.own, ctime: this.#tree.shown.of(node).ctime }
     node.isChanging = true
     try {
       await this.#storeMarker(node)

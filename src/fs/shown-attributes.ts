@@ -2,7 +2,7 @@ import type { FolderTimes } from '../cache/folder-times.js'
 import type { MetadataCache } from '../cache/metadata-cache.js'
 import { type AttributeDefaults, NO_ATTRIBUTES, S_IFREG, S_ISGID, SPECIAL_MODE, timestampOf } from './attributes.js'
 import type { Node } from './node.js'
-import type { Attributes } from './operations.js'
+import type { Attributes, Timestamp } from './operations.js'
 
 /** Shown as the size of a folder. */
 const DIRECTORY_SIZE_BYTES = 4096
@@ -44,7 +44,7 @@ export class ShownAttributes {
       rdev: own.rdev ?? 0,
       mtime,
       atime: node.accessed ?? own.atime ?? mtime,
-      ctime: node.changed ?? times?.changed ?? own.ctime ?? mtime,
+      ctime: node.changed ?? later(times?.changed, own.ctime) ?? mtime,
     }
   }
 
@@ -81,4 +81,9 @@ export class ShownAttributes {
     const unlisted = [...rememberedDirectories].filter(slot => listing.find(slot)?.isDirectory !== true)
     return listing.directories + unlisted.length
   }
+}
+
+function later(a: Timestamp | undefined, b: Timestamp | undefined): Timestamp | undefined {
+  if (a === undefined || b === undefined) return a ?? b
+  return a.seconds > b.seconds || (a.seconds === b.seconds && a.nanoseconds > b.nanoseconds) ? a : b
 }

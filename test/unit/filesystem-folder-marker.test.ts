@@ -23,3 +23,22 @@ it('a folder that the kernel has forgotten shows what this mount set last, thoug
   const { attributes } = await h.walk('d')
   expect(attributes.mtime).toEqual(mtime)
 })
+
+it('a folder that the kernel has forgotten shows when its mode or times were last set', async () => {
+  const h = await harness()
+  for (const changes of [{ mode: 0o700 }, { mtime: { seconds: 5, nanoseconds: 6 } }]) {
+    const name = Object.keys(changes).join()
+    await h.mkdir(name)
+    await h.writeFile(`${name}/f`, 'text')
+    h.nowMs += 1000
+    await h.setattr(name, changes)
+    const { node, attributes } = await h.walk(name)
+    expect(attributes.ctime.seconds).toBe(Math.floor(h.nowMs / 1000))
+    h.filesystem.forget(node, 100)
+    expect((await h.walk(name)).attributes).toEqual({ ...attributes, atime: expect.anything() })
+    h.nowMs += 1000
+    await h.writeFile(`${name}/g`, 'text')
+    const later = (await h.walk(name)).attributes
+    expect(later.ctime).toEqual(later.mtime)
+  }
+})
