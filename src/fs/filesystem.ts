@@ -124,12 +124,8 @@ export class BucketFilesystem implements Filesystem {
     this.#inodes.forget(node, lookups)
   }
 
-  async getattr(id: number): Promise<AttributesReply> {
-    const node = this.#inodes.get(id)
-    // Only a name that the kernel remembers leads to it: the kernel looks that up again.
-    if (node.isDetached && !node.isUnlinked && !node.isDirectory && node.openFiles === 0)
-      throw new FsError('ESTALE', `${node.path} is another file by now`)
-    return this.#tree.attributesReply(node)
+  async getattr(node: number): Promise<AttributesReply> {
+    return this.#tree.attributesReply(this.#inodes.current(node))
   }
 
   async setattr(

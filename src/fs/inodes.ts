@@ -45,6 +45,17 @@ export class Inodes {
     return node
   }
 
+  /**
+   * As `get`; ESTALE also where only a name that the kernel remembers leads to the node, and to another one by now: the
+   * kernel looks it up again.
+   */
+  current(id: number): Node {
+    const node = this.get(id)
+    if (node.isDetached && !node.isUnlinked && !node.isDirectory && node.openFiles === 0)
+      throw new FsError('ESTALE', `${node.path} is another file by now`)
+    return node
+  }
+
   directory(id: number): Node {
     const node = this.get(id)
     if (!node.isDirectory) throw new FsError('ENOTDIR', node.path)
