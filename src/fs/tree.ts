@@ -186,10 +186,11 @@ export class Tree {
     this.knowledge.known.seen(info)
     node.version = info
     node.replaced = undefined
-    const { modified } = node
+    // The time of the last write, or the one that a program has set since.
+    const { modified, own } = node
     this.#learn(node, info)
     node.modified = modified
-    node.own = { ...node.own, mtime: undefined, ctime: undefined }
+    node.own = { ...node.own, mtime: own.mtime, ctime: undefined }
   }
 
   /** The node's stored object has been copied to where the node is now, with all that is kept beside it. */

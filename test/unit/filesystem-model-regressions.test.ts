@@ -150,3 +150,13 @@ it('the object beside a folder does not vanish when the folder changes after an 
   await h.setattr('a', { mode: 0o700 })
   expect((await h.walk('a/\u241bo')).attributes.sizeBytes).toBe(6)
 })
+
+it('a time that was set stays when what was appended goes behind what others wrote', async () => {
+  const h = await harness()
+  const { handle } = await h.create('a', { append: true, exclusive: false })
+  await h.putOutside('a', 'others')
+  await h.setattr('a', { mtime: { seconds: 1_000_000_000, nanoseconds: 0 } })
+  await h.closeFile(handle)
+  expect(await h.stored('a')).toBe('others')
+  expect((await h.walk('a')).attributes.mtime).toEqual({ seconds: 1_000_000_000, nanoseconds: 0 })
+})
