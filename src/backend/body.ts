@@ -21,10 +21,11 @@ export async function* readBody(
     return
   }
   let seenBytes = 0
-  for await (const chunk of guarded(body.open(), operation, key)) {
+  for await (const chunk of body.inMemory ?? guarded(body.open(), operation, key)) {
     throwIfAborted(signal, operation, key)
     seenBytes += chunk.byteLength
     if (seenBytes > body.sizeBytes) break
+    if (body.inMemory !== undefined) body.onSent?.()
     if (chunk.byteLength > 0) yield chunk
   }
   if (seenBytes !== body.sizeBytes)

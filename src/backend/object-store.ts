@@ -91,6 +91,13 @@ export interface BodySource {
   readonly sizeBytes: number
   /** Exactly `sizeBytes` bytes, from the beginning, at every call. */
   open(): AsyncIterable<Uint8Array>
+  /**
+   * The same bytes, where they already are in memory: a store may send them as they are, and must not keep them once the
+   * request has ended.
+   */
+  readonly inMemory?: readonly Uint8Array[] | undefined
+  /** A store that sends `inMemory` calls it as bytes leave: a sign of progress. */
+  onSent?(): void
 }
 
 /** A condition that does not hold rejects with `precondition-failed` and changes nothing. */

@@ -1,4 +1,5 @@
 import { StoreError, type StoreErrorDetails, type StoreErrorKind } from '../store-error.js'
+import { ReplyError } from './reply-error.js'
 
 /** What the request was, as far as the meaning of its failure depends on it. */
 export interface Attempt {
@@ -54,7 +55,7 @@ const BY_CODE: Readonly<Record<string, Row>> = {
   NotSignedUp: DENIED,
   SignatureDoesNotMatch: DENIED,
   TokenRefreshRequired: DENIED,
-  // The SDK has taken over the server's clock by the time this arrives: the next try is signed right.
+  // The server's clock has been taken over by the time this arrives: the next try is signed right.
   RequestTimeTooSkewed: { kind: 'denied', retryable: true },
 
   SlowDown: THROTTLED,
@@ -74,6 +75,8 @@ const BY_CODE: Readonly<Record<string, Row>> = {
   ETIMEDOUT: BROKEN_OFF,
   ERR_STREAM_PREMATURE_CLOSE: BROKEN_OFF,
   HPE_INVALID_CONSTANT: BROKEN_OFF,
+  BadHttp: BROKEN_OFF,
+  ConnectTimeout: NOT_REACHED,
   ECONNREFUSED: NOT_REACHED,
   EHOSTUNREACH: NOT_REACHED,
   ENETUNREACH: NOT_REACHED,
@@ -123,17 +126,21 @@ const BY_STATUS: Readonly<Record<number, Row>> = {
 
 const UNKNOWN: Row = { kind: 'unavailable', retryable: false }
 
-/** What an error of the SDK or of a socket says, whichever of its many shapes it has. */
+/** What an error of a reply, the SDK or a socket says, whichever of its many shapes it has. */
 export interface ProviderError {
   readonly code: string
   readonly status: number | undefined
   readonly message: string
-  readonly headers: Readonly<Record<string, string>>
+  readonly headers: Readonly<Partial<Record<string, string>>>
   /** The region that a redirect or AuthorizationHeaderMalformed names. */
   readonly region: string | undefined
 }
 
 export function readError(error: unknown): ProviderError {
+  if (error instanceof ReplyError) {
+    const { code, status, message, fields: headers, region } = error
+    return { code, status, message, headers, region }
+  }
   const fields = asRecord(error)
   const headers = asRecord(asRecord(fields.$response).headers)
   const status = asRecord(fields.$metadata).httpStatusCode

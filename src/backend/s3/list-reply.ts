@@ -1,39 +1,123 @@
-import type { ListObjectsV2Output } from '@aws-sdk/client-s3'
 import { compareKeys } from '../keys.js'
 import type { ListPage, ObjectVersion } from '../object-store.js'
 import { type Attempt, corruptReply } from './errors.js'
 import { readEtag, readTime } from './replies.js'
+import { XmlError, XmlReader } from './xml.js'
 
-type ListedObject = NonNullable<ListObjectsV2Output['Contents']>[number]
+type Decode = (name: string) => string
 
 /** A page as the contract has it: names decoded, in key order, nothing that is not behind `startAfter`. */
-export function readListing(reply: ListObjectsV2Output, startAfter: string | undefined, attempt: Attempt): ListPage {
-  const decode = reply.EncodingType === 'url' ? (name: string) => decodeName(name, attempt) : (name: string) => name
-  const objects = (reply.Contents ?? []).map(object => readObject(object, decode, attempt))
-  const prefixes = (reply.CommonPrefixes ?? [])
-    .map(({ Prefix }) => decode(Prefix ?? ''))
-    // S3 lists a common prefix as soon as one key below it is behind `startAfter`.
-    .filter(prefix => startAfter === undefined || compareKeys(prefix, startAfter) > 0)
-  const page = { objects: objects.sort((a, b) => compareKeys(a.key, b.key)), prefixes: prefixes.sort(compareKeys) }
-  if (reply.IsTruncated !== true) return page
-  if (!reply.NextContinuationToken) throw corruptReply('a page that is not the last names no next one', attempt)
-  return { ...page, next: reply.NextContinuationToken }
+export function readListing(xml: string, startAfter: string | undefined, attempt: Attempt): ListPage {
+  const { objects, prefixes, isEncoded, isTruncated, next } = readResult(xml, attempt)
+  const decode: Decode = isEncoded ? name => decodeName(name, attempt) : name => name
+  const page = {
+    objects: objects.map(object => readObject(object, decode, attempt)).sort((a, b) => compareKeys(a.key, b.key)),
+    prefixes: prefixes
+      .map(decode)
+      // S3 lists a common prefix as soon as one key below it is behind `startAfter`.
+      .filter(prefix => startAfter === undefined || compareKeys(prefix, startAfter) > 0)
+      .sort(compareKeys),
+  }
+  if (!isTruncated) return page
+  if (!next) throw corruptReply('a page that is not the last names no next one', attempt)
+  return { ...page, next }
 }
 
-function readObject(object: ListedObject, decode: (name: string) => string, attempt: Attempt): ObjectVersion {
-  if (object.Key === undefined || object.Size === undefined)
+/** An entry as it stands in the reply. */
+interface ListedObject {
+  key?: string | undefined
+  sizeBytes?: string | undefined
+  etag?: string | undefined
+  lastModified?: string | undefined
+  storageClass?: string | undefined
+}
+
+interface ListResult {
+  readonly objects: ListedObject[]
+  readonly prefixes: string[]
+  isEncoded: boolean
+  isTruncated: boolean
+  next: string | undefined
+}
+
+function readResult(xml: string, attempt: Attempt): ListResult {
+  const result: ListResult = { objects: [], prefixes: [], isEncoded: false, isTruncated: false, next: undefined }
+  try {
+    const reader = new XmlReader(xml)
+    if (reader.enter() !== 'ListBucketResult') throw corruptReply('not a listing', attempt)
+    for (let name = reader.enter(); name !== undefined; name = reader.enter()) readChild(reader, name, result)
+  } catch (error) {
+    if (error instanceof XmlError) throw corruptReply(error.message, attempt)
+    throw error
+  }
+  return result
+}
+
+function readChild(reader: XmlReader, name: string, result: ListResult): void {
+  switch (name) {
+    case 'Contents':
+      result.objects.push(readContents(reader))
+      return
+    case 'CommonPrefixes':
+      for (let inner = reader.enter(); inner !== undefined; inner = reader.enter())
+        if (inner === 'Prefix') result.prefixes.push(reader.text() ?? '')
+        else reader.skip()
+      return
+    case 'EncodingType':
+      result.isEncoded = reader.text() === 'url'
+      return
+    case 'IsTruncated':
+      result.isTruncated = reader.text() === 'true'
+      return
+    case 'NextContinuationToken':
+      result.next = reader.text()
+      return
+    default:
+      reader.skip()
+  }
+}
+
+function readContents(reader: XmlReader): ListedObject {
+  const object: ListedObject = {}
+  for (let name = reader.enter(); name !== undefined; name = reader.enter())
+    switch (name) {
+      case 'Key':
+        object.key = reader.text()
+        break
+      case 'Size':
+        object.sizeBytes = reader.text()
+        break
+      case 'ETag':
+        object.etag = reader.text()
+        break
+      case 'LastModified':
+        object.lastModified = reader.text()
+        break
+      case 'StorageClass':
+        object.storageClass = reader.text()
+        break
+      default:
+        reader.skip()
+    }
+  return object
+}
+
+function readObject(object: ListedObject, decode: Decode, attempt: Attempt): ObjectVersion {
+  const sizeBytes = Number(object.sizeBytes)
+  if (object.key === undefined || !object.sizeBytes || !Number.isSafeInteger(sizeBytes))
     throw corruptReply('an object without name or size', attempt)
   return {
-    key: decode(object.Key),
-    sizeBytes: object.Size,
-    etag: readEtag(object.ETag, attempt),
-    lastModifiedMs: readTime(object.LastModified, attempt),
-    storageClass: object.StorageClass,
+    key: decode(object.key),
+    sizeBytes,
+    etag: readEtag(object.etag, attempt),
+    lastModifiedMs: readTime(object.lastModified, attempt),
+    storageClass: object.storageClass,
   }
 }
 
 /** encoding-type=url: percent-encoding, with `+` for a space (some servers write %20). */
 export function decodeName(name: string, attempt: Attempt): string {
+  if (!/[+%]/.test(name)) return name
   try {
     return decodeURIComponent(name.replaceAll('+', ' '))
   } catch (error) {

@@ -1,12 +1,4 @@
-import {
-  AbortMultipartUploadCommand,
-  CompleteMultipartUploadCommand,
-  CreateMultipartUploadCommand,
-  ListMultipartUploadsCommand,
-  ListPartsCommand,
-  UploadPartCommand,
-  UploadPartCopyCommand,
-} from '@aws-sdk/client-s3'
+import { AbortMultipartUploadCommand, ListMultipartUploadsCommand, ListPartsCommand } from '@aws-sdk/client-s3'
 import { bodySizeBytes } from '../body.js'
 import type { Body, CompletedPart, CopyPartSource, PendingUpload, WriteResult } from '../object-store.js'
 import { isStoreError } from '../store-error.js'
@@ -14,14 +6,19 @@ import { type Attempt, corruptReply } from './errors.js'
 import { decodeName } from './list-reply.js'
 import { bareEtag, readEtag, readTime, readWrite } from './replies.js'
 import { copySource, type RequestContext } from './request-context.js'
-import { isConditional, type WireConditions } from './requests.js'
-import { carriedBy, type WireAttachments, type WireTraits } from './wire-fields.js'
+import type { Fields } from './request-head.js'
+import { conditionFields, isConditional, rangeField, readLeaves, type WireConditions } from './requests.js'
+import { carriedBy } from './wire-fields.js'
+import { escapeXml } from './xml.js'
 
 /** One upload: where it goes and the id that the server gave it. */
 export interface UploadName {
   readonly key: string
   readonly uploadId: string
 }
+
+/** Parts that carry a CRC32 need an upload that is told of it; its sum is of the bytes, not of the parts' sums. */
+const SUMMED: Fields = { 'x-amz-checksum-algorithm': 'CRC32', 'x-amz-checksum-type': 'FULL_OBJECT' }
 
 /** The requests about multipart uploads, as ObjectRequests has those about objects. */
 export class MultipartRequests {
@@ -31,40 +28,30 @@ export class MultipartRequests {
     this.#context = context
   }
 
-  async create(key: string, given: WireAttachments & WireTraits, signal?: AbortSignal): Promise<string> {
-    const { bucket, shared } = this.#context
+  async create(key: string, given: Fields, signal?: AbortSignal): Promise<string> {
+    const { channel, shared } = this.#context
     const carries = carriedBy({ ...shared.creation, ...given })
     const attempt: Attempt = { operation: 'createUpload', key, writes: true, carries, signal }
-    const command = new CreateMultipartUploadCommand({
-      Bucket: bucket,
-      Key: key,
+    const fields = {
+      ...(channel.payloads.isSummed && SUMMED),
       ...shared.creation,
       ...given,
       ...shared.payer,
       ...shared.customerKey,
-    })
-    const { UploadId } = await this.#context.send(command, attempt)
+    }
+    const wire = { method: 'POST', key, query: { uploads: '' }, fields } as const
+    const { text } = await channel.send(wire, attempt, { body: NOTHING })
+    const { UploadId } = readLeaves(text, attempt)
     if (!UploadId) throw corruptReply('no upload id', attempt)
     return UploadId
   }
 
   async part(upload: UploadName, number: number, body: Body, signal?: AbortSignal): Promise<CompletedPart> {
     const attempt: Attempt = { operation: 'part', key: upload.key, writes: true, inUpload: true, signal }
-    const { shared } = this.#context
-    const reply = await this.#context.sendBody(
-      body,
-      attempt,
-      outgoing =>
-        new UploadPartCommand({
-          ...this.#named(upload),
-          PartNumber: number,
-          Body: outgoing.payload,
-          ContentLength: outgoing.sizeBytes,
-          ...shared.payer,
-          ...shared.customerKey,
-        }),
-    )
-    return { number, etag: readEtag(reply.ETag, attempt), sizeBytes: bodySizeBytes(body) }
+    const { channel, shared } = this.#context
+    const fields = { ...shared.payer, ...shared.customerKey }
+    const reply = await channel.send({ method: 'PUT', ...partOf(upload, number), fields }, attempt, { body })
+    return { number, etag: readEtag(reply.fields.etag, attempt), sizeBytes: bodySizeBytes(body) }
   }
 
   async copyPart(
@@ -74,20 +61,19 @@ export class MultipartRequests {
     signal?: AbortSignal,
   ): Promise<CompletedPart> {
     const attempt: Attempt = { operation: 'copyPart', key: upload.key, writes: true, reads: true, signal }
-    const { bucket, shared } = this.#context
-    const { offset, lengthBytes } = source.range
-    const command = new UploadPartCopyCommand({
-      ...this.#named(upload),
-      PartNumber: number,
-      CopySource: copySource(bucket, source.key),
-      CopySourceRange: `bytes=${offset}-${offset + lengthBytes - 1}`,
-      ...(source.sourceIfMatch !== undefined && { CopySourceIfMatch: `"${source.sourceIfMatch}"` }),
+    const { bucket, channel, shared } = this.#context
+    const { key, range, sourceIfMatch } = source
+    const fields = {
+      'x-amz-copy-source': copySource(bucket, key),
+      'x-amz-copy-source-range': rangeField(range),
+      'x-amz-copy-source-if-match': sourceIfMatch === undefined ? undefined : `"${sourceIfMatch}"`,
       ...shared.payer,
       ...shared.customerKey,
       ...shared.sourceCustomerKey,
-    })
-    const reply = await this.#context.sendPatiently(command, attempt)
-    return { number, etag: readEtag(reply.CopyPartResult?.ETag, attempt), sizeBytes: lengthBytes }
+    }
+    const wire = { method: 'PUT', ...partOf(upload, number), fields } as const
+    const { text } = await channel.send(wire, attempt, { body: NOTHING, isPatient: true })
+    return { number, etag: readEtag(readLeaves(text, attempt).ETag, attempt), sizeBytes: range.lengthBytes }
   }
 
   /** The ETag is empty where the server's reply has none. */
@@ -98,33 +84,25 @@ export class MultipartRequests {
     signal?: AbortSignal,
   ): Promise<WriteResult> {
     const conditional = isConditional(conditions)
-    const attempt: Attempt = {
-      operation: 'complete',
-      key: upload.key,
-      writes: true,
-      conditional,
-      inUpload: true,
-      signal,
-    }
-    const { shared } = this.#context
-    const command = new CompleteMultipartUploadCommand({
-      ...this.#named(upload),
-      MultipartUpload: {
-        Parts: parts
-          .toSorted((a, b) => a.number - b.number)
-          .map(({ number, etag }) => ({ PartNumber: number, ETag: `"${etag}"` })),
-      },
-      ...conditions,
+    const { key, uploadId } = upload
+    const attempt: Attempt = { operation: 'complete', key, writes: true, conditional, inUpload: true, signal }
+    const { channel, shared } = this.#context
+    const fields = {
+      'content-type': 'application/xml',
+      ...conditionFields(conditions),
       ...shared.payer,
       ...shared.customerKey,
-    })
-    const reply = await this.#context.sendPatiently(command, attempt)
-    return bareEtag(reply.ETag) === '' ? { etag: '' } : readWrite(reply, attempt)
+    }
+    const body = Buffer.from(writeParts(parts))
+    const wire = { method: 'POST', key, query: { uploadId }, fields } as const
+    const reply = await channel.send(wire, attempt, { body, isPatient: true })
+    const { ETag } = readLeaves(reply.text, attempt)
+    return bareEtag(ETag) === '' ? { etag: '' } : readWrite(reply.fields, attempt, ETag)
   }
 
   async abort(upload: UploadName, signal?: AbortSignal): Promise<void> {
     const attempt: Attempt = { operation: 'abort', key: upload.key, writes: true, inUpload: true, signal }
-    const command = new AbortMultipartUploadCommand({ ...this.#named(upload), ...this.#context.shared.payer })
+    const command = new AbortMultipartUploadCommand({ ...this.#named(upload), ...this.#context.payer })
     try {
       await this.#context.send(command, attempt)
     } catch (error) {
@@ -135,7 +113,7 @@ export class MultipartRequests {
   /** Asks for plain names: Ceph RGW 16 sends encoded ones without saying so when asked for these. */
   async list(prefix: string | undefined, signal?: AbortSignal): Promise<readonly PendingUpload[]> {
     const attempt: Attempt = { operation: 'listUploads', signal }
-    const { bucket, shared } = this.#context
+    const { bucket, payer } = this.#context
     const uploads: PendingUpload[] = []
     let marker: { readonly KeyMarker?: string; readonly UploadIdMarker?: string } | undefined = {}
     while (marker !== undefined) {
@@ -143,13 +121,13 @@ export class MultipartRequests {
         Bucket: bucket,
         Prefix: prefix,
         ...marker,
-        ...shared.payer,
+        ...payer,
       })
       const reply = await this.#context.send(command, attempt)
       const decode = (name: string) => (reply.EncodingType === 'url' ? decodeName(name, attempt) : name)
       for (const { Key, UploadId, Initiated } of reply.Uploads ?? []) {
         if (!Key || !UploadId) throw corruptReply('an upload without key or id', attempt)
-        uploads.push({ key: decode(Key), uploadId: UploadId, startedMs: readTime(Initiated, attempt) })
+        uploads.push({ key: decode(Key), uploadId: UploadId, startedMs: startOf(Initiated, attempt) })
       }
       marker = reply.IsTruncated
         ? { KeyMarker: decode(reply.NextKeyMarker ?? ''), UploadIdMarker: reply.NextUploadIdMarker ?? '' }
@@ -160,15 +138,15 @@ export class MultipartRequests {
 
   async listParts(upload: UploadName, signal?: AbortSignal): Promise<readonly CompletedPart[]> {
     const attempt: Attempt = { operation: 'listParts', key: upload.key, inUpload: true, signal }
-    const { shared } = this.#context
+    const { payer, customerKey } = this.#context
     const parts: CompletedPart[] = []
     let marker: string | undefined
     do {
       const command: ListPartsCommand = new ListPartsCommand({
         ...this.#named(upload),
         PartNumberMarker: marker,
-        ...shared.payer,
-        ...shared.customerKey,
+        ...payer,
+        ...customerKey,
       })
       const reply = await this.#context.send(command, attempt)
       for (const { PartNumber, ETag, Size } of reply.Parts ?? []) {
@@ -183,4 +161,21 @@ export class MultipartRequests {
   #named({ key, uploadId }: UploadName) {
     return { Bucket: this.#context.bucket, Key: key, UploadId: uploadId }
   }
+}
+
+const NOTHING = new Uint8Array(0)
+
+function partOf({ key, uploadId }: UploadName, number: number) {
+  return { key, query: { partNumber: String(number), uploadId } }
+}
+
+function writeParts(parts: readonly CompletedPart[]): string {
+  const list = parts
+    .toSorted((a, b) => a.number - b.number)
+    .map(({ number, etag }) => `<Part><ETag>${escapeXml(`"${etag}"`)}</ETag><PartNumber>${number}</PartNumber></Part>`)
+  return `<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${list.join('')}</CompleteMultipartUpload>`
+}
+
+function startOf(time: Date | undefined, attempt: Attempt): number {
+  return readTime(time?.toISOString(), attempt)
 }

@@ -1,72 +1,77 @@
 import type { ByteRange, ObjectHeaders, ObjectInfo, WriteResult } from '../object-store.js'
 import { type Attempt, corruptReply } from './errors.js'
+import type { ResponseFields } from './http/response-head.js'
 import { fromWireMetadata } from './metadata.js'
 
-/** The fields that the replies to HEAD and GET have in common. */
-export interface InfoFields {
-  readonly ETag?: string | undefined
-  readonly LastModified?: Date | undefined
-  readonly VersionId?: string | undefined
-  readonly StorageClass?: string | undefined
-  readonly Metadata?: Record<string, string> | undefined
-  readonly ContentType?: string | undefined
-  readonly ContentEncoding?: string | undefined
-  readonly ContentDisposition?: string | undefined
-  readonly ContentLanguage?: string | undefined
-  readonly CacheControl?: string | undefined
-  readonly ExpiresString?: string | undefined
-  readonly ServerSideEncryption?: string | undefined
-  readonly SSEKMSKeyId?: string | undefined
-  readonly TagCount?: number | undefined
-}
-
-export function readInfo(key: string, sizeBytes: number | undefined, reply: InfoFields, attempt: Attempt): ObjectInfo {
+/** What the replies to HEAD and GET tell of an object. */
+export function readInfo(
+  key: string,
+  sizeBytes: number | undefined,
+  fields: ResponseFields,
+  attempt: Attempt,
+): ObjectInfo {
   if (sizeBytes === undefined) throw corruptReply('no Content-Length', attempt)
+  const algorithm = fields['x-amz-server-side-encryption']
+  const tagCount = fields['x-amz-tagging-count']
   return {
     key,
     sizeBytes,
-    etag: readEtag(reply.ETag, attempt),
-    lastModifiedMs: readTime(reply.LastModified, attempt),
-    versionId: readVersion(reply.VersionId),
-    storageClass: reply.StorageClass,
-    metadata: fromWireMetadata(reply.Metadata),
-    headers: readHeaders(reply),
-    ...(reply.ServerSideEncryption !== undefined && {
-      encryption: { algorithm: reply.ServerSideEncryption, keyId: reply.SSEKMSKeyId },
+    etag: readEtag(fields.etag, attempt),
+    lastModifiedMs: readTime(fields['last-modified'], attempt),
+    versionId: readVersion(fields['x-amz-version-id']),
+    storageClass: fields['x-amz-storage-class'],
+    metadata: readMetadata(fields),
+    headers: readHeaders(fields),
+    ...(algorithm !== undefined && {
+      encryption: { algorithm, keyId: fields['x-amz-server-side-encryption-aws-kms-key-id'] },
     }),
-    ...(reply.TagCount !== undefined && { tagCount: reply.TagCount }),
+    ...(tagCount !== undefined && { tagCount: Number(tagCount) }),
   }
 }
 
-/** Checksum algorithms of S3 and the fields of a reply that hold them. */
-const CHECKSUM_FIELDS = {
-  crc32: 'ChecksumCRC32',
-  crc32c: 'ChecksumCRC32C',
-  crc64nvme: 'ChecksumCRC64NVME',
-  sha1: 'ChecksumSHA1',
-  sha256: 'ChecksumSHA256',
-} as const
+const METADATA_START = 'x-amz-meta-'
 
-type ChecksumFields = { readonly [F in (typeof CHECKSUM_FIELDS)[keyof typeof CHECKSUM_FIELDS]]?: string | undefined }
-
-export function readChecksums(reply: ChecksumFields): ObjectInfo['checksums'] {
-  const found = Object.entries(CHECKSUM_FIELDS).flatMap(([name, field]) => {
-    const value = reply[field]
-    return value === undefined ? [] : [[name, value] as const]
-  })
-  return found.length === 0 ? undefined : Object.fromEntries(found)
+function readMetadata(fields: ResponseFields): ObjectInfo['metadata'] {
+  const wire: Record<string, string> = {}
+  for (const name in fields)
+    if (name.startsWith(METADATA_START)) wire[name.slice(METADATA_START.length)] = fields[name] ?? ''
+  return fromWireMetadata(wire)
 }
 
-function readHeaders(reply: InfoFields): ObjectHeaders {
-  const headers: ObjectHeaders = {
-    contentType: reply.ContentType,
-    contentEncoding: reply.ContentEncoding,
-    contentDisposition: reply.ContentDisposition,
-    contentLanguage: reply.ContentLanguage,
-    cacheControl: reply.CacheControl,
-    expires: reply.ExpiresString,
+/** Checksum algorithms of S3. */
+const CHECKSUMS = ['crc32', 'crc32c', 'crc64nvme', 'sha1', 'sha256'] as const
+
+export function readChecksums(fields: ResponseFields): ObjectInfo['checksums'] {
+  const found: Record<string, string> = {}
+  for (const name of CHECKSUMS) {
+    const value = fields[`x-amz-checksum-${name}`]
+    if (value !== undefined) found[name] = value
   }
-  return Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== undefined))
+  return Object.keys(found).length === 0 ? undefined : found
+}
+
+/** The CRC32 of the bytes of a reply; undefined where it tells none, or that of its parts' checksums. */
+export function bodyChecksum(fields: ResponseFields): string | undefined {
+  const sum = fields['x-amz-checksum-crc32']
+  return sum?.includes('-') || fields['x-amz-checksum-type'] === 'COMPOSITE' ? undefined : sum
+}
+
+const HEADER_FIELDS = {
+  contentType: 'content-type',
+  contentEncoding: 'content-encoding',
+  contentDisposition: 'content-disposition',
+  contentLanguage: 'content-language',
+  cacheControl: 'cache-control',
+  expires: 'expires',
+} as const satisfies { readonly [H in keyof ObjectHeaders]-?: string }
+
+function readHeaders(fields: ResponseFields): ObjectHeaders {
+  const headers: { -readonly [H in keyof ObjectHeaders]: ObjectHeaders[H] } = {}
+  for (const name of Object.keys(HEADER_FIELDS) as (keyof ObjectHeaders)[]) {
+    const value = fields[HEADER_FIELDS[name]]
+    if (value !== undefined) headers[name] = value
+  }
+  return headers
 }
 
 /** Without quotes; some servers leave them out. */
@@ -80,9 +85,10 @@ export function readEtag(etag: string | undefined, attempt: Attempt): string {
   return bare
 }
 
-export function readTime(time: Date | undefined, attempt: Attempt): number {
-  const ms = time?.getTime()
-  if (ms === undefined || Number.isNaN(ms)) throw corruptReply('no Last-Modified', attempt)
+/** In the form of HTTP or of XML. */
+export function readTime(time: string | undefined, attempt: Attempt): number {
+  const ms = Date.parse(time ?? '')
+  if (Number.isNaN(ms)) throw corruptReply('no Last-Modified', attempt)
   return ms
 }
 
@@ -91,11 +97,9 @@ function readVersion(versionId: string | undefined): string | undefined {
   return versionId === '' || versionId === 'null' ? undefined : versionId
 }
 
-export function readWrite(
-  reply: { readonly ETag?: string | undefined; readonly VersionId?: string | undefined },
-  attempt: Attempt,
-): WriteResult {
-  return { etag: readEtag(reply.ETag, attempt), versionId: readVersion(reply.VersionId) }
+/** `etag`: where the body tells it; default: the field. */
+export function readWrite(fields: ResponseFields, attempt: Attempt, etag = fields.etag): WriteResult {
+  return { etag: readEtag(etag, attempt), versionId: readVersion(fields['x-amz-version-id']) }
 }
 
 /** What a GET's reply holds: the object's size and how many bytes are to come. */
@@ -105,18 +109,18 @@ export interface Extent {
 }
 
 /**
- * Checks a reply against the range that was asked for. 200 instead of 206 passes when the range is all of the object.
- * Content-Range: RFC 9110, 14.4.
+ * Checks a reply against the range that was asked for. 200 instead of 206 passes when the range is all of the object; a
+ * body in chunks has no length, but its range. Content-Range: RFC 9110, 14.4.
  */
 export function readExtent(
   range: ByteRange | undefined,
-  status: number | undefined,
+  status: number,
   contentRange: string | undefined,
   contentLength: number | undefined,
   attempt: Attempt,
 ): Extent {
-  if (contentLength === undefined) throw corruptReply('no Content-Length', attempt)
   if (status !== 206) {
+    if (contentLength === undefined) throw corruptReply('no Content-Length', attempt)
     if (range !== undefined && (range.offset > 0 || range.lengthBytes < contentLength))
       throw corruptReply(`status ${status} and the whole object instead of a range`, attempt)
     return { objectBytes: contentLength, bodyBytes: contentLength }
@@ -125,10 +129,11 @@ export function readExtent(
   if (range === undefined || first === undefined || last === undefined || total === undefined)
     throw corruptReply(`a partial reply without a good Content-Range (${contentRange})`, attempt)
   const wanted = Math.min(range.offset + range.lengthBytes, total) - 1
-  if (first !== range.offset || last !== wanted || contentLength !== last - first + 1)
+  const bodyBytes = last - first + 1
+  if (first !== range.offset || last !== wanted || (contentLength ?? bodyBytes) !== bodyBytes)
     throw corruptReply(
       `Content-Range ${contentRange} and ${contentLength} bytes instead of ${range.offset}-${wanted}`,
       attempt,
     )
-  return { objectBytes: total, bodyBytes: contentLength }
+  return { objectBytes: total, bodyBytes }
 }

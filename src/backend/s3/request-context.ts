@@ -1,5 +1,3 @@
-import { createHash } from 'node:crypto'
-import { Readable } from 'node:stream'
 import type {
   $Command,
   S3Client,
@@ -7,13 +5,12 @@ import type {
   ServiceInputTypes,
   ServiceOutputTypes,
 } from '@aws-sdk/client-s3'
-import { readBody } from '../body.js'
 import { throwIfAborted } from '../call.js'
-import type { Body } from '../object-store.js'
-import { type Outgoing, openBody } from './bodies.js'
-import type { Connection } from './client.js'
+import type { Channel } from './channel.js'
 import { type Attempt, toStoreError } from './errors.js'
-import type { SharedFields } from './wire-fields.js'
+import type { S3Options } from './options.js'
+import { percentEncodePath } from './percent-encoding.js'
+import { type SharedFields, sharedFields } from './wire-fields.js'
 
 type Command<I extends ServiceInputTypes, O extends ServiceOutputTypes> = $Command<
   I,
@@ -23,105 +20,53 @@ type Command<I extends ServiceInputTypes, O extends ServiceOutputTypes> = $Comma
   ServiceOutputTypes
 >
 
-/** What every request needs, and the one way out: nothing but StoreError comes back. */
+/** What every request needs, and the two ways out: nothing but StoreError comes back from either. */
 export class RequestContext {
   readonly bucket: string
   readonly shared: SharedFields
-  readonly #clients: Pick<Connection, 'client' | 'patientClient'>
-  readonly #signPayload: boolean
+  /** For what is asked often. */
+  readonly channel: Channel
+  /** Two of the shared fields as the SDK takes them. */
+  readonly payer: { readonly RequestPayer?: 'requester' }
+  readonly customerKey: { readonly SSECustomerAlgorithm?: string; readonly SSECustomerKey?: string }
+  readonly #client: S3Client
 
-  constructor(
-    clients: Pick<Connection, 'client' | 'patientClient'>,
-    bucket: string,
-    shared: SharedFields,
-    signPayload: boolean,
-  ) {
+  constructor(client: S3Client, channel: Channel, bucket: string, options: S3Options) {
     this.bucket = bucket
-    this.shared = shared
-    this.#clients = clients
-    this.#signPayload = signPayload
+    this.shared = sharedFields(options)
+    this.channel = channel
+    this.payer = options.requesterPays === true ? { RequestPayer: 'requester' } : {}
+    this.customerKey = sdkCustomerKey(options.sseCustomerKey)
+    this.#client = client
   }
 
-  send<I extends ServiceInputTypes, O extends ServiceOutputTypes>(
-    command: Command<I, O>,
-    attempt: Attempt,
-  ): Promise<O> {
-    return this.#send(this.#clients.client, command, attempt)
-  }
-
-  /** For a request on which the server works alone for long. */
-  sendPatiently<I extends ServiceInputTypes, O extends ServiceOutputTypes>(
-    command: Command<I, O>,
-    attempt: Attempt,
-  ): Promise<O> {
-    return this.#send(this.#clients.patientClient, command, attempt)
-  }
-
-  async #send<I extends ServiceInputTypes, O extends ServiceOutputTypes>(
-    client: S3Client,
+  /** For what is seldom asked. */
+  async send<I extends ServiceInputTypes, O extends ServiceOutputTypes>(
     command: Command<I, O>,
     attempt: Attempt,
   ): Promise<O> {
     throwIfAborted(attempt.signal, attempt.operation, attempt.key)
     try {
-      return await client.send(command, attempt.signal === undefined ? {} : { abortSignal: attempt.signal })
+      return await this.#client.send(command, attempt.signal === undefined ? {} : { abortSignal: attempt.signal })
     } catch (error) {
       throw toStoreError(error, attempt)
     }
   }
 
-  /** Sends a request with a body, which is given up once the request has ended. */
-  async sendBody<I extends ServiceInputTypes, O extends ServiceOutputTypes>(
-    body: Body,
-    attempt: Attempt,
-    build: (outgoing: Outgoing) => Command<I, O>,
-  ): Promise<O> {
-    throwIfAborted(attempt.signal, attempt.operation, attempt.key)
-    const hash = this.#signPayload && !(body instanceof Uint8Array) ? await sha256Hex(body, attempt) : undefined
-    const outgoing = openBody(body, attempt)
-    try {
-      const command = build(outgoing)
-      if (hash !== undefined && outgoing.payload instanceof Readable) signBodyAs(command, hash)
-      return await this.#clients.client.send(command, { abortSignal: outgoing.signal })
-    } catch (error) {
-      throw toStoreError(outgoing.failure() ?? error, attempt)
-    } finally {
-      outgoing.release()
-    }
-  }
-
   close(): void {
-    this.#clients.client.destroy()
-    this.#clients.patientClient.destroy()
+    this.channel.close()
+    this.#client.destroy()
   }
 }
 
-/** The signer can't hash a stream, but takes a hash that stands in the header already. */
-function signBodyAs<I extends ServiceInputTypes, O extends ServiceOutputTypes>(
-  command: Command<I, O>,
-  hash: string,
-): void {
-  command.middlewareStack.add(
-    next => args => {
-      const { headers } = args.request as { readonly headers: Record<string, string> }
-      headers['x-amz-content-sha256'] = hash
-      return next(args)
-    },
-    { step: 'build', priority: 'low', name: 'signBody' },
-  )
+/** The SDK adds the MD5. */
+function sdkCustomerKey(key: Uint8Array | undefined): RequestContext['customerKey'] {
+  return key === undefined
+    ? {}
+    : { SSECustomerAlgorithm: 'AES256', SSECustomerKey: Buffer.from(key).toString('base64') }
 }
 
-async function sha256Hex(body: Body, attempt: Attempt): Promise<string> {
-  const hash = createHash('sha256')
-  for await (const chunk of readBody(body, attempt.operation, attempt.key ?? '', attempt.signal)) hash.update(chunk)
-  return hash.digest('hex')
-}
-
-/** Percent-encoded as in a path: every byte but the unreserved ones and `/`. */
+/** As x-amz-copy-source has it. */
 export function copySource(bucket: string, key: string): string {
-  const encoded = encodeURIComponent(key).replace(
-    /[!'()*]/g,
-    character => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
-  )
-  return `${bucket}/${encoded.replaceAll('%2F', '/')}`
+  return `${bucket}/${percentEncodePath(key)}`
 }

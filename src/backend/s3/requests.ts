@@ -1,13 +1,4 @@
-import {
-  CopyObjectCommand,
-  DeleteObjectCommand,
-  DeleteObjectsCommand,
-  GetObjectCommand,
-  HeadObjectCommand,
-  ListObjectsV2Command,
-  PutObjectCommand,
-  type PutObjectCommandInput,
-} from '@aws-sdk/client-s3'
+import { createHash } from 'node:crypto'
 import { closableBody } from '../closable-body.js'
 import type {
   Body,
@@ -17,16 +8,23 @@ import type {
   ListOptions,
   ListPage,
   ObjectInfo,
+  ReadSink,
   WriteResult,
 } from '../object-store.js'
 import { checkWholeRange } from '../range.js'
 import { StoreError } from '../store-error.js'
-import { checkedBody, type ReplyBody } from './bodies.js'
-import { type Attempt, corruptReply, toStoreError } from './errors.js'
+import { type DeleteFailure, readDeleteResult, writeDeleteRequest } from './delete-reply.js'
+import { type Attempt, corruptReply } from './errors.js'
+import { ExactSink } from './exact-sink.js'
+import type { Flow, HttpRequest } from './http/exchange.js'
+import type { ResponseHead } from './http/response-head.js'
 import { readListing } from './list-reply.js'
-import { readChecksums, readExtent, readInfo, readWrite } from './replies.js'
+import { bodyChecksum, readChecksums, readExtent, readInfo, readTime, readWrite } from './replies.js'
 import { copySource, type RequestContext } from './request-context.js'
-import { carriedBy, type WireAttachments, type WireTraits } from './wire-fields.js'
+import type { Fields } from './request-head.js'
+import { StreamedBody } from './streamed-body.js'
+import { carriedBy } from './wire-fields.js'
+import { readFlat, XmlError } from './xml.js'
 
 /** Conditions as they go out: ETags quoted, or not, as the server wants them. */
 export interface WireConditions {
@@ -37,22 +35,22 @@ export interface WireConditions {
 export interface WireGet extends CallOptions {
   readonly range?: ByteRange | undefined
   readonly ifMatch?: string | undefined
-  /** An object that ends before the range does is refused as `corrupt` instead of cut. */
-  readonly whole?: boolean | undefined
+}
+
+/** A GET that is ready to be run once. Plain data: what is sent, and what the reply must fit. */
+export interface PreparedGet {
+  readonly request: HttpRequest
+  readonly key: string
+  readonly range: ByteRange
+  readonly ifMatch: string | undefined
 }
 
 export interface WireCopy extends CallOptions {
   readonly conditions: WireConditions
   readonly sourceIfMatch?: string | undefined
   /** Undefined: the source's are kept. */
-  readonly attachments?: WireAttachments | undefined
-  readonly traits?: WireTraits | undefined
-}
-
-/** A key that DeleteObjects did not delete. */
-export interface DeleteFailure {
-  readonly key: string
-  readonly error: StoreError
+  readonly attachments?: Fields | undefined
+  readonly traits?: Fields | undefined
 }
 
 /** The requests about objects: how each is built and its reply read, and nothing else about them stands elsewhere. */
@@ -65,115 +63,147 @@ export class ObjectRequests {
 
   async head(key: string, signal?: AbortSignal): Promise<ObjectInfo> {
     const attempt: Attempt = { operation: 'head', key, reads: true, signal }
-    const { bucket, shared } = this.#context
-    const command = new HeadObjectCommand({
-      Bucket: bucket,
-      Key: key,
-      ChecksumMode: 'ENABLED',
-      ...shared.payer,
-      ...shared.customerKey,
-    })
-    const reply = await this.#context.send(command, attempt)
-    const checksums = readChecksums(reply)
-    return { ...readInfo(key, reply.ContentLength, reply, attempt), ...(checksums !== undefined && { checksums }) }
+    const { channel, shared } = this.#context
+    const { fields } = await channel.send(
+      {
+        method: 'HEAD',
+        key,
+        fields: { 'x-amz-checksum-mode': 'ENABLED', ...shared.payer, ...shared.customerKey },
+      },
+      attempt,
+    )
+    const sizeBytes = fields['content-length'] === undefined ? undefined : Number(fields['content-length'])
+    const checksums = readChecksums(fields)
+    return { ...readInfo(key, sizeBytes, fields, attempt), ...(checksums !== undefined && { checksums }) }
   }
 
   async get(key: string, options: WireGet): Promise<GetResult> {
     const { range, ifMatch, signal } = options
     const attempt: Attempt = { operation: 'get', key, reads: true, signal }
-    const { bucket, shared } = this.#context
-    const command = new GetObjectCommand({
-      Bucket: bucket,
-      Key: key,
-      ...(range !== undefined && { Range: `bytes=${range.offset}-${range.offset + range.lengthBytes - 1}` }),
-      ...(ifMatch !== undefined && { IfMatch: `"${ifMatch}"` }),
-      ...shared.payer,
-      ...shared.customerKey,
+    const request = await this.#prepareGet(key, options, attempt)
+    return new Promise((resolve, reject) => {
+      let body: StreamedBody | undefined
+      const begin = (head: ResponseHead, flow: Flow) => {
+        const { info, bodyBytes } = readGet(head, { key, range, ifMatch }, attempt)
+        const checksum = head.status === 200 ? bodyChecksum(head.fields) : undefined
+        const streamed = new StreamedBody(flow, bodyBytes, checksum, attempt)
+        body = streamed
+        resolve({ info, body: closableBody(streamed.bytes(), async () => streamed.giveUp(), signal) })
+        return { sink: streamed, bodyBytes }
+      }
+      this.#receive(request, attempt, begin).then(
+        () => body?.finish({}),
+        error => (body === undefined ? reject(error) : body.finish({ error })),
+      )
     })
-    const reply = await this.#context.send(command, attempt).catch(error => {
-      if (options.whole && error instanceof StoreError && error.code === 'InvalidRange')
+  }
+
+  /** For a range that must lie within the object as a whole. */
+  async prepareGet(key: string, range: ByteRange, options: WireGet): Promise<PreparedGet> {
+    const attempt: Attempt = { operation: 'get', key, reads: true, signal: options.signal }
+    const { ifMatch } = options
+    return { request: await this.#prepareGet(key, { ...options, range }, attempt), key, range, ifMatch }
+  }
+
+  /** Resolves when the sink has all of the range. */
+  async getInto(get: PreparedGet, sink: ReadSink, signal?: AbortSignal): Promise<ObjectInfo> {
+    const { key, range, request } = get
+    const attempt: Attempt = { operation: 'get', key, reads: true, signal }
+    let found: ObjectInfo | undefined
+    const begin = (head: ResponseHead) => {
+      const { info, bodyBytes } = readGet(head, get, attempt)
+      checkWholeRange(range, info.sizeBytes, 'get', key)
+      found = info
+      return { sink, bodyBytes }
+    }
+    try {
+      await this.#receive(request, attempt, begin)
+    } catch (error) {
+      if (error instanceof StoreError && error.code === 'InvalidRange')
         throw corruptReply('the object ends before the range', attempt)
       throw error
-    })
-    const body = reply.Body as ReplyBody | undefined
-    if (body === undefined) throw corruptReply('no body', attempt)
-    try {
-      const { httpStatusCode } = reply.$metadata
-      const extent = readExtent(range, httpStatusCode, reply.ContentRange, reply.ContentLength, attempt)
-      const info = readInfo(key, extent.objectBytes, reply, attempt)
-      if (ifMatch !== undefined && info.etag !== ifMatch)
-        throw new StoreError('precondition-failed', 'get: the object is another version', { key, operation: 'get' })
-      if (options.whole && range !== undefined) checkWholeRange(range, info.sizeBytes, 'get', key)
-      const close = async () => void body.destroy()
-      return { info, body: closableBody(checkedBody(body, extent.bodyBytes, attempt), close, signal) }
-    } catch (error) {
-      body.destroy()
-      throw error
     }
+    if (found === undefined) throw corruptReply('no reply', attempt)
+    return found
+  }
+
+  /** Runs a GET whose bytes, as many as `begin` says, go into the sink that it gives. */
+  async #receive(
+    request: HttpRequest,
+    attempt: Attempt,
+    begin: (head: ResponseHead, flow: Flow) => { readonly sink: ReadSink; readonly bodyBytes: number },
+  ): Promise<void> {
+    let counting: ExactSink | undefined
+    await this.#context.channel.receive(request, attempt, (head, flow) => {
+      const { sink, bodyBytes } = begin(head, flow)
+      if (head.bodyBytes !== undefined) return sink
+      counting = new ExactSink(sink, bodyBytes, attempt)
+      return counting
+    })
+    counting?.finish()
+  }
+
+  #prepareGet(key: string, { range, ifMatch }: WireGet, attempt: Attempt): Promise<HttpRequest> {
+    const { channel, shared } = this.#context
+    const fields = {
+      range: range === undefined ? undefined : rangeField(range),
+      'if-match': ifMatch === undefined ? undefined : `"${ifMatch}"`,
+      'x-amz-checksum-mode': range === undefined && channel.payloads.isSummed ? 'ENABLED' : undefined,
+      ...shared.payer,
+      ...shared.customerKey,
+    }
+    return channel.prepare({ method: 'GET', key, fields }, attempt)
   }
 
   async put(
     key: string,
     body: Body,
     conditions: WireConditions,
-    given: WireAttachments & WireTraits,
+    given: Fields,
     signal?: AbortSignal,
   ): Promise<WriteResult> {
-    const { bucket, shared } = this.#context
+    const { channel, shared } = this.#context
     const conditional = isConditional(conditions)
     const carries = carriedBy({ ...shared.creation, ...given })
     const attempt: Attempt = { operation: 'put', key, writes: true, conditional, carries, signal }
-    const reply = await this.#context.sendBody(body, attempt, outgoing => {
-      const input: PutObjectCommandInput = {
-        Bucket: bucket,
-        Key: key,
-        Body: outgoing.payload,
-        ContentLength: outgoing.sizeBytes,
-        ...conditions,
-        ...shared.creation,
-        ...given,
-        ...shared.payer,
-        ...shared.customerKey,
-      }
-      return new PutObjectCommand(input)
-    })
-    return readWrite(reply, attempt)
+    const { payer, creation, customerKey } = shared
+    const fields = { ...conditionFields(conditions), ...creation, ...given, ...payer, ...customerKey }
+    const reply = await channel.send({ method: 'PUT', key, fields }, attempt, { body })
+    return readWrite(reply.fields, attempt)
   }
 
   async copy(from: string, to: string, options: WireCopy): Promise<WriteResult> {
     const { conditions, sourceIfMatch, attachments, traits, signal } = options
-    const { bucket, shared } = this.#context
+    const { bucket, channel, shared } = this.#context
     const conditional = isConditional(conditions) || sourceIfMatch !== undefined
     const carries = carriedBy({ ...shared.creation, ...traits })
     const attempt: Attempt = { operation: 'copy', key: to, writes: true, reads: true, conditional, carries, signal }
-    const command = new CopyObjectCommand({
-      Bucket: bucket,
-      Key: to,
-      CopySource: copySource(bucket, from),
-      ...(sourceIfMatch !== undefined && { CopySourceIfMatch: `"${sourceIfMatch}"` }),
-      MetadataDirective: attachments === undefined ? 'COPY' : 'REPLACE',
-      ...(traits?.Tagging !== undefined && { TaggingDirective: 'REPLACE' }),
-      ...conditions,
+    const fields = {
+      'x-amz-copy-source': copySource(bucket, from),
+      'x-amz-copy-source-if-match': sourceIfMatch === undefined ? undefined : `"${sourceIfMatch}"`,
+      'x-amz-metadata-directive': attachments === undefined ? 'COPY' : 'REPLACE',
+      'x-amz-tagging-directive': traits?.['x-amz-tagging'] === undefined ? undefined : 'REPLACE',
+      ...conditionFields(conditions),
       ...shared.creation,
       ...attachments,
       ...traits,
       ...shared.payer,
       ...shared.customerKey,
       ...shared.sourceCustomerKey,
-    })
-    const reply = await this.#context.sendPatiently(command, attempt)
-    const { ETag, LastModified } = reply.CopyObjectResult ?? {}
-    const written = readWrite({ ETag, VersionId: reply.VersionId }, attempt)
-    return LastModified === undefined ? written : { ...written, lastModifiedMs: LastModified.getTime() }
+    }
+    const reply = await channel.send({ method: 'PUT', key: to, fields }, attempt, { body: NOTHING, isPatient: true })
+    const { ETag, LastModified } = readLeaves(reply.text, attempt)
+    const written = readWrite(reply.fields, attempt, ETag)
+    return LastModified === undefined ? written : { ...written, lastModifiedMs: readTime(LastModified, attempt) }
   }
 
   /** A key that is not there is deleted. */
   async delete(key: string, conditions: WireConditions, signal?: AbortSignal): Promise<void> {
     const attempt: Attempt = { operation: 'delete', key, writes: true, reads: true, signal }
-    const { bucket, shared } = this.#context
-    const command = new DeleteObjectCommand({ Bucket: bucket, Key: key, ...conditions, ...shared.payer })
+    const { channel, shared } = this.#context
+    const fields = { ...conditionFields(conditions), ...shared.payer }
     try {
-      await this.#context.send(command, attempt)
+      await channel.send({ method: 'DELETE', key, fields }, attempt)
     } catch (error) {
       if (!(error instanceof StoreError && error.kind === 'not-found')) throw error
     }
@@ -182,40 +212,67 @@ export class ObjectRequests {
   /** Up to 1,000 keys, which XML must be able to carry. Gives those that are still there. */
   async deleteMany(keys: readonly string[], signal?: AbortSignal): Promise<readonly DeleteFailure[]> {
     const attempt: Attempt = { operation: 'delete', writes: true, signal }
-    const { bucket, shared } = this.#context
-    const command = new DeleteObjectsCommand({
-      Bucket: bucket,
-      Delete: { Objects: keys.map(Key => ({ Key })), Quiet: true },
-      ...shared.payer,
-    })
-    const reply = await this.#context.send(command, attempt)
-    const asked = new Set(keys)
-    return (reply.Errors ?? [])
-      .filter(({ Code }) => Code !== 'NoSuchKey')
-      .map(({ Key, Code, Message }) => {
-        if (Key === undefined || !asked.has(Key)) throw corruptReply(`an error about another key: ${Key}`, attempt)
-        return { key: Key, error: toStoreError({ Code, message: Message }, { ...attempt, key: Key }) }
-      })
+    const { channel, shared } = this.#context
+    const body = Buffer.from(writeDeleteRequest(keys))
+    // AWS takes any digest, others know this one only.
+    const fields = { 'content-md5': createHash('md5').update(body).digest('base64'), ...shared.payer }
+    const reply = await channel.send({ method: 'POST', query: { delete: '' }, fields }, attempt, { body })
+    return readDeleteResult(reply.text, keys, attempt)
   }
 
   async list(options: ListOptions): Promise<ListPage> {
     const attempt: Attempt = { operation: 'list', signal: options.signal }
-    const { bucket, shared } = this.#context
-    const command = new ListObjectsV2Command({
-      Bucket: bucket,
-      EncodingType: 'url',
-      Prefix: options.prefix,
-      Delimiter: options.delimiter,
-      MaxKeys: options.limit,
-      ...(options.cursor === undefined
-        ? { StartAfter: options.startAfter === '' ? undefined : options.startAfter }
-        : { ContinuationToken: options.cursor }),
-      ...shared.payer,
-    })
-    return readListing(await this.#context.send(command, attempt), options.startAfter, attempt)
+    const { channel, shared } = this.#context
+    const query = {
+      'list-type': '2',
+      'encoding-type': 'url',
+      prefix: options.prefix,
+      delimiter: options.delimiter,
+      'max-keys': options.limit === undefined ? undefined : String(options.limit),
+      'start-after': options.cursor !== undefined || options.startAfter === '' ? undefined : options.startAfter,
+      'continuation-token': options.cursor,
+    }
+    const { text } = await channel.send({ method: 'GET', query, fields: shared.payer }, attempt)
+    return readListing(text, options.startAfter, attempt)
   }
 }
 
+const NOTHING = new Uint8Array(0)
+
 export function isConditional(conditions: WireConditions): boolean {
   return conditions.IfMatch !== undefined || conditions.IfNoneMatch !== undefined
+}
+
+export function conditionFields(conditions: WireConditions): Fields {
+  return { 'if-match': conditions.IfMatch, 'if-none-match': conditions.IfNoneMatch }
+}
+
+export function rangeField(range: ByteRange): string {
+  return `bytes=${range.offset}-${range.offset + range.lengthBytes - 1}`
+}
+
+interface Asked {
+  readonly key: string
+  readonly range: ByteRange | undefined
+  readonly ifMatch: string | undefined
+}
+
+/** Checks the head of a GET's reply against what was asked for. */
+function readGet(head: ResponseHead, { key, range, ifMatch }: Asked, attempt: Attempt) {
+  const { status, fields } = head
+  const extent = readExtent(range, status, fields['content-range'], head.bodyBytes, attempt)
+  const info = readInfo(key, extent.objectBytes, fields, attempt)
+  if (ifMatch !== undefined && info.etag !== ifMatch)
+    throw new StoreError('precondition-failed', 'get: the object is another version', { key, operation: 'get' })
+  return { info, bodyBytes: extent.bodyBytes }
+}
+
+/** What a reply of one flat element tells. */
+export function readLeaves(xml: string, attempt: Attempt): Readonly<Partial<Record<string, string>>> {
+  try {
+    return readFlat(xml).leaves
+  } catch (error) {
+    if (error instanceof XmlError) throw corruptReply(error.message, attempt)
+    throw error
+  }
 }

@@ -1,5 +1,4 @@
 import { keptAttachments } from '../attachments.js'
-import { fillSink } from '../fill-sink.js'
 import { checkKey } from '../keys.js'
 import { SILENT } from '../log.js'
 import type {
@@ -23,7 +22,6 @@ import type {
   PrepareReadOptions,
   PutOptions,
   ReadPlan,
-  ReadSink,
   TraitsOptions,
   Upload,
   WriteResult,
@@ -40,13 +38,14 @@ import type { S3Options } from './options.js'
 import { PartSource } from './part-source.js'
 import { EndpointProbe, ProbeObjects } from './probe.js'
 import { RequestContext } from './request-context.js'
+import type { Fields } from './request-head.js'
 import { ObjectRequests } from './requests.js'
 import { S3Upload, type UploadServices } from './s3-upload.js'
 import { TagProbe } from './tag-probe.js'
 import { Tagging } from './tagging.js'
 import { TraitRequests } from './trait-requests.js'
 import { TraitsReader } from './traits-reader.js'
-import { sharedFields, type WireAttachments, type WireTraits, wireAttachments, wireTraits } from './wire-fields.js'
+import { wireAttachments, wireTraits } from './wire-fields.js'
 
 /** AWS documents conditional PUT, CompleteMultipartUpload, CopyObject and DeleteObject (S3 User Guide). */
 const KNOWN_OF_AWS: Knowledge = {
@@ -61,9 +60,8 @@ const KNOWN_OF_AWS: Knowledge = {
 /** Opens a bucket. Sends nothing, except that AWS is asked for the bucket's region when no option names it. */
 export async function openS3Store(bucket: string, options: S3Options = {}): Promise<ObjectStore> {
   const log = options.log ?? SILENT
-  const shared = sharedFields(options)
-  const { isAws, ...clients } = await connect(bucket, options)
-  const context = new RequestContext(clients, bucket, shared, options.signPayload === true)
+  const { isAws, client, channel } = await connect(bucket, options)
+  const context = new RequestContext(client, channel, bucket, options)
   const objects = new ObjectRequests(context)
   const multipart = new MultipartRequests(context)
   const traitRequests = new TraitRequests(context)
@@ -125,12 +123,8 @@ class S3Store implements ObjectStore {
     checkKey(key, 'prepareRead')
     checkRange(range, 'prepareRead', key)
     const { objects } = this.#services
-    const run = async (sink: ReadSink, signal?: AbortSignal) => {
-      const { info, body } = await objects.get(key, { range, ifMatch: options.ifMatch, whole: true, signal })
-      for await (const chunk of body) fillSink(sink, chunk)
-      return info
-    }
-    return { key, range, run }
+    const get = await objects.prepareGet(key, range, options)
+    return { key, range, run: (sink, signal) => objects.getInto(get, sink, signal) }
   }
 
   async put(key: string, body: Body, options: PutOptions = {}): Promise<WriteResult> {
@@ -182,7 +176,7 @@ class S3Store implements ObjectStore {
   }
 }
 
-function wireGiven(given: Attachments, operation: string, key: string): WireAttachments & WireTraits {
+function wireGiven(given: Attachments, operation: string, key: string): Fields {
   const kept = keptAttachments(given, MAX_METADATA_BYTES, operation, key)
   return { ...wireAttachments(kept, operation, key), ...wireTraits(given.traits) }
 }

@@ -33,7 +33,7 @@ export class TagProbe {
         throw error
       }
       const { tagCount } = await this.#objects.head(key)
-      await this.#objects.copy(key, key, { conditions: {}, attachments: { Metadata: { probe: '1' } } })
+      await this.#objects.copy(key, key, { conditions: {}, attachments: { 'x-amz-meta-probe': '1' } })
       return { tags: tagCount === 1 ? 'counted' : 'uncounted', copiesKeepTags: await this.#isTagged(key) }
     })
   }

@@ -30,24 +30,24 @@ export class TraitRequests {
 
   async tags(key: string, signal?: AbortSignal): Promise<Tags> {
     const attempt: Attempt = { operation: 'traits', key, reads: true, signal }
-    const { bucket, shared } = this.#context
-    const command = new GetObjectTaggingCommand({ Bucket: bucket, Key: key, ...shared.payer })
+    const { bucket, payer } = this.#context
+    const command = new GetObjectTaggingCommand({ Bucket: bucket, Key: key, ...payer })
     const { TagSet } = await this.#context.send(command, attempt)
     return Object.fromEntries((TagSet ?? []).map(({ Key = '', Value = '' }) => [Key, Value]))
   }
 
   async putTags(key: string, tags: Tags, operation: string, signal?: AbortSignal): Promise<void> {
     const attempt: Attempt = { operation, key, writes: true, reads: true, carries: 'tags', signal }
-    const { bucket, shared } = this.#context
+    const { bucket, payer } = this.#context
     const TagSet = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }))
-    const command = new PutObjectTaggingCommand({ Bucket: bucket, Key: key, Tagging: { TagSet }, ...shared.payer })
+    const command = new PutObjectTaggingCommand({ Bucket: bucket, Key: key, Tagging: { TagSet }, ...payer })
     await this.#context.send(command, attempt)
   }
 
   async grants(key: string, signal?: AbortSignal): Promise<Grants> {
     const attempt: Attempt = { operation: 'traits', key, reads: true, signal }
-    const { bucket, shared } = this.#context
-    const command = new GetObjectAclCommand({ Bucket: bucket, Key: key, ...shared.payer })
+    const { bucket, payer } = this.#context
+    const command = new GetObjectAclCommand({ Bucket: bucket, Key: key, ...payer })
     const { Owner, Grants } = await this.#context.send(command, attempt)
     return readGrants(Grants ?? [], Owner?.ID)
   }

@@ -1,3 +1,4 @@
+import { bodySizeBytes } from '../../body.js'
 import type { Body, ReadSink } from '../../object-store.js'
 import type { Attempt } from './attempt.js'
 import type { RetryBudget } from './retry-budget.js'
@@ -9,23 +10,29 @@ const PIECE_BYTES = 256 * 1024
 /** A body whose chunks count as progress when the store takes them. */
 export function watchedBody(body: Body, attempt: Attempt, budget: RetryBudget): Body {
   if (body instanceof Uint8Array && body.byteLength < WATCHED_BYTES) return body
-  const source = body instanceof Uint8Array ? piecesOf(body) : () => body.open()
+  const memory = body instanceof Uint8Array ? [body] : body.inMemory
+  const onSent = () => {
+    attempt.progress()
+    budget.moved()
+    if (!(body instanceof Uint8Array)) body.onSent?.()
+  }
   return {
-    sizeBytes: body instanceof Uint8Array ? body.byteLength : body.sizeBytes,
+    sizeBytes: bodySizeBytes(body),
+    inMemory: memory?.flatMap(piecesOf),
+    onSent,
     async *open() {
-      for await (const chunk of source()) {
-        attempt.progress()
-        budget.moved()
+      for await (const chunk of body instanceof Uint8Array ? piecesOf(body) : body.open()) {
+        onSent()
         yield chunk
       }
     },
   }
 }
 
-function piecesOf(bytes: Uint8Array): () => AsyncIterable<Uint8Array> {
-  return async function* () {
-    for (let at = 0; at < bytes.byteLength; at += PIECE_BYTES) yield bytes.subarray(at, at + PIECE_BYTES)
-  }
+function piecesOf(bytes: Uint8Array): readonly Uint8Array[] {
+  const pieces: Uint8Array[] = []
+  for (let at = 0; at < bytes.byteLength; at += PIECE_BYTES) pieces.push(bytes.subarray(at, at + PIECE_BYTES))
+  return pieces
 }
 
 /** A sink that knows how much it was given. */

@@ -1,0 +1,163 @@
+import { throwIfAborted } from '../call.js'
+import type { Body, ReadSink } from '../object-store.js'
+import type { BucketPlace } from './bucket-place.js'
+import { Collector } from './collector.js'
+import { type Attempt, corruptReply, toStoreError } from './errors.js'
+import type { Flow, HttpRequest, Receiver, RequestBody } from './http/exchange.js'
+import type { HttpPool } from './http/pool.js'
+import type { ResponseFields, ResponseHead } from './http/response-head.js'
+import type { S3Credentials } from './options.js'
+import { makePayload, NO_PAYLOAD, type Payload, type PayloadRules } from './payload.js'
+import { ReplyError } from './reply-error.js'
+import { requestHead, signingTime, type WireRequest } from './request-head.js'
+import { Signer } from './signature.js'
+import { XmlError, XmlReader } from './xml.js'
+
+export interface ChannelSettings {
+  readonly place: BucketPlace
+  readonly pool: HttpPool
+  /** Undefined: requests are not signed. */
+  readonly credentials: (() => Promise<S3Credentials>) | undefined
+  readonly payloads: PayloadRules
+  readonly idleTimeoutMs: number
+  /** For what the server does alone for long without a byte on the connection: copies and completions. */
+  readonly patientTimeoutMs: number
+  readonly nowMs: () => number
+}
+
+export interface SendOptions {
+  readonly body?: Body | undefined
+  readonly isPatient?: boolean | undefined
+}
+
+export interface Reply {
+  readonly fields: ResponseFields
+  /** Empty where none came. */
+  readonly text: string
+}
+
+/** Decides where the body of a good reply goes; what it throws ends the request. */
+export type Accept = (head: ResponseHead, flow: Flow) => ReadSink
+
+/** A page of a thousand keys of 1,024 bytes, each percent-encoded, and what is said of them. */
+const MAX_TEXT_BYTES = 16 * 1024 ** 2
+/** More of a refusal nobody reads. */
+const MAX_REFUSAL_BYTES = 64 * 1024
+
+/** The way of hot requests to a bucket: built, signed, sent and read here; nothing but StoreError comes back. */
+export class Channel {
+  readonly #settings: ChannelSettings
+  readonly #signer: Signer
+  /** How far the server's clock is ahead of ours; told by a refusal, so that the next try is signed right. */
+  #clockAheadMs = 0
+
+  constructor(settings: ChannelSettings) {
+    this.#settings = settings
+    this.#signer = new Signer(settings.place.scope)
+  }
+
+  get payloads(): PayloadRules {
+    return this.#settings.payloads
+  }
+
+  /** A request without a body, ready to run once, soon. Plain data. */
+  async prepare(wire: WireRequest, attempt: Attempt): Promise<HttpRequest> {
+    try {
+      return await this.#signed(wire, NO_PAYLOAD, false)
+    } catch (error) {
+      throw toStoreError(error, attempt)
+    }
+  }
+
+  /** Sends a request and keeps the reply's body in memory. */
+  async send(wire: WireRequest, attempt: Attempt, options: SendOptions = {}): Promise<Reply> {
+    throwIfAborted(attempt.signal, attempt.operation, attempt.key)
+    let collector: Collector | undefined
+    const accept = ({ bodyBytes }: ResponseHead) => {
+      collector = new Collector(MAX_TEXT_BYTES, bodyBytes)
+      return collector
+    }
+    const { body, isPatient = false } = options
+    const { request, sent } = await this.#prepared(wire, body, isPatient, attempt)
+    const { status, fields } = await this.receive(request, attempt, accept, sent)
+    if (collector?.isCut) throw corruptReply(`a reply of more than ${MAX_TEXT_BYTES} bytes`, attempt)
+    const text = collector?.text() ?? ''
+    if (isError(text)) throw toStoreError(this.#refusal(status, fields, text), attempt)
+    return { fields, text }
+  }
+
+  /** Runs a request whose reply's body goes elsewhere; resolves when it has come as a whole. */
+  async receive(request: HttpRequest, attempt: Attempt, accept: Accept, body?: RequestBody): Promise<ResponseHead> {
+    const receiver = new ReplyReceiver(accept)
+    try {
+      const head = await this.#settings.pool.run({ request, body, receiver }, attempt.signal)
+      if (receiver.refusal === undefined) return head
+    } catch (error) {
+      // A refusal whose body broke off is one all the same.
+      if (receiver.refusal === undefined || attempt.signal?.aborted) throw toStoreError(error, attempt)
+    }
+    const { head, text } = receiver.refusal
+    throw toStoreError(this.#refusal(head.status, head.fields, text.text()), attempt)
+  }
+
+  close(): void {
+    this.#settings.pool.close()
+  }
+
+  async #prepared(wire: WireRequest, body: Body | undefined, isPatient: boolean, attempt: Attempt) {
+    try {
+      const payload = body === undefined ? NO_PAYLOAD : await makePayload(body, this.#settings.payloads, attempt)
+      return { request: await this.#signed(wire, payload, isPatient), sent: payload.body }
+    } catch (error) {
+      throw toStoreError(error, attempt)
+    }
+  }
+
+  async #signed(wire: WireRequest, payload: Payload, isPatient: boolean): Promise<HttpRequest> {
+    const { place, credentials, nowMs, idleTimeoutMs, patientTimeoutMs } = this.#settings
+    const signing = credentials && { signer: this.#signer, credentials: await credentials() }
+    const isHead = wire.method === 'HEAD'
+    return {
+      head: requestHead(wire, payload, place, signingTime(nowMs() + this.#clockAheadMs), signing),
+      isBodiless: isHead,
+      isRepeatable: isHead || wire.method === 'GET',
+      idleTimeoutMs: isPatient ? patientTimeoutMs : idleTimeoutMs,
+    }
+  }
+
+  #refusal(status: number, fields: ResponseFields, text: string): ReplyError {
+    const error = new ReplyError(status, fields, text)
+    const serverMs = Date.parse(fields.date ?? '')
+    if (error.code === 'RequestTimeTooSkewed' && !Number.isNaN(serverMs))
+      this.#clockAheadMs = serverMs - this.#settings.nowMs()
+    return error
+  }
+}
+
+/** Good replies go where the caller wants them, refusals into memory. */
+class ReplyReceiver implements Receiver {
+  readonly #accept: Accept
+  refusal: { readonly head: ResponseHead; readonly text: Collector } | undefined
+
+  constructor(accept: Accept) {
+    this.#accept = accept
+  }
+
+  begin(head: ResponseHead, flow: Flow): ReadSink {
+    if (head.status < 300) return this.#accept(head, flow)
+    const text = new Collector(MAX_REFUSAL_BYTES, head.bodyBytes)
+    this.refusal = { head, text }
+    return text
+  }
+}
+
+/** CopyObject and CompleteMultipartUpload may answer 200, and tell of their failure in the body. */
+function isError(text: string): boolean {
+  if (!text.includes('<Error')) return false
+  try {
+    return new XmlReader(text).enter() === 'Error'
+  } catch (error) {
+    if (error instanceof XmlError) return false
+    throw error
+  }
+}

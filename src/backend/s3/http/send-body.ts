@@ -1,0 +1,42 @@
+import type { Socket } from 'node:net'
+import type { RequestBody } from './exchange.js'
+
+/** So much goes out with one system call, and counts as progress when it has. */
+const GROUP_BYTES = 256 * 1024
+/** A source that makes its pieces as it goes is not held back for more. */
+const SOURCE_GROUP_BYTES = 16 * 1024
+
+/**
+ * Writes the head of a request and its body, without a copy: a piece is in use until the next one is asked for, the last
+ * ones until the promise settles. Rejects with what the socket or the source of the body failed with.
+ */
+export async function sendBody(socket: Socket, head: string, body: RequestBody): Promise<void> {
+  const groupBytes = Symbol.asyncIterator in body.pieces ? SOURCE_GROUP_BYTES : GROUP_BYTES
+  let group: Uint8Array[] = [Buffer.from(head, 'latin1')]
+  let fullBytes = 0
+  for await (const piece of body.pieces)
+    for (let at = 0; at < piece.byteLength; ) {
+      const part = piece.subarray(at, at + Math.max(groupBytes - fullBytes, 1))
+      group.push(part)
+      at += part.byteLength
+      fullBytes += part.byteLength
+      if (fullBytes < groupBytes) continue
+      await write(socket, group)
+      body.onSent?.()
+      group = []
+      fullBytes = 0
+    }
+  if (group.length > 0) await write(socket, group)
+  body.onSent?.()
+}
+
+/** Resolves when the kernel has taken all of it. */
+function write(socket: Socket, pieces: readonly Uint8Array[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const last = pieces.length - 1
+    const done = (error?: Error | null) => (error ? reject(error) : resolve())
+    socket.cork()
+    for (const [n, piece] of pieces.entries()) n === last ? socket.write(piece, done) : socket.write(piece)
+    socket.uncork()
+  })
+}
