@@ -181,8 +181,6 @@ describe('names and values on the wire', () => {
 
   it('refuses a page that is cut off without a next one', () => {
     const page = '<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>'
-    expect(() => readListing(page, undefined, READ)).toThrow(
-      expect.objectContaining({ kind: 'corrupt' }),
-    )
+    expect(() => readListing(page, undefined, READ)).toThrow(expect.objectContaining({ kind: 'corrupt' }))
   })
 })

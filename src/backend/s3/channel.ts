@@ -7,7 +7,7 @@ import type { Flow, HttpRequest, Receiver, RequestBody } from './http/exchange.j
 import type { HttpPool } from './http/pool.js'
 import type { ResponseFields, ResponseHead } from './http/response-head.js'
 import type { S3Credentials } from './options.js'
-import { makePayload, NO_PAYLOAD, type Payload, type PayloadRules } from './payload.js'
+import { makePayload, NO_PAYLOAD, type Payload, type PayloadRules, textPayload } from './payload.js'
 import { ReplyError } from './reply-error.js'
 import { requestHead, signingTime, type WireRequest } from './request-head.js'
 import { Signer } from './signature.js'
@@ -26,7 +26,10 @@ export interface ChannelSettings {
 }
 
 export interface SendOptions {
+  /** The bytes of an object or a part. */
   readonly body?: Body | undefined
+  /** Any other body; empty is one, too. */
+  readonly text?: string | undefined
   readonly isPatient?: boolean | undefined
 }
 
@@ -77,8 +80,7 @@ export class Channel {
       collector = new Collector(MAX_TEXT_BYTES, bodyBytes)
       return collector
     }
-    const { body, isPatient = false } = options
-    const { request, sent } = await this.#prepared(wire, body, isPatient, attempt)
+    const { request, sent } = await this.#prepared(wire, attempt, options)
     const { status, fields } = await this.receive(request, attempt, accept, sent)
     if (collector?.isCut) throw corruptReply(`a reply of more than ${MAX_TEXT_BYTES} bytes`, attempt)
     const text = collector?.text() ?? ''
@@ -104,13 +106,17 @@ export class Channel {
     this.#settings.pool.close()
   }
 
-  async #prepared(wire: WireRequest, body: Body | undefined, isPatient: boolean, attempt: Attempt) {
+  async #prepared(wire: WireRequest, attempt: Attempt, { body, text, isPatient = false }: SendOptions) {
     try {
-      const payload = body === undefined ? NO_PAYLOAD : await makePayload(body, this.#settings.payloads, attempt)
+      const payload = text !== undefined ? textPayload(text) : await this.#payloadOf(body, attempt)
       return { request: await this.#signed(wire, payload, isPatient), sent: payload.body }
     } catch (error) {
       throw toStoreError(error, attempt)
     }
+  }
+
+  #payloadOf(body: Body | undefined, attempt: Attempt): Payload | Promise<Payload> {
+    return body === undefined ? NO_PAYLOAD : makePayload(body, this.#settings.payloads, attempt)
   }
 
   async #signed(wire: WireRequest, payload: Payload, isPatient: boolean): Promise<HttpRequest> {

@@ -40,7 +40,7 @@ export class MultipartRequests {
       ...shared.customerKey,
     }
     const wire = { method: 'POST', key, query: { uploads: '' }, fields } as const
-    const { text } = await channel.send(wire, attempt, { body: NOTHING })
+    const { text } = await channel.send(wire, attempt, { text: '' })
     const { UploadId } = readLeaves(text, attempt)
     if (!UploadId) throw corruptReply('no upload id', attempt)
     return UploadId
@@ -72,7 +72,7 @@ export class MultipartRequests {
       ...shared.sourceCustomerKey,
     }
     const wire = { method: 'PUT', ...partOf(upload, number), fields } as const
-    const { text } = await channel.send(wire, attempt, { body: NOTHING, isPatient: true })
+    const { text } = await channel.send(wire, attempt, { text: '', isPatient: true })
     return { number, etag: readEtag(readLeaves(text, attempt).ETag, attempt), sizeBytes: range.lengthBytes }
   }
 
@@ -93,9 +93,8 @@ export class MultipartRequests {
       ...shared.payer,
       ...shared.customerKey,
     }
-    const body = Buffer.from(writeParts(parts))
     const wire = { method: 'POST', key, query: { uploadId }, fields } as const
-    const reply = await channel.send(wire, attempt, { body, isPatient: true })
+    const reply = await channel.send(wire, attempt, { text: writeParts(parts), isPatient: true })
     const { ETag } = readLeaves(reply.text, attempt)
     return bareEtag(ETag) === '' ? { etag: '' } : readWrite(reply.fields, attempt, ETag)
   }
@@ -162,8 +161,6 @@ export class MultipartRequests {
     return { Bucket: this.#context.bucket, Key: key, UploadId: uploadId }
   }
 }
-
-const NOTHING = new Uint8Array(0)
 
 function partOf({ key, uploadId }: UploadName, number: number) {
   return { key, query: { partNumber: String(number), uploadId } }

@@ -191,7 +191,7 @@ export class ObjectRequests {
       ...shared.customerKey,
       ...shared.sourceCustomerKey,
     }
-    const reply = await channel.send({ method: 'PUT', key: to, fields }, attempt, { body: NOTHING, isPatient: true })
+    const reply = await channel.send({ method: 'PUT', key: to, fields }, attempt, { text: '', isPatient: true })
     const { ETag, LastModified } = readLeaves(reply.text, attempt)
     const written = readWrite(reply.fields, attempt, ETag)
     return LastModified === undefined ? written : { ...written, lastModifiedMs: readTime(LastModified, attempt) }
@@ -213,10 +213,10 @@ export class ObjectRequests {
   async deleteMany(keys: readonly string[], signal?: AbortSignal): Promise<readonly DeleteFailure[]> {
     const attempt: Attempt = { operation: 'delete', writes: true, signal }
     const { channel, shared } = this.#context
-    const body = Buffer.from(writeDeleteRequest(keys))
+    const text = writeDeleteRequest(keys)
     // AWS takes any digest, others know this one only.
-    const fields = { 'content-md5': createHash('md5').update(body).digest('base64'), ...shared.payer }
-    const reply = await channel.send({ method: 'POST', query: { delete: '' }, fields }, attempt, { body })
+    const fields = { 'content-md5': createHash('md5').update(text).digest('base64'), ...shared.payer }
+    const reply = await channel.send({ method: 'POST', query: { delete: '' }, fields }, attempt, { text })
     return readDeleteResult(reply.text, keys, attempt)
   }
 
@@ -236,8 +236,6 @@ export class ObjectRequests {
     return readListing(text, options.startAfter, attempt)
   }
 }
-
-const NOTHING = new Uint8Array(0)
 
 export function isConditional(conditions: WireConditions): boolean {
   return conditions.IfMatch !== undefined || conditions.IfNoneMatch !== undefined
