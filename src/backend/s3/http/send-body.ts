@@ -3,20 +3,19 @@ import type { RequestBody } from './exchange.js'
 
 /** So much goes out with one system call, and counts as progress when it has. */
 const GROUP_BYTES = 256 * 1024
-/** A source that makes its pieces as it goes is not held back for more. */
-const SOURCE_GROUP_BYTES = 16 * 1024
 
 /**
  * Writes the head of a request and its body, without a copy: a piece is in use until the next one is asked for, the last
  * ones until the promise settles. Rejects with what the socket or the source of the body failed with.
  */
 export async function sendBody(socket: Socket, head: string, body: RequestBody): Promise<void> {
-  const groupBytes = Symbol.asyncIterator in body.pieces ? SOURCE_GROUP_BYTES : GROUP_BYTES
+  // What a source makes as it goes is sent as it comes.
+  const groupBytes = Symbol.asyncIterator in body.pieces ? 1 : GROUP_BYTES
   let group: Uint8Array[] = [Buffer.from(head, 'latin1')]
   let fullBytes = 0
   for await (const piece of body.pieces)
     for (let at = 0; at < piece.byteLength; ) {
-      const part = piece.subarray(at, at + Math.max(groupBytes - fullBytes, 1))
+      const part = piece.subarray(at, at + GROUP_BYTES)
       group.push(part)
       at += part.byteLength
       fullBytes += part.byteLength
