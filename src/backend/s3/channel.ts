@@ -46,6 +46,9 @@ export type Accept = (head: ResponseHead, flow: Flow) => ReadSink
 const MAX_TEXT_BYTES = 16 * 1024 ** 2
 /** More of a refusal nobody reads. */
 const MAX_REFUSAL_BYTES = 64 * 1024
+/** Clocks that differ by less refuse nothing: AWS allows 15 minutes. */
+const MAX_SKEW_MS = 5 * 60_000
+const SKEWED = '<Error><Code>RequestTimeTooSkewed</Code><Message>the clocks differ too much</Message></Error>'
 
 /** The way of hot requests to a bucket: built, signed, sent and read here; nothing but StoreError comes back. */
 export class Channel {
@@ -133,10 +136,11 @@ export class Channel {
 
   #refusal(status: number, fields: ResponseFields, text: string): ReplyError {
     const error = new ReplyError(status, fields, text)
-    const serverMs = Date.parse(fields.date ?? '')
-    if (error.code === 'RequestTimeTooSkewed' && !Number.isNaN(serverMs))
-      this.#clockAheadMs = serverMs - this.#settings.nowMs()
-    return error
+    const aheadMs = Date.parse(fields.date ?? '') - this.#settings.nowMs()
+    if (status !== 403 || !(Math.abs(aheadMs - this.#clockAheadMs) > MAX_SKEW_MS)) return error
+    this.#clockAheadMs = aheadMs
+    // The refusal of a HEAD has no body to say it in.
+    return error.code === '' ? new ReplyError(status, fields, SKEWED) : error
   }
 }
 
