@@ -63,7 +63,7 @@ describe('LimitsLayer', () => {
     void head('demand 1')
     void head('demand 2', 'demand')
     await finish()
-    const order = ['first', 'second', 'demand 1', 'demand 2', 'background', 'ahead']
+    const order = ['first', 'second', 'demand 1', 'demand 2', 'ahead', 'background']
     expect(bare.arrived).toStrictEqual(order)
   })
 

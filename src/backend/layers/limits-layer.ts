@@ -1,3 +1,4 @@
+import { throwIfAborted } from '../call.js'
 import { closableBody } from '../closable-body.js'
 import type {
   Body,
@@ -146,7 +147,9 @@ async function withSlot<T>(
   options: CallOptions,
   call: () => Promise<T>,
 ): Promise<T> {
-  const release = await slots.acquire(options.priority ?? 'demand', options.signal, operation)
+  const { priority = 'demand', signal } = options
+  throwIfAborted(signal, operation)
+  const release = slots.tryAcquire(priority) ?? (await slots.acquire(priority, signal, operation))
   try {
     return await call()
   } finally {

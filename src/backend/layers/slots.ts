@@ -1,61 +1,90 @@
-import PQueue from 'p-queue'
 import { abortedError, onAbort, throwIfAborted } from '../call.js'
 import type { Priority } from '../object-store.js'
-
-const RANK: Readonly<Record<Priority, number>> = { demand: 2, 'read-ahead': 1, background: 0 }
 
 /** Gives a slot back; calling it again does nothing. */
 export type Release = () => void
 
+interface Waiter {
+  readonly priority: Priority
+  readonly grant: (release: Release) => void
+}
+
+const BY_RANK: readonly Priority[] = ['demand', 'read-ahead', 'background']
+
 /**
  * A number of slots for requests. Whoever waits is served by priority, then in order. `read-ahead` and `background`
- * pass a gate of one slot less first, so that a `demand` finds a slot soon however much of them is under way (with one
- * slot in all there is none to spare). Those who wait are as many as there are calls: their callers bound them.
+ * together never hold the last slot, so that a `demand` finds one soon however much of them is under way (with one slot
+ * in all there is none to spare). Those who wait are as many as there are calls: their callers bound them.
  */
 export class Slots {
-  readonly #all: PQueue
-  readonly #patient: PQueue
+  readonly #concurrency: number
+  readonly #maxPatient: number
+  readonly #waiting: Readonly<Record<Priority, Set<Waiter>>> = {
+    demand: new Set(),
+    'read-ahead': new Set(),
+    background: new Set(),
+  }
+  #taken = 0
+  /** Those of `#taken` that are not for a demand. */
+  #patient = 0
 
   constructor(concurrency: number) {
-    this.#all = new PQueue({ concurrency })
-    this.#patient = new PQueue({ concurrency: Math.max(1, concurrency - 1) })
+    this.#concurrency = concurrency
+    this.#maxPatient = Math.max(1, concurrency - 1)
+  }
+
+  /** A slot that is free now and that nobody waits for who comes first. */
+  tryAcquire(priority: Priority): Release | undefined {
+    const isWaitedFor = BY_RANK.slice(0, BY_RANK.indexOf(priority) + 1).some(rank => this.#waiting[rank].size > 0)
+    return isWaitedFor || !this.#isFreeFor(priority) ? undefined : this.#take(priority)
   }
 
   /** Rejects with `aborted` at once when the signal fires before a slot is granted. */
   async acquire(priority: Priority, signal: AbortSignal | undefined, operation: string): Promise<Release> {
-    if (priority === 'demand') return enter(this.#all, priority, signal, operation)
-    const leaveGate = await enter(this.#patient, priority, signal, operation)
-    try {
-      const release = await enter(this.#all, priority, signal, operation)
-      return () => {
-        release()
-        leaveGate()
-      }
-    } catch (error) {
-      leaveGate()
-      throw error
-    }
+    throwIfAborted(signal, operation)
+    return this.tryAcquire(priority) ?? this.#wait(priority, signal, operation)
   }
-}
 
-/** The queue's task runs from the grant to the release. */
-async function enter(
-  queue: PQueue,
-  priority: Priority,
-  signal: AbortSignal | undefined,
-  operation: string,
-): Promise<Release> {
-  throwIfAborted(signal, operation)
-  const waiting = new AbortController()
-  return new Promise((resolve, reject) => {
-    const forget = onAbort(signal, () => waiting.abort())
-    const hold = () =>
-      new Promise<void>(release => {
+  #wait(priority: Priority, signal: AbortSignal | undefined, operation: string): Promise<Release> {
+    return new Promise((resolve, reject) => {
+      const queue = this.#waiting[priority]
+      const grant = (release: Release) => {
+        queue.delete(waiter)
         forget()
         resolve(release)
+      }
+      const waiter: Waiter = { priority, grant }
+      queue.add(waiter)
+      const forget = onAbort(signal, () => {
+        queue.delete(waiter)
+        if (signal !== undefined) reject(abortedError(signal, operation))
       })
-    queue.add(hold, { priority: RANK[priority], signal: waiting.signal }).catch((error: unknown) => {
-      reject(signal?.aborted === true ? abortedError(signal, operation) : error)
     })
-  })
+  }
+
+  #isFreeFor(priority: Priority): boolean {
+    return this.#taken < this.#concurrency && (priority === 'demand' || this.#patient < this.#maxPatient)
+  }
+
+  #take(priority: Priority): Release {
+    const patient = priority === 'demand' ? 0 : 1
+    this.#taken += 1
+    this.#patient += patient
+    let isHeld = true
+    return () => {
+      if (!isHeld) return
+      isHeld = false
+      this.#taken -= 1
+      this.#patient -= patient
+      this.#serve()
+    }
+  }
+
+  #serve(): void {
+    for (const rank of BY_RANK)
+      for (const waiter of this.#waiting[rank]) {
+        if (!this.#isFreeFor(rank)) break
+        waiter.grant(this.#take(rank))
+      }
+  }
 }
