@@ -9,7 +9,7 @@ type Decode = (name: string) => string
 /** A page as the contract has it: names decoded, in key order, nothing that is not behind `startAfter`. */
 export function readListing(xml: string, startAfter: string | undefined, attempt: Attempt): ListPage {
   const { objects, prefixes, isEncoded, isTruncated, next } = readResult(xml, attempt)
-  const decode: Decode = isEncoded ? name => decodeName(name, attempt) : name => name
+  const decode: Decode = isEncoded ? name => decodeName(name, attempt) : detached
   const page = {
     objects: objects.map(object => readObject(object, decode, attempt)).sort((a, b) => compareKeys(a.key, b.key)),
     prefixes: prefixes
@@ -109,17 +109,24 @@ function readObject(object: ListedObject, decode: Decode, attempt: Attempt): Obj
   return {
     key: decode(object.key),
     sizeBytes,
-    etag: readEtag(object.etag, attempt),
+    etag: detached(readEtag(object.etag, attempt)),
     lastModifiedMs: readTime(object.lastModified, attempt),
-    storageClass: object.storageClass,
+    storageClass: object.storageClass && detached(object.storageClass),
   }
+}
+
+/** Shorter parts of a string are copies. */
+const MIN_SHARED_LENGTH = 13
+
+/** A string of its own: a part of the reply that is kept would keep all of the reply in memory. */
+function detached(text: string): string {
+  return text.length < MIN_SHARED_LENGTH ? text : Buffer.from(text).toString()
 }
 
 /** encoding-type=url: percent-encoding, with `+` for a space (some servers write %20). */
 export function decodeName(name: string, attempt: Attempt): string {
-  if (!/[+%]/.test(name)) return name
   try {
-    return decodeURIComponent(name.replaceAll('+', ' '))
+    return decodeURIComponent(name.includes('+') ? name.replaceAll('+', ' ') : name)
   } catch (error) {
     throw corruptReply(`a name that is not percent-encoded UTF-8: ${name} (${String(error)})`, attempt)
   }

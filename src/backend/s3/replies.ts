@@ -76,7 +76,9 @@ function readHeaders(fields: ResponseFields): ObjectHeaders {
 
 /** Without quotes; some servers leave them out. */
 export function bareEtag(etag: string | undefined): string {
-  return (etag ?? '').replace(/^W\//, '').replace(/^"(.*)"$/, '$1')
+  if (etag === undefined) return ''
+  const strong = etag.startsWith('W/') ? etag.slice(2) : etag
+  return strong.length > 1 && strong.startsWith('"') && strong.endsWith('"') ? strong.slice(1, -1) : strong
 }
 
 export function readEtag(etag: string | undefined, attempt: Attempt): string {

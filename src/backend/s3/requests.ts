@@ -265,8 +265,9 @@ function readGet(head: ResponseHead, { key, range, ifMatch }: Asked, attempt: At
   return { info, bodyBytes: extent.bodyBytes }
 }
 
-/** What a reply of one flat element tells. */
+/** What a reply of one flat element tells; an empty one tells nothing. */
 export function readLeaves(xml: string, attempt: Attempt): Readonly<Partial<Record<string, string>>> {
+  if (xml.trim() === '') return {}
   try {
     return readFlat(xml).leaves
   } catch (error) {

@@ -82,23 +82,24 @@ export class XmlReader {
     const start = this.#at
     let end = this.#find('>', start)
     // A `>` may stand within an attribute.
-    for (let quote = this.#openQuote(start, end); quote !== ''; quote = this.#openQuote(start, end))
-      end = this.#find('>', end + 1)
+    while (this.#isQuoted(start, end)) end = this.#find('>', end + 1)
     this.#isEmpty = this.#xml.charCodeAt(end - 1) === SLASH
     this.#at = end + 1
-    const [name = ''] = this.#xml.slice(start, this.#isEmpty ? end - 1 : end).split(/[\s]/, 1)
+    const tag = this.#xml.slice(start, this.#isEmpty ? end - 1 : end)
+    if (PLAIN_NAME.test(tag)) return tag
+    const [name = ''] = tag.split(/\s/, 1)
     return name.slice(name.indexOf(':') + 1)
   }
 
-  /** The quote that is open at `end`, if any. */
-  #openQuote(start: number, end: number): string {
-    let quote = ''
+  /** Whether `end` stands between quotes that were opened behind `start`. */
+  #isQuoted(start: number, end: number): boolean {
+    let quote = 0
     for (let at = start; at < end; at++) {
-      const character = this.#xml.charAt(at)
-      if (quote === '' && (character === '"' || character === "'")) quote = character
-      else if (character === quote) quote = ''
+      const unit = this.#xml.charCodeAt(at)
+      if (quote === 0 && (unit === QUOTE || unit === APOSTROPHE)) quote = unit
+      else if (unit === quote) quote = 0
     }
-    return quote
+    return quote !== 0
   }
 
   /** Comments, processing instructions, the document type. */
@@ -120,14 +121,20 @@ export class XmlReader {
   }
 }
 
+const PLAIN_NAME = /^\w+$/
 const SLASH = 0x2f
+const QUOTE = 0x22
+const APOSTROPHE = 0x27
 const EXCLAMATION = 0x21
 const QUESTION = 0x3f
 const CDATA = '![CDATA['
 
 function decode(text: string): string {
   if (!text.includes('&')) return text
-  return text.replace(/&(?:#x([0-9a-f]{1,6})|#(\d{1,7})|([a-z]+));/gi, (entity, hex, decimal, name) => {
+  // Around every ETag; it makes no entity of what is none.
+  const rest = text.replaceAll('&quot;', '"')
+  if (!rest.includes('&')) return rest
+  return rest.replace(/&(?:#x([0-9a-f]{1,6})|#(\d{1,7})|([a-z]+));/gi, (entity, hex, decimal, name) => {
     if (name !== undefined) {
       const character = ENTITIES[String(name)]
       if (character === undefined) throw new XmlError(`an unknown entity: ${entity}`)
