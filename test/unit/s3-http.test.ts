@@ -4,6 +4,7 @@ import type { ReadSink } from '../../src/backend/object-store.js'
 import type { Exchange, Flow } from '../../src/backend/s3/http/exchange.js'
 import { HttpPool, type PoolSettings } from '../../src/backend/s3/http/pool.js'
 import type { ResponseHead } from '../../src/backend/s3/http/response-head.js'
+import { exchange, Kept } from '../support/kept-reply.js'
 import { type RawServer, type Serve, startRawServer } from '../support/raw-server.js'
 import { TLS_CERTIFICATE } from '../support/tls-certificate.js'
 
@@ -23,33 +24,6 @@ async function serve(run: Serve, settings: Partial<PoolSettings> = {}, isSecure 
   const origin = { isSecure, host: '127.0.0.1', port: server.port, ca: isSecure ? TLS_CERTIFICATE : undefined }
   pool = new HttpPool({ origin, maxSockets: 4, connectTimeoutMs: 5000, checkEveryMs: 10, ...settings })
   return pool
-}
-
-/** Keeps a reply's body, by a few bytes at a time. */
-class Kept implements ReadSink {
-  readonly #piece = Buffer.alloc(7)
-  text = ''
-  head: ResponseHead | undefined
-  flow: Flow | undefined
-
-  free(): Uint8Array {
-    return this.#piece
-  }
-
-  advance(bytes: number): void {
-    this.text += this.#piece.toString('latin1', 0, bytes)
-  }
-}
-
-function exchange(kept: Kept, request: Partial<Exchange['request']> = {}, body?: Exchange['body']): Exchange {
-  const begin = (head: ResponseHead, flow: Flow) => {
-    kept.head = head
-    kept.flow = flow
-    return kept
-  }
-  const head = 'GET /x HTTP/1.1\r\nHost: h\r\n\r\n'
-  const plain = { head, isBodiless: false, isRepeatable: true, idleTimeoutMs: 10_000 }
-  return { request: { ...plain, ...request }, body, receiver: { begin } }
 }
 
 async function get(from: HttpPool, request: Partial<Exchange['request']> = {}, signal?: AbortSignal): Promise<Kept> {
