@@ -1,94 +1,110 @@
-import { LRUCache } from 'lru-cache'
-import type { Priority } from '../backend/object-store.js'
 import { StoreError } from '../backend/store-error.js'
 import { Block } from './block.js'
+import { BlockIndex, type Gap } from './block-index.js'
+import { BlockMemory, costOf } from './block-memory.js'
+import { BlockShelves, type Need } from './block-shelves.js'
+import type { BlockTier } from './block-tier.js'
+import { BufferBudget } from './buffer-budget.js'
 import type { BlockSource, MainLane } from './lanes/main-lane.js'
 import type { ReadReply } from './lanes/read-reply.js'
+import { ReadAheadShares } from './read-ahead-shares.js'
+import type { StorePace } from './store-pace.js'
 
 export interface BlockCacheOptions {
   readonly lane: MainLane
-  /** Bound of all complete blocks together; as much again at the most is being filled by read-ahead. */
+  /**
+   * Bound of all blocks together, those that are being filled included. Only a read that needs more by itself goes beyond,
+   * alone.
+   */
   readonly maxBytes: number
+  /** The grid on which blocks begin and end. */
   readonly blockSizeBytes: number
+  /** Where bytes are looked for before the store is asked. */
+  readonly tier?: BlockTier | undefined
+  readonly nowMs?: (() => number) | undefined
 }
 
-/** Blocks that are being filled by one request. */
-interface Span {
-  readonly blocks: readonly Block[]
+/** What read-ahead may hold unread: the rest is for programs that wait. */
+const AHEAD_SHARE = 3 / 4
+/** What streams have passed is seldom read again, and memory that was used just now is faster. */
+const PASSED_SHARE = 1 / 8
+
+/** A block that is being filled. */
+interface Load {
   readonly controller: AbortController
-  /** Whose read-ahead it is; undefined when a program waits for it. */
-  readonly owner: object | undefined
+  isCancelled: boolean
   /** Never rejects. */
   ended: Promise<void>
 }
 
+/** A read for which there is no room yet. */
+interface Waiting {
+  readonly source: BlockSource
+  readonly offset: number
+  readonly end: number
+  readonly resolve: (blocks: readonly Block[]) => void
+  readonly reject: (error: unknown) => void
+}
+
+const DONE = Promise.resolve()
+
 /**
- * Blocks of objects in memory, by version, so that they can't be stale. No block is fetched twice at the same time.
+ * Blocks of objects in memory, by version, so that they can't be stale. No byte is fetched twice at the same time.
  *
- * Invariant: a block is in `#loading` from the moment it is asked for until it is complete or has failed, and in
- * `#ready` from then on until it is evicted; never in both.
+ * Invariant: a block is in the index from the moment it is asked for until it is given up, has failed or was cancelled;
+ * in `#loads` until its request has ended, on a shelf from then on. Memory goes back when the block is dropped and nobody
+ * holds it. Who waits for room holds nothing.
  */
 export class BlockCache {
   readonly blockSizeBytes: number
   readonly #lane: MainLane
-  readonly #maxBytes: number
-  readonly #ready: LRUCache<string, Block>
-  readonly #loading = new Map<string, Block>()
-  readonly #spans = new Set<Span>()
-  readonly #pool: Buffer[] = []
-  readonly #poolLimit: number
-  #readAheadBytes = 0
+  readonly #tier: BlockTier | undefined
+  readonly #nowMs: () => number
+  readonly #memory: BlockMemory
+  readonly #index: BlockIndex
+  readonly #shelves = new BlockShelves()
+  readonly #shares: ReadAheadShares
+  readonly #loads = new Map<Block, Load>()
+  readonly #waiting: Waiting[] = []
+  /** How many reads have blocks pinned. */
+  #holds = 0
+  #isServing = false
 
   constructor(options: BlockCacheOptions) {
     this.#lane = options.lane
-    this.#maxBytes = options.maxBytes
+    this.#tier = options.tier
+    this.#nowMs = options.nowMs ?? (() => performance.now())
     this.blockSizeBytes = options.blockSizeBytes
-    this.#poolLimit = Math.ceil(options.maxBytes / options.blockSizeBytes / 4)
-    this.#ready = new LRUCache({
-      maxSize: options.maxBytes,
-      sizeCalculation: block => Math.max(block.memory.length, 1024),
-      dispose: block => block.drop(),
-    })
+    this.#memory = new BlockMemory(new BufferBudget(options.maxBytes), options.blockSizeBytes)
+    this.#index = new BlockIndex(options.blockSizeBytes)
+    this.#shares = new ReadAheadShares(Math.floor(options.maxBytes * AHEAD_SHARE))
   }
 
-  /** Bytes held in complete blocks. */
+  /** Bytes held in blocks, those that are being filled included. */
   get heldBytes(): number {
-    return this.#ready.calculatedSize
+    return this.#memory.usedBytes
+  }
+
+  /** How long requests to the store take. */
+  get pace(): StorePace {
+    return this.#lane.pace
   }
 
   /**
    * Answers a read of `sizeBytes` bytes at `offset`, cut at the end of the object, with views of the blocks.
    * Rejects with the store's error, and when `signal` fires with kind `aborted`; then nothing was sent.
    */
-  async read(
-    source: BlockSource,
-    offset: number,
-    sizeBytes: number,
-    reply: ReadReply,
-    signal?: AbortSignal,
-  ): Promise<void> {
+  read(source: BlockSource, offset: number, sizeBytes: number, reply: ReadReply, signal?: AbortSignal): Promise<void> {
     const end = Math.min(offset + sizeBytes, source.sizeBytes)
-    if (end <= offset) return reply.send([], () => undefined)
-    const blocks = this.#blocksOf(source, offset, end, undefined)
-    for (const block of blocks) block.pin()
-    const release = () => {
-      for (const block of blocks) block.unpin()
+    if (end <= offset) {
+      reply.send([], () => undefined)
+      return DONE
     }
-    try {
-      for (const block of blocks) {
-        const needed = Math.min(end - block.offset, block.memory.length)
-        if (block.filledBytes < needed) await block.whenFilled(needed, signal)
-      }
-    } catch (error) {
-      release()
-      throw signal?.aborted === true
-        ? new StoreError('aborted', 'the read was given up', { key: source.key, operation: 'get', cause: error })
-        : error
-    }
-    const views = blocks.map(block =>
-      block.memory.subarray(Math.max(0, offset - block.offset), Math.min(end - block.offset, block.memory.length)),
-    )
-    reply.send(views, release)
+    const blocks = this.#hold(source, offset, end, this.#waiting.length === 0)
+    if (blocks === undefined || blocks.some(block => !isFilled(block, end)))
+      return this.#readLater(blocks, source, offset, end, reply, signal)
+    this.#send(blocks, offset, end, reply)
+    return DONE
   }
 
   /** The same bytes in memory of their own, for callers that put them together with others. */
@@ -104,91 +120,244 @@ export class BlockCache {
     return bytes
   }
 
-  /** Resolves when the request that brings the block at `offset` has ended, with its headers told to whoever listens. */
-  async fetch(source: BlockSource, offset: number): Promise<void> {
-    const [block] = this.#blocksOf(source, offset, Math.min(offset + 1, source.sizeBytes), undefined)
-    if (block === undefined || block.isComplete) return
-    block.pin()
+  /**
+   * Resolves when the requests that bring `sizeBytes` bytes from `offset` have ended, with their headers told to whoever
+   * listens.
+   */
+  async fetch(source: BlockSource, offset: number, sizeBytes: number): Promise<void> {
+    const end = Math.min(offset + sizeBytes, source.sizeBytes)
+    if (end <= offset) return
+    const blocks =
+      this.#hold(source, offset, end, this.#waiting.length === 0) ?? (await this.#whenRoom(source, offset, end))
     try {
-      await block.whenFilled(block.memory.length)
-      await Promise.all([...this.#spans].filter(span => span.blocks.includes(block)).map(span => span.ended))
+      for (const block of blocks) await block.whenFilled(block.memory.length)
+      for (const block of blocks) await this.#loads.get(block)?.ended
     } finally {
-      block.unpin()
+      this.#release(blocks)
     }
   }
 
+  /** How much more may be brought ahead for an owner. */
+  aheadRoom(owner: object): number {
+    return this.#shares.room(owner)
+  }
+
   /**
-   * Begins to fetch a range for `owner` without waiting, unless read-ahead already holds its share of memory.
-   * Returns the end of what is there or on its way.
+   * Begins to fetch a range for `owner` without waiting, with one request where nothing of it is there, unless read-ahead
+   * already holds its share of memory. Returns the end of what is there or on its way.
    */
   readAhead(source: BlockSource, offset: number, sizeBytes: number, owner: object): number {
     const end = Math.min(offset + sizeBytes, source.sizeBytes)
     if (end <= offset) return offset
-    if (this.#readAheadBytes + (end - offset) > this.#maxBytes / 2) return offset
-    this.#blocksOf(source, offset, end, owner)
+    const gaps = this.#index.find(source, offset, end).filter(part => !(part instanceof Block))
+    const cost = gaps.reduce((sum, gap) => sum + costOf(gap.end - gap.offset), 0)
+    if (cost > this.#shares.room(owner)) this.#giveUpStale()
+    if (cost > this.#shares.room(owner) || this.#waiting.length > 0 || !this.#makeRoom(cost, 'read-ahead'))
+      return offset
+    for (const gap of gaps) this.#begin(source, gap, owner)
     return end
   }
 
   /** Ends the read-ahead of an owner, except what a program waits for by now. */
   cancelReadAhead(owner: object): void {
-    for (const span of this.#spans) {
-      if (span.owner !== owner || span.blocks.some(block => block.isPinned)) continue
-      for (const block of span.blocks) this.#loading.delete(block.id)
-      span.controller.abort(new StoreError('aborted', 'nobody reads on', { operation: 'get' }))
+    if (!this.#shares.has(owner)) return
+    for (const [block, load] of this.#loads) {
+      if (block.owner !== owner) continue
+      this.#shares.give(block)
+      if (block.isPinned || load.isCancelled) continue
+      load.isCancelled = true
+      this.#index.remove(block)
+      load.controller.abort(new StoreError('aborted', 'nobody reads on', { operation: 'get' }))
+    }
+    for (const block of this.#shelves.aheadOf(owner)) {
+      this.#shares.give(block)
+      this.#shelve(block)
     }
   }
 
-  #blocksOf(source: BlockSource, offset: number, end: number, owner: object | undefined): Block[] {
-    const blocks: Block[] = []
-    let missing: Block[] = []
-    const size = this.blockSizeBytes
-    const objectId = `${source.key}\0${source.etag}\0`
-    for (let index = Math.floor(offset / size); index * size < end; index++) {
-      const id = objectId + index
-      const known = this.#ready.get(id) ?? this.#loading.get(id)
-      if (known !== undefined) {
-        if (missing.length > 0) this.#start(source, missing, owner)
-        missing = []
-        blocks.push(known)
-        continue
+  async #readLater(
+    held: readonly Block[] | undefined,
+    source: BlockSource,
+    offset: number,
+    end: number,
+    reply: ReadReply,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    try {
+      const blocks = held ?? (await this.#whenRoom(source, offset, end, signal))
+      try {
+        for (const block of blocks)
+          if (!isFilled(block, end)) await block.whenFilled(Math.min(end - block.offset, block.memory.length), signal)
+      } catch (error) {
+        this.#release(blocks)
+        throw error
       }
-      const length = Math.min(size, source.sizeBytes - index * size)
-      const block = new Block(id, index * size, this.#allocate(length), this.#recycle)
-      this.#loading.set(id, block)
-      missing.push(block)
-      blocks.push(block)
+      this.#send(blocks, offset, end, reply)
+    } catch (error) {
+      if (signal?.aborted !== true) throw error
+      throw new StoreError('aborted', 'the read was given up', { key: source.key, operation: 'get', cause: error })
     }
-    if (missing.length > 0) this.#start(source, missing, owner)
-    return blocks
   }
 
-  #start(source: BlockSource, blocks: readonly Block[], owner: object | undefined): void {
-    const span: Span = { blocks, controller: new AbortController(), owner, ended: Promise.resolve() }
-    const spanBytes = blocks.reduce((sum, block) => sum + block.memory.length, 0)
-    const priority: Priority = owner === undefined ? 'demand' : 'read-ahead'
-    this.#spans.add(span)
-    if (owner !== undefined) this.#readAheadBytes += spanBytes
-    const finish = () => {
-      this.#spans.delete(span)
-      if (owner !== undefined) this.#readAheadBytes -= spanBytes
-      for (const block of blocks) {
-        const isCurrent = this.#loading.get(block.id) === block
-        if (isCurrent) this.#loading.delete(block.id)
-        if (isCurrent && block.isComplete) this.#ready.set(block.id, block)
-        else block.drop()
+  /** The held blocks have the bytes. */
+  #send(blocks: readonly Block[], offset: number, end: number, reply: ReadReply): void {
+    const views = blocks.map(block => {
+      const view = block.memory.subarray(Math.max(0, offset - block.offset), end - block.offset)
+      block.readBytes += view.length
+      if (block.readBytes >= block.memory.length) this.#shares.give(block)
+      if (this.#shelves.has(block)) this.#shelve(block)
+      return view
+    })
+    reply.send(views, () => this.#release(blocks))
+  }
+
+  /** The blocks of a range, pinned, those that are missing on their way; undefined while there is no room for them. */
+  #hold(source: BlockSource, offset: number, end: number, mayTake: boolean): readonly Block[] | undefined {
+    const found = this.#index.find(source, offset, end)
+    let cost = 0
+    for (const part of found) {
+      if (part instanceof Block) part.pin()
+      else cost += costOf(part.end - part.offset)
+    }
+    if (cost > 0 && (!mayTake || !this.#makeRoom(cost, 'demand'))) {
+      for (const part of found) if (part instanceof Block) part.unpin()
+      return undefined
+    }
+    this.#holds += 1
+    return found.map(part => {
+      if (part instanceof Block) return part
+      const block = this.#begin(source, part, undefined)
+      block.pin()
+      return block
+    })
+  }
+
+  #release(blocks: readonly Block[]): void {
+    this.#holds -= 1
+    for (const block of blocks) block.unpin()
+    this.#serveWaiting()
+  }
+
+  /** Waits in line, behind others that wait for room. */
+  #whenRoom(source: BlockSource, offset: number, end: number, signal?: AbortSignal): Promise<readonly Block[]> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted === true) return reject(signal.reason)
+      const giveUp = () => {
+        this.#waiting.splice(this.#waiting.indexOf(waiting), 1)
+        reject(signal?.reason)
+        this.#serveWaiting()
       }
+      const waiting: Waiting = {
+        source,
+        offset,
+        end,
+        resolve: blocks => {
+          signal?.removeEventListener('abort', giveUp)
+          resolve(blocks)
+        },
+        reject: error => {
+          signal?.removeEventListener('abort', giveUp)
+          reject(error)
+        },
+      }
+      signal?.addEventListener('abort', giveUp, { once: true })
+      this.#waiting.push(waiting)
+    })
+  }
+
+  #serveWaiting(): void {
+    if (this.#isServing) return
+    this.#isServing = true
+    for (let first = this.#waiting[0]; first !== undefined; first = this.#waiting[0]) {
+      try {
+        const blocks = this.#hold(first.source, first.offset, first.end, true)
+        if (blocks === undefined) break
+        first.resolve(blocks)
+      } catch (error) {
+        first.reject(error)
+      }
+      this.#waiting.shift()
     }
-    // A failure reaches whoever waits for the blocks; read-ahead that nobody waits for may fail unheard.
-    const filled = this.#lane.fill(source, blocks, { priority, signal: span.controller.signal })
-    span.ended = filled.then(finish, finish)
+    this.#isServing = false
   }
 
-  #allocate(length: number): Buffer {
-    if (length === this.blockSizeBytes) return this.#pool.pop() ?? Buffer.allocUnsafeSlow(length)
-    return Buffer.allocUnsafeSlow(length)
+  /** Gives blocks up until others of that cost fit. */
+  #makeRoom(cost: number, need: Need): boolean {
+    while (this.#memory.missingBytes(cost) > 0) {
+      const block = this.#shelves.next(need)
+      // What is alone may go beyond the bound: there is nothing to wait for.
+      if (block === undefined) return need === 'demand' && this.#holds === 0 && this.#loads.size === 0
+      this.#giveUp(block)
+    }
+    return true
   }
 
-  readonly #recycle = (memory: Buffer): void => {
-    if (memory.length === this.blockSizeBytes && this.#pool.length < this.#poolLimit) this.#pool.push(memory)
+  #giveUp(block: Block): void {
+    this.#shelves.remove(block)
+    this.#index.remove(block)
+    this.#shares.give(block)
+    block.drop()
   }
+
+  #giveUpStale(): void {
+    const nowMs = this.#nowMs()
+    for (let block = this.#shelves.nextStale(nowMs); block !== undefined; block = this.#shelves.nextStale(nowMs))
+      this.#giveUp(block)
+  }
+
+  #begin(source: BlockSource, gap: Gap, owner: object | undefined): Block {
+    const memory = this.#memory.take(gap.end - gap.offset)
+    const block = new Block(source, gap.offset, memory, owner, this.#onFree)
+    const load: Load = { controller: new AbortController(), isCancelled: false, ended: DONE }
+    this.#index.add(block)
+    this.#shares.take(block)
+    this.#loads.set(block, load)
+    const finish = () => this.#finish(block, load)
+    // A failure reaches whoever waits for the block; read-ahead that nobody waits for may fail unheard.
+    load.ended = this.#fill(block, load.controller.signal).then(finish, finish)
+    return block
+  }
+
+  async #fill(block: Block, signal: AbortSignal): Promise<void> {
+    const tier = this.#tier
+    const priority = block.owner === undefined ? 'demand' : 'read-ahead'
+    if (tier === undefined) return this.#lane.fill(block, { priority, signal })
+    const hadBytes = await tier.read(block.source, block.offset, block.free())
+    if (hadBytes > 0) block.advance(hadBytes)
+    if (block.isComplete) return
+    await this.#lane.fill(block, { priority, signal })
+    this.#holds += 1
+    block.pin()
+    const written = tier.write(block.source, block.offset + hadBytes, block.memory.subarray(hadBytes))
+    void written.then(() => this.#release([block]))
+  }
+
+  #finish(block: Block, load: Load): void {
+    this.#loads.delete(block)
+    if (block.isComplete && !load.isCancelled) this.#shelve(block)
+    else {
+      this.#shares.give(block)
+      if (!load.isCancelled) this.#index.remove(block)
+      block.drop()
+    }
+    this.#serveWaiting()
+  }
+
+  #shelve(block: Block): void {
+    this.#shelves.put(block, this.#nowMs())
+    while (this.#shelves.passedBytes > this.#memory.maxBytes * PASSED_SHARE) {
+      const passed = this.#shelves.nextPassed()
+      if (passed === undefined) return
+      this.#giveUp(passed)
+    }
+  }
+
+  readonly #onFree = (block: Block): void => {
+    if (block.isDropped) this.#memory.giveBack(block.memory)
+    this.#serveWaiting()
+  }
+}
+
+function isFilled(block: Block, end: number): boolean {
+  return block.filledBytes >= Math.min(end - block.offset, block.memory.length)
 }

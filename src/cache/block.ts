@@ -1,22 +1,46 @@
-/** One block of one version of an object: memory that a lane fills from the front, and who waits for it. */
+import type { BlockSource } from './lanes/main-lane.js'
+
+/**
+ * What one request brings of one version of an object: memory that is filled from the front, and who waits for it. It
+ * lies in one piece, on the grid of the cache's cells.
+ */
 export class Block {
-  /** `objectId` and the block's index: the name in the cache. */
-  readonly id: string
+  readonly source: BlockSource
   /** Where the block begins in the object, in bytes. */
   readonly offset: number
   readonly memory: Buffer
+  /** Whether read-ahead brought it, rather than a program that waited. */
+  readonly cameAhead: boolean
+  /** Whose read-ahead it is, until its bytes have been read or its owner reads no further. */
+  owner: object | undefined
+  /** How much of it readers have been given; what is read twice counts twice. */
+  readBytes = 0
   #filledBytes = 0
   #pins = 0
   #dropped = false
   #error: unknown
   #waiters: Waiter[] = []
-  readonly #recycle: (memory: Buffer) => void
+  readonly #onFree: (block: Block) => void
 
-  constructor(id: string, offset: number, memory: Buffer, recycle: (memory: Buffer) => void) {
-    this.id = id
+  /** `onFree` is called whenever the last pin goes, and when a block without any is dropped. */
+  constructor(
+    source: BlockSource,
+    offset: number,
+    memory: Buffer,
+    owner: object | undefined,
+    onFree: (block: Block) => void,
+  ) {
+    this.source = source
     this.offset = offset
     this.memory = memory
-    this.#recycle = recycle
+    this.owner = owner
+    this.cameAhead = owner !== undefined
+    this.#onFree = onFree
+  }
+
+  /** Where it ends in the object. */
+  get end(): number {
+    return this.offset + this.memory.length
   }
 
   get filledBytes(): number {
@@ -89,17 +113,17 @@ export class Block {
 
   unpin(): void {
     this.#pins -= 1
-    this.#reuse()
+    if (this.#pins === 0) this.#onFree(this)
   }
 
   /** The cache forgot the block; its memory goes back once nobody looks at it. */
   drop(): void {
     this.#dropped = true
-    this.#reuse()
+    if (this.#pins === 0) this.#onFree(this)
   }
 
-  #reuse(): void {
-    if (this.#dropped && this.#pins === 0) this.#recycle(this.memory)
+  get isDropped(): boolean {
+    return this.#dropped
   }
 }
 

@@ -84,7 +84,7 @@ export class BucketFilesystem implements Filesystem {
     this.#changes = new AttributeChanges(tree, this.#writers, services, moving)
     this.#special = new SpecialFiles(this.#tree, options.blocks)
     this.#xattrs = new Xattrs(this.#tree, this.#changes, this.#directories, new ObjectFacts(this.#tree))
-    const reader = new Reader(options.blocks, options.maxReadAheadBytes)
+    const reader = new Reader(options.blocks, options.maxReadAheadBytes, () => options.clock.nowMs())
     const { exclusiveCreate } = options
     const kept = new KeptOpen(tree, this.#writers, log)
     this.#files = new Files({ tree, reader, writers: this.#writers, changes: this.#changes, kept, exclusiveCreate })

@@ -2,7 +2,7 @@ import type { ListingInUse } from '../cache/metadata-cache.js'
 import { FsError } from './fs-error.js'
 import type { Node } from './node.js'
 import type { OpenFlags } from './operations.js'
-import { ReadPattern } from './reader.js'
+import { ReadPattern } from './read-pattern.js'
 
 /** Threads of one handle that are remembered; of more, the latest. */
 const MAX_PIDS = 256

@@ -4,33 +4,24 @@ import type { ReadReply } from '../cache/lanes/read-reply.js'
 import type { FileWriter } from './file-writer.js'
 import { FsError } from './fs-error.js'
 import { type Piece, piecesOf } from './pieces.js'
+import type { ReadPattern } from './read-pattern.js'
 
-/** How one handle has been read so far. It is also the owner of its read-ahead in the block cache. */
-export class ReadPattern {
-  /** Where a sequential reader reads next. */
-  nextOffset = 0
-  /** How far ahead is fetched; 0 while reading jumps about. */
-  windowBytes = 0
-  /** All up to here has been asked for. */
-  aheadTo = 0
-}
+/** Objects of at most this size are fetched whole by who reads their beginning. */
+const WHOLE_BYTES = 256 * 1024
 
-/** Reads of several threads of the kernel overtake each other by this much at the most and still count as sequential. */
-const REORDER_BYTES = 4 * 1024 * 1024
+/** What opening a larger one fetches of it: as much as the kernel asks for first. */
+const PEEK_BYTES = 128 * 1024
 
-const FIRST_WINDOW_BYTES = 512 * 1024
-
-/** One request of read-ahead carries at most this much, so that several run side by side. */
-const MAX_REQUEST_BYTES = 4 * 1024 * 1024
-
-/** Answers reads from the block cache, with a window of read-ahead that doubles while reading is sequential. */
+/** Answers reads from the block cache, and fetches ahead of who reads from front to back. */
 export class Reader {
   readonly #blocks: BlockCache
   readonly #maxWindowBytes: number
+  readonly #nowMs: () => number
 
-  constructor(blocks: BlockCache, maxWindowBytes: number) {
+  constructor(blocks: BlockCache, maxWindowBytes: number, nowMs: () => number) {
     this.#blocks = blocks
     this.#maxWindowBytes = maxWindowBytes
+    this.#nowMs = nowMs
   }
 
   /** A read of a stored version. */
@@ -42,15 +33,14 @@ export class Reader {
     reply: ReadReply,
     signal: AbortSignal,
   ): Promise<void> {
-    // What is waited for is asked first, so that it gets the first connection.
-    const answered = this.#blocks.read(source, offset, sizeBytes, reply, signal)
-    this.#readAhead(source, offset, sizeBytes, pattern)
-    return answered
+    if (this.#maxWindowBytes > 0) this.#readAhead(source, offset, sizeBytes, pattern)
+    return this.#blocks.read(source, offset, sizeBytes, reply, signal)
   }
 
   /** Fetches the beginning of a version, which the cache then holds; with it comes what is kept beside the bytes. */
   async peek(source: BlockSource): Promise<void> {
-    await this.#blocks.fetch(source, 0)
+    const { sizeBytes } = source
+    await this.#blocks.fetch(source, 0, sizeBytes <= WHOLE_BYTES ? sizeBytes : PEEK_BYTES)
   }
 
   /** A read of a file that is being written: local bytes over those of stored objects. */
@@ -87,7 +77,7 @@ export class Reader {
 
   /** The handle is closed. */
   end(pattern: ReadPattern): void {
-    if (pattern.aheadTo > 0) this.#blocks.cancelReadAhead(pattern)
+    this.#blocks.cancelReadAhead(pattern)
   }
 
   async #readRemote(piece: Piece, signal: AbortSignal): Promise<Uint8Array> {
@@ -97,24 +87,30 @@ export class Reader {
   }
 
   #readAhead(source: BlockSource, offset: number, sizeBytes: number, pattern: ReadPattern): void {
-    const isSequential = Math.abs(offset - pattern.nextOffset) <= (pattern.windowBytes > 0 ? REORDER_BYTES : 0)
     const end = offset + sizeBytes
-    if (!isSequential) {
-      pattern.windowBytes = 0
-      pattern.nextOffset = end
+    if (!pattern.follow(offset, sizeBytes, this.#nowMs())) {
+      this.#blocks.cancelReadAhead(pattern)
       pattern.aheadTo = end
-      return
+      if (offset === 0 && source.sizeBytes <= WHOLE_BYTES) this.#blocks.readAhead(source, 0, source.sizeBytes, pattern)
     }
-    pattern.nextOffset = Math.max(pattern.nextOffset, end)
-    pattern.windowBytes = Math.min(this.#maxWindowBytes, Math.max(FIRST_WINDOW_BYTES, pattern.windowBytes * 2))
-    const target = Math.min(end + pattern.windowBytes, source.sizeBytes)
-    const requestBytes = Math.min(MAX_REQUEST_BYTES, Math.max(this.#blocks.blockSizeBytes, pattern.windowBytes / 4))
-    pattern.aheadTo = Math.max(pattern.aheadTo, end)
+    if (!pattern.isStream) return
+    const window = pattern.window(this.#blocks.pace, this.#maxWindowBytes)
+    const target = Math.min(end + window.sizeBytes, source.sizeBytes)
+    // What is waited for comes with the first request, where it is not on its way already.
+    pattern.aheadTo = Math.max(pattern.aheadTo, offset)
     // Whole requests only: a window that moves by every read would end in many small ones.
-    while (pattern.aheadTo < target && (target - pattern.aheadTo >= requestBytes || target === source.sizeBytes)) {
-      const reached = this.#blocks.readAhead(source, pattern.aheadTo, requestBytes, pattern)
+    while (pattern.aheadTo < target) {
+      const requestBytes = Math.min(window.requestBytes, powerOfTwo(this.#blocks.aheadRoom(pattern)))
+      if (target - pattern.aheadTo < requestBytes && target < source.sizeBytes) return
+      const from = pattern.aheadTo - (pattern.aheadTo % this.#blocks.blockSizeBytes)
+      const reached = this.#blocks.readAhead(source, from, requestBytes, pattern)
       if (reached <= pattern.aheadTo) return
       pattern.aheadTo = reached
     }
   }
+}
+
+/** The largest that is not above. */
+function powerOfTwo(bytes: number): number {
+  return bytes < 1 ? 0 : 2 ** Math.floor(Math.log2(bytes))
 }

@@ -8,6 +8,7 @@ import { contentOf, inParallel, testBytes } from '../support/store-tools.js'
 const mounts = mountsOfThisFile()
 const MIB = 1024 * 1024
 const BLOCK = 64 * 1024
+const PAGE = 4096
 
 describe.skipIf(!canMount())('what reading and looking costs', () => {
   let s3: OwnS3
@@ -35,12 +36,16 @@ describe.skipIf(!canMount())('what reading and looking costs', () => {
     expect(await driver.unmount()).toBe(0)
   })
 
-  test('who begins to read at the front is read ahead of', async () => {
-    const driver = await s3.mount(['--kernel-read-ahead', '0', '--block-size', '64K'])
+  test('who reads on is read ahead of, and who looks at one place is not', async () => {
+    const driver = await s3.mount(['--kernel-read-ahead', '0'])
     const handle = await open(driver.path('big'), 'r')
     const before = sentBytes()
-    await handle.read(Buffer.alloc(100), 0, 100, 0)
-    await expect.poll(() => sentBytes() - before).toBeGreaterThan(BLOCK)
+    // Page by page: the kernel asks for no more.
+    const look = (page: number) => handle.read(Buffer.alloc(PAGE), 0, PAGE, page * PAGE)
+    await look(0)
+    expect(sentBytes() - before).toBeLessThanOrEqual(BLOCK)
+    await look(1)
+    await expect.poll(() => sentBytes() - before).toBeGreaterThan(2 * BLOCK)
     await handle.close()
     expect(await driver.unmount()).toBe(0)
   })

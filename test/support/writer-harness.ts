@@ -48,7 +48,7 @@ export class WriterHarness {
       log,
     }
     const blocks = new BlockCache({ lane: new MainLane(store), maxBytes: 8 * MIB, blockSizeBytes: 64 * 1024 })
-    this.reader = new Reader(blocks, 0)
+    this.reader = new Reader(blocks, 0, () => 0)
   }
 
   static async open(store: ObjectStore, { maxStagingBytes = 1e9, partBytes = 5 * MIB } = {}): Promise<WriterHarness> {

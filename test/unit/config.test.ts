@@ -17,9 +17,9 @@ describe('precedence', () => {
   it('takes the default where nothing is said', async () => {
     const { data, mount, owner, foreground, log } = await configure(BUCKET)
     expect(data).toEqual({
-      memoryCacheBytes: 48 * 1024 ** 2,
-      blockSizeBytes: 256 * 1024,
-      readAheadBytes: 32 * 1024 ** 2,
+      memoryCacheBytes: 128 * 1024 ** 2,
+      blockSizeBytes: 64 * 1024,
+      readAheadBytes: 96 * 1024 ** 2,
       metadataTtlMs: 10_000,
       metadataEntries: 200_000,
       attributes: 'listing',

@@ -1,5 +1,6 @@
 import type { ObjectInfo, ObjectStore, Priority, ReadSink } from '../../backend/object-store.js'
 import type { Block } from '../block.js'
+import { StorePace } from '../store-pace.js'
 
 /** The version of an object whose blocks are filled. */
 export interface BlockSource {
@@ -15,54 +16,62 @@ export interface FillOptions {
 
 /** Fills blocks from ranged GETs in this thread: for every store, and the way where there are few cores. */
 export class MainLane {
+  readonly pace = new StorePace()
   readonly #store: ObjectStore
   readonly #asking: () => (info: ObjectInfo) => void
+  readonly #nowMs: () => number
 
   /** `asking` is called before each request, and what it gives is told what the answer's headers say of the version. */
-  constructor(store: ObjectStore, asking: () => (info: ObjectInfo) => void = () => () => undefined) {
+  constructor(
+    store: ObjectStore,
+    asking: () => (info: ObjectInfo) => void = () => () => undefined,
+    nowMs: () => number = () => performance.now(),
+  ) {
     this.#store = store
     this.#asking = asking
+    this.#nowMs = nowMs
   }
 
   /**
-   * Fills consecutive blocks with one request. Bytes are handed to whoever waits as they arrive. Blocks that were
-   * not filled completely fail with what went wrong, and so does the promise.
+   * Fills the rest of a block with one request. Bytes are handed to whoever waits as they arrive. A block that was not
+   * filled completely fails with what went wrong, and so does the promise.
    */
-  async fill(source: BlockSource, blocks: readonly Block[], options: FillOptions): Promise<void> {
-    const first = blocks[0]
-    const last = blocks.at(-1)
-    if (first === undefined || last === undefined) return
-    const range = { offset: first.offset, lengthBytes: last.offset + last.memory.length - first.offset }
+  async fill(block: Block, options: FillOptions): Promise<void> {
+    const { source, filledBytes } = block
+    const range = { offset: block.offset + filledBytes, lengthBytes: block.memory.length - filledBytes }
+    const { priority, signal } = options
     try {
-      const plan = await this.#store.prepareRead(source.key, range, {
-        ifMatch: source.etag,
-        priority: options.priority,
-        signal: options.signal,
-      })
+      const plan = await this.#store.prepareRead(source.key, range, { ifMatch: source.etag, priority, signal })
       const tell = this.#asking()
-      tell(await plan.run(new BlockSink(blocks), options.signal))
+      const sink = new BlockSink(block, this.#nowMs)
+      const beganMs = this.#nowMs()
+      tell(await plan.run(sink, signal))
+      const endedMs = this.#nowMs()
+      const firstByteMs = (sink.firstByteMs ?? endedMs) - beganMs
+      this.pace.measured(endedMs, range.lengthBytes, firstByteMs, endedMs - beganMs)
     } catch (error) {
-      for (const block of blocks) if (!block.isComplete) block.fail(error)
+      if (!block.isComplete) block.fail(error)
       throw error
     }
   }
 }
 
 class BlockSink implements ReadSink {
-  readonly #blocks: readonly Block[]
-  #index = 0
+  readonly #block: Block
+  readonly #nowMs: () => number
+  firstByteMs: number | undefined
 
-  constructor(blocks: readonly Block[]) {
-    this.#blocks = blocks
+  constructor(block: Block, nowMs: () => number) {
+    this.#block = block
+    this.#nowMs = nowMs
   }
 
   free(): Uint8Array {
-    return this.#blocks[this.#index]?.free() ?? new Uint8Array(0)
+    return this.#block.free()
   }
 
   advance(bytes: number): void {
-    const block = this.#blocks[this.#index]
-    block?.advance(bytes)
-    if (block?.isComplete === true) this.#index += 1
+    this.firstByteMs ??= this.#nowMs()
+    this.#block.advance(bytes)
   }
 }

@@ -7,14 +7,14 @@ export const DATA_OPTIONS = {
     group: 'Caches and reading',
     value: { type: 'size', leastBytes: MIB, mostBytes: 64 * GIB },
     placeholder: 'SIZE',
-    default: '48M',
-    help: 'how much of what was read is held in memory',
+    default: '128M',
+    help: 'how much memory reading takes: what was read, and what is fetched ahead',
   },
   readAhead: {
     group: 'Caches and reading',
     value: { type: 'size', leastBytes: 0, mostBytes: GIB },
     placeholder: 'SIZE',
-    default: '32M',
+    default: '96M',
     help: 'how far the driver reads ahead of a sequential reader at the most',
   },
   metadataTtl: {

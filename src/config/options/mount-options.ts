@@ -95,7 +95,7 @@ export const MOUNT_OPTIONS = {
     group: 'Caches and reading',
     value: { type: 'size', leastBytes: 4 * KIB, mostBytes: 16 * MIB },
     placeholder: 'SIZE',
-    default: '256K',
-    help: 'the unit in which objects are cached',
+    default: '64K',
+    help: 'the grid on which objects are fetched and cached: what a read of few bytes brings at the least',
   },
 } as const satisfies Record<string, Option>

@@ -1,0 +1,12 @@
+import type { BlockSource } from './lanes/main-lane.js'
+
+/** A slower place for bytes of object versions, asked before the store is and told what the store gave. */
+export interface BlockTier {
+  /**
+   * Puts what it has from `offset` on into `memory`, from the front; resolves with how many bytes, 0 for none. Never
+   * rejects, and writes nothing any more once it has resolved.
+   */
+  read(source: BlockSource, offset: number, memory: Uint8Array): Promise<number>
+  /** `bytes` stay unchanged until it resolves, which it does soon, and at once where it takes none. Never rejects. */
+  write(source: BlockSource, offset: number, bytes: Uint8Array): Promise<void>
+}
