@@ -16,6 +16,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined
   /** Default `demand`. */
   readonly priority?: Priority | undefined
+  /** Fires when a program has come to wait for the answer: a call that still waits for its turn then is `demand`. */
+  readonly urged?: AbortSignal | undefined
 }
 
 /** What a listing tells of an object. `key` and `etag` (and `versionId`) name one version of its bytes. */

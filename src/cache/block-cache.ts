@@ -1,3 +1,4 @@
+import { onAbort } from '../backend/call.js'
 import { StoreError } from '../backend/store-error.js'
 import { Block } from './block.js'
 import { BlockIndex, type Gap } from './block-index.js'
@@ -32,6 +33,8 @@ const PASSED_SHARE = 1 / 8
 /** A block that is being filled. */
 interface Load {
   readonly controller: AbortController
+  /** Of read-ahead: a program waits for it by now. */
+  readonly urged: AbortController | undefined
   isCancelled: boolean
   /** Never rejects. */
   ended: Promise<void>
@@ -44,6 +47,8 @@ interface Waiting {
   readonly end: number
   readonly resolve: (blocks: readonly Block[]) => void
   readonly reject: (error: unknown) => void
+  /** The reader's signal matters no more. */
+  readonly forget: () => void
 }
 
 const DONE = Promise.resolve()
@@ -186,6 +191,7 @@ export class BlockCache {
     try {
       const blocks = held ?? (await this.#whenRoom(source, offset, end, signal))
       try {
+        for (const block of blocks) this.#loads.get(block)?.urged?.abort()
         for (const block of blocks)
           if (!isFilled(block, end)) await block.whenFilled(Math.min(end - block.offset, block.memory.length), signal)
       } catch (error) {
@@ -240,27 +246,14 @@ export class BlockCache {
 
   /** Waits in line, behind others that wait for room. */
   #whenRoom(source: BlockSource, offset: number, end: number, signal?: AbortSignal): Promise<readonly Block[]> {
+    if (signal?.aborted === true) return Promise.reject(signal.reason)
     return new Promise((resolve, reject) => {
-      if (signal?.aborted === true) return reject(signal.reason)
-      const giveUp = () => {
+      const forget = onAbort(signal, () => {
         this.#waiting.splice(this.#waiting.indexOf(waiting), 1)
         reject(signal?.reason)
         this.#serveWaiting()
-      }
-      const waiting: Waiting = {
-        source,
-        offset,
-        end,
-        resolve: blocks => {
-          signal?.removeEventListener('abort', giveUp)
-          resolve(blocks)
-        },
-        reject: error => {
-          signal?.removeEventListener('abort', giveUp)
-          reject(error)
-        },
-      }
-      signal?.addEventListener('abort', giveUp, { once: true })
+      })
+      const waiting: Waiting = { source, offset, end, resolve, reject, forget }
       this.#waiting.push(waiting)
     })
   }
@@ -276,6 +269,7 @@ export class BlockCache {
       } catch (error) {
         first.reject(error)
       }
+      first.forget()
       this.#waiting.shift()
     }
     this.#isServing = false
@@ -308,24 +302,26 @@ export class BlockCache {
   #begin(source: BlockSource, gap: Gap, owner: object | undefined): Block {
     const memory = this.#memory.take(gap.end - gap.offset)
     const block = new Block(source, gap.offset, memory, owner, this.#onFree)
-    const load: Load = { controller: new AbortController(), isCancelled: false, ended: DONE }
+    const urged = owner === undefined ? undefined : new AbortController()
+    const load: Load = { controller: new AbortController(), urged, isCancelled: false, ended: DONE }
     this.#index.add(block)
     this.#shares.take(block)
     this.#loads.set(block, load)
     const finish = () => this.#finish(block, load)
     // A failure reaches whoever waits for the block; read-ahead that nobody waits for may fail unheard.
-    load.ended = this.#fill(block, load.controller.signal).then(finish, finish)
+    load.ended = this.#fill(block, load).then(finish, finish)
     return block
   }
 
-  async #fill(block: Block, signal: AbortSignal): Promise<void> {
+  async #fill(block: Block, { controller, urged }: Load): Promise<void> {
     const tier = this.#tier
-    const priority = block.owner === undefined ? 'demand' : 'read-ahead'
-    if (tier === undefined) return this.#lane.fill(block, { priority, signal })
+    const priority = urged === undefined ? 'demand' : 'read-ahead'
+    const options = { priority, urged: urged?.signal, signal: controller.signal } as const
+    if (tier === undefined) return this.#lane.fill(block, options)
     const hadBytes = await tier.read(block.source, block.offset, block.free())
     if (hadBytes > 0) block.advance(hadBytes)
     if (block.isComplete) return
-    await this.#lane.fill(block, { priority, signal })
+    await this.#lane.fill(block, options)
     this.#holds += 1
     block.pin()
     const written = tier.write(block.source, block.offset + hadBytes, block.memory.subarray(hadBytes))

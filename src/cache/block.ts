@@ -1,3 +1,4 @@
+import { onAbort } from '../backend/call.js'
 import type { BlockSource } from './lanes/main-lane.js'
 
 /**
@@ -77,16 +78,13 @@ export class Block {
   whenFilled(bytes: number, signal?: AbortSignal): Promise<void> {
     if (this.#filledBytes >= bytes) return Promise.resolve()
     if (this.#error !== undefined) return Promise.reject(this.#error)
+    if (signal?.aborted === true) return Promise.reject(signal.reason)
     return new Promise((resolve, reject) => {
-      const waiter: Waiter = { bytes, resolve, reject, signal, onAbort: undefined }
-      if (signal !== undefined) {
-        waiter.onAbort = () => {
-          this.#waiters = this.#waiters.filter(other => other !== waiter)
-          reject(signal.reason)
-        }
-        if (signal.aborted) return reject(signal.reason)
-        signal.addEventListener('abort', waiter.onAbort, { once: true })
-      }
+      const forget = onAbort(signal, () => {
+        this.#waiters = this.#waiters.filter(other => other !== waiter)
+        reject(signal?.reason)
+      })
+      const waiter: Waiter = { bytes, resolve, reject, forget }
       this.#waiters.push(waiter)
     })
   }
@@ -99,7 +97,7 @@ export class Block {
         waiting.push(waiter)
         continue
       }
-      if (waiter.onAbort !== undefined) waiter.signal?.removeEventListener('abort', waiter.onAbort)
+      waiter.forget()
       if (isFilled) waiter.resolve()
       else waiter.reject(this.#error)
     }
@@ -131,6 +129,6 @@ interface Waiter {
   readonly bytes: number
   readonly resolve: () => void
   readonly reject: (reason: unknown) => void
-  readonly signal: AbortSignal | undefined
-  onAbort: (() => void) | undefined
+  /** The signal matters no more. */
+  readonly forget: () => void
 }

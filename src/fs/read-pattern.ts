@@ -13,9 +13,11 @@ const TRUST = 4
 const GAIN = 4
 
 const FIRST_WINDOW_BYTES = 512 * 1024
+/** A slow reader that has read enough is worth this: its requests would else be many and small. */
+const LEAST_WINDOW_BYTES = 4 * 1024 * 1024
 
 /** A window is made of so many requests at the least: they run side by side, and the first bytes come soon. */
-const REQUESTS_PER_WINDOW = 4
+const REQUESTS_PER_WINDOW = 3
 const LEAST_REQUEST_BYTES = 256 * 1024
 const MOST_REQUEST_BYTES = 4 * 1024 * 1024
 
@@ -82,7 +84,8 @@ export class ReadPattern {
   window(pace: StorePace, maxBytes: number): ReadWindow {
     const trustedBytes = Math.min(maxBytes, this.#readBytes * TRUST)
     const requestMs = pace.requestMs(requestOf(trustedBytes)) ?? Number.POSITIVE_INFINITY
-    const wantedBytes = GAIN * requestMs * (this.#bytesPerMs ?? Number.POSITIVE_INFINITY)
+    const measuredBytes = GAIN * requestMs * (this.#bytesPerMs ?? Number.POSITIVE_INFINITY)
+    const wantedBytes = Math.max(LEAST_WINDOW_BYTES, measuredBytes)
     const sizeBytes = Math.min(maxBytes, Math.max(FIRST_WINDOW_BYTES, Math.min(trustedBytes, wantedBytes)))
     return { sizeBytes, requestBytes: requestOf(sizeBytes) }
   }

@@ -66,11 +66,11 @@ export class LimitsLayer extends StoreLayer {
   /** The slot is taken when the plan runs. */
   override async prepareRead(key: string, range: ByteRange, options: PrepareReadOptions = {}): Promise<ReadPlan> {
     const plan = await this.inner.prepareRead(key, range, options)
-    const { priority } = options
+    const { priority, urged } = options
     return {
       key: plan.key,
       range: plan.range,
-      run: (sink, signal) => withSlot(this.#slots, 'get', { priority, signal }, () => plan.run(sink, signal)),
+      run: (sink, signal) => withSlot(this.#slots, 'get', { priority, urged, signal }, () => plan.run(sink, signal)),
     }
   }
 
@@ -147,9 +147,9 @@ async function withSlot<T>(
   options: CallOptions,
   call: () => Promise<T>,
 ): Promise<T> {
-  const { priority = 'demand', signal } = options
+  const { priority = 'demand', signal, urged } = options
   throwIfAborted(signal, operation)
-  const release = slots.tryAcquire(priority) ?? (await slots.acquire(priority, signal, operation))
+  const release = slots.tryAcquire(priority) ?? (await slots.acquire(priority, signal, operation, urged))
   try {
     return await call()
   } finally {

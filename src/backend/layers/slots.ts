@@ -5,7 +5,6 @@ import type { Priority } from '../object-store.js'
 export type Release = () => void
 
 interface Waiter {
-  readonly priority: Priority
   readonly grant: (release: Release) => void
 }
 
@@ -39,25 +38,50 @@ export class Slots {
     return isWaitedFor || !this.#isFreeFor(priority) ? undefined : this.#take(priority)
   }
 
-  /** Rejects with `aborted` at once when the signal fires before a slot is granted. */
-  async acquire(priority: Priority, signal: AbortSignal | undefined, operation: string): Promise<Release> {
+  /**
+   * Rejects with `aborted` at once when the signal fires before a slot is granted. From when `urged` fires it waits as
+   * `demand`.
+   */
+  async acquire(
+    priority: Priority,
+    signal: AbortSignal | undefined,
+    operation: string,
+    urged?: AbortSignal,
+  ): Promise<Release> {
     throwIfAborted(signal, operation)
-    return this.tryAcquire(priority) ?? this.#wait(priority, signal, operation)
+    const rank = urged?.aborted === true ? 'demand' : priority
+    return this.tryAcquire(rank) ?? this.#wait(rank, signal, operation, urged)
   }
 
-  #wait(priority: Priority, signal: AbortSignal | undefined, operation: string): Promise<Release> {
+  #wait(
+    priority: Priority,
+    signal: AbortSignal | undefined,
+    operation: string,
+    urged: AbortSignal | undefined,
+  ): Promise<Release> {
     return new Promise((resolve, reject) => {
-      const queue = this.#waiting[priority]
-      const grant = (release: Release) => {
+      let queue = this.#waiting[priority]
+      const leave = () => {
         queue.delete(waiter)
         forget()
-        resolve(release)
+        forgetUrged()
       }
-      const waiter: Waiter = { priority, grant }
+      const waiter: Waiter = {
+        grant: release => {
+          leave()
+          resolve(release)
+        },
+      }
       queue.add(waiter)
       const forget = onAbort(signal, () => {
-        queue.delete(waiter)
+        leave()
         if (signal !== undefined) reject(abortedError(signal, operation))
+      })
+      const forgetUrged = onAbort(urged, () => {
+        queue.delete(waiter)
+        queue = this.#waiting.demand
+        queue.add(waiter)
+        this.#serve()
       })
     })
   }

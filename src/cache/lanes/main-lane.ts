@@ -11,6 +11,8 @@ export interface BlockSource {
 
 export interface FillOptions {
   readonly priority: Priority
+  /** Fires when a program has come to wait for the block. */
+  readonly urged: AbortSignal | undefined
   readonly signal: AbortSignal
 }
 
@@ -39,9 +41,9 @@ export class MainLane {
   async fill(block: Block, options: FillOptions): Promise<void> {
     const { source, filledBytes } = block
     const range = { offset: block.offset + filledBytes, lengthBytes: block.memory.length - filledBytes }
-    const { priority, signal } = options
+    const { signal } = options
     try {
-      const plan = await this.#store.prepareRead(source.key, range, { ifMatch: source.etag, priority, signal })
+      const plan = await this.#store.prepareRead(source.key, range, { ...options, ifMatch: source.etag })
       const tell = this.#asking()
       const sink = new BlockSink(block, this.#nowMs)
       const beganMs = this.#nowMs()
