@@ -14,10 +14,10 @@ const GAIN = 4
 
 const FIRST_WINDOW_BYTES = 512 * 1024
 /** A slow reader that has read enough is worth this: its requests would else be many and small. */
-const LEAST_WINDOW_BYTES = 4 * 1024 * 1024
+const LEAST_WINDOW_BYTES = 8 * 1024 * 1024
 
 /** A window is made of so many requests at the least: they run side by side, and the first bytes come soon. */
-const REQUESTS_PER_WINDOW = 3
+const REQUESTS_PER_WINDOW = 2
 const LEAST_REQUEST_BYTES = 256 * 1024
 const MOST_REQUEST_BYTES = 4 * 1024 * 1024
 
