@@ -25,6 +25,11 @@ export interface BlockCacheOptions {
   readonly nowMs?: (() => number) | undefined
 }
 
+/** Who reads. Its signal is asked for only when it has to wait: most never need one made. */
+export interface Caller {
+  readonly signal: AbortSignal
+}
+
 /** What read-ahead may hold unread: the rest is for programs that wait. */
 const AHEAD_SHARE = 3 / 4
 /** What streams have passed is seldom read again, and memory that was used just now is faster. */
@@ -97,9 +102,10 @@ export class BlockCache {
 
   /**
    * Answers a read of `sizeBytes` bytes at `offset`, cut at the end of the object, with views of the blocks.
-   * Rejects with the store's error, and when `signal` fires with kind `aborted`; then nothing was sent.
+   * Rejects with the store's error, and when the caller's signal fires with kind `aborted`; then nothing was
+   * sent.
    */
-  read(source: BlockSource, offset: number, sizeBytes: number, reply: ReadReply, signal?: AbortSignal): Promise<void> {
+  read(source: BlockSource, offset: number, sizeBytes: number, reply: ReadReply, caller?: Caller): Promise<void> {
     const end = Math.min(offset + sizeBytes, source.sizeBytes)
     if (end <= offset) {
       reply.send([], () => undefined)
@@ -107,7 +113,7 @@ export class BlockCache {
     }
     const blocks = this.#hold(source, offset, end, this.#waiting.length === 0)
     if (blocks === undefined || blocks.some(block => !isFilled(block, end)))
-      return this.#readLater(blocks, source, offset, end, reply, signal)
+      return this.#readLater(blocks, source, offset, end, reply, caller?.signal)
     this.#send(blocks, offset, end, reply)
     return DONE
   }
@@ -121,7 +127,7 @@ export class BlockCache {
         release()
       },
     }
-    await this.read(source, offset, sizeBytes, reply, signal)
+    await this.read(source, offset, sizeBytes, reply, signal && { signal })
     return bytes
   }
 

@@ -7,55 +7,63 @@ export interface Gap {
   readonly end: number
 }
 
-/** Where the blocks of all versions of objects are. No cell belongs to two blocks. */
+/** Where the blocks of all versions of objects are. They begin and end between cells, or at the object's end. */
 export class BlockIndex {
   readonly #cellBytes: number
-  /** By version, then by the number of the cell. */
-  readonly #versions = new Map<string, Map<number, Block>>()
+  /** By version, in the order of their places, none over another. */
+  readonly #versions = new Map<string, Block[]>()
 
   constructor(cellBytes: number) {
     this.#cellBytes = cellBytes
   }
 
-  /** What there is of a range, in order: blocks, and gaps that begin and end between cells, or at the object's end. */
+  /** What there is of a range, in order: blocks, and gaps that begin and end as blocks do. */
   find(source: BlockSource, offset: number, end: number): (Block | Gap)[] {
-    const cells = this.#versions.get(versionOf(source))
+    const blocks = this.#versions.get(versionOf(source)) ?? []
     const found: (Block | Gap)[] = []
     let at = offset - (offset % this.#cellBytes)
-    let gapFrom: number | undefined
-    while (at < end) {
-      const block = cells?.get(at / this.#cellBytes)
-      if (block === undefined) {
-        gapFrom ??= at
-        at += this.#cellBytes
-        continue
+    for (let place = placeOf(blocks, at); at < end; place += 1) {
+      const block = blocks[place]
+      if (block === undefined || block.offset >= end) {
+        const cellEnd = Math.ceil(end / this.#cellBytes) * this.#cellBytes
+        found.push({ offset: at, end: Math.min(cellEnd, source.sizeBytes) })
+        break
       }
-      if (gapFrom !== undefined) found.push({ offset: gapFrom, end: at })
-      gapFrom = undefined
+      if (block.offset > at) found.push({ offset: at, end: block.offset })
       found.push(block)
       at = block.end
     }
-    if (gapFrom !== undefined) found.push({ offset: gapFrom, end: Math.min(at, source.sizeBytes) })
     return found
   }
 
   add(block: Block): void {
     const version = versionOf(block.source)
-    let cells = this.#versions.get(version)
-    if (cells === undefined) {
-      cells = new Map()
-      this.#versions.set(version, cells)
-    }
-    for (let at = block.offset; at < block.end; at += this.#cellBytes) cells.set(at / this.#cellBytes, block)
+    const blocks = this.#versions.get(version)
+    if (blocks === undefined) this.#versions.set(version, [block])
+    else blocks.splice(placeOf(blocks, block.offset), 0, block)
   }
 
   remove(block: Block): void {
     const version = versionOf(block.source)
-    const cells = this.#versions.get(version)
-    if (cells === undefined) return
-    for (let at = block.offset; at < block.end; at += this.#cellBytes) cells.delete(at / this.#cellBytes)
-    if (cells.size === 0) this.#versions.delete(version)
+    const blocks = this.#versions.get(version) ?? []
+    const place = placeOf(blocks, block.offset)
+    if (blocks[place] !== block) return
+    blocks.splice(place, 1)
+    if (blocks.length === 0) this.#versions.delete(version)
   }
+}
+
+/** Of the first block that ends behind `offset`. */
+function placeOf(blocks: readonly Block[], offset: number): number {
+  let low = 0
+  let high = blocks.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    const block = blocks[middle]
+    if (block !== undefined && block.end > offset) high = middle
+    else low = middle + 1
+  }
+  return low
 }
 
 function versionOf({ key, etag }: BlockSource): string {

@@ -116,7 +116,7 @@ export class Files {
     for (;;) {
       const shown = node.version
       try {
-        return await this.#readNow(handle, offset, sizeBytes, reply, context.signal)
+        return await this.#readNow(handle, offset, sizeBytes, reply, context)
       } catch (error) {
         if (!isStoreError(error, 'precondition-failed', 'not-found')) throw error
         // This mount may be about to replace or move the object: then the handle goes with it.
@@ -129,12 +129,12 @@ export class Files {
     }
   }
 
-  async #readNow(handle: FileHandle, offset: number, sizeBytes: number, reply: ReadReply, signal: AbortSignal) {
+  async #readNow(handle: FileHandle, offset: number, sizeBytes: number, reply: ReadReply, context: CallContext) {
     const { node, pattern } = handle
     if (node.writer !== undefined)
-      return this.#reader.readWritten(node.writer, offset, sizeBytes, pattern, reply, signal)
+      return this.#reader.readWritten(node.writer, offset, sizeBytes, pattern, reply, context)
     if (node.version === undefined) return reply.send([], () => undefined)
-    return this.#reader.read(node.version, offset, sizeBytes, pattern, reply, signal)
+    return this.#reader.read(node.version, offset, sizeBytes, pattern, reply, context)
   }
 
   async write(handle: FileHandle, offset: number, data: Uint8Array, options: WriteOptions, context: CallContext) {

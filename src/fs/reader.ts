@@ -1,4 +1,4 @@
-import type { BlockCache } from '../cache/block-cache.js'
+import type { BlockCache, Caller } from '../cache/block-cache.js'
 import type { BlockSource } from '../cache/lanes/main-lane.js'
 import type { ReadReply } from '../cache/lanes/read-reply.js'
 import type { FileWriter } from './file-writer.js'
@@ -31,10 +31,10 @@ export class Reader {
     sizeBytes: number,
     pattern: ReadPattern,
     reply: ReadReply,
-    signal: AbortSignal,
+    caller: Caller,
   ): Promise<void> {
     if (this.#maxWindowBytes > 0) this.#readAhead(source, offset, sizeBytes, pattern)
-    return this.#blocks.read(source, offset, sizeBytes, reply, signal)
+    return this.#blocks.read(source, offset, sizeBytes, reply, caller)
   }
 
   /** Fetches the beginning of a version, which the cache then holds; with it comes what is kept beside the bytes. */
@@ -50,18 +50,18 @@ export class Reader {
     sizeBytes: number,
     pattern: ReadPattern,
     reply: ReadReply,
-    signal: AbortSignal,
+    caller: Caller,
   ): Promise<void> {
     const { file } = writer
     const pieces = piecesOf(file, offset, offset + sizeBytes)
     const only = pieces[0]
     if (pieces.length === 1 && only?.kind === 'remote')
-      return this.read(only.version, only.offset, only.end - offset, pattern, reply, signal)
+      return this.read(only.version, only.offset, only.end - offset, pattern, reply, caller)
     const use = file.content.use()
     try {
       const views = await Promise.all(
         pieces.map(piece =>
-          piece.kind === 'local' ? file.content.read(piece.start, piece.end) : this.#readRemote(piece, signal),
+          piece.kind === 'local' ? file.content.read(piece.start, piece.end) : this.#readRemote(piece, caller.signal),
         ),
       )
       reply.send(views, () => undefined)

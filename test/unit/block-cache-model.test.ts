@@ -131,7 +131,7 @@ async function check(scheduler: fc.Scheduler, commands: readonly Command[], fail
         release()
       })
     }
-    const answered = cache.read(source, at, sizeBytes, { send }, abort.signal).then(
+    const answered = cache.read(source, at, sizeBytes, { send }, abort).then(
       () => {
         if (answers !== 1) throw new Error(`${answers} answers`)
       },

@@ -15,7 +15,7 @@ const NEAR: Way = { latencyMs: 0.5, connectionBytesPerMs: 1_500_000, bytesPerMs:
 const FAR: Way = { latencyMs: 20, connectionBytesPerMs: 90_000, bytesPerMs: 3_000_000 }
 
 const REPLY: ReadReply = { send: (_views, release) => release() }
-const NEVER = new AbortController().signal
+const NEVER = new AbortController()
 
 function setUp(way: Way, maxBytes = 128 * MIB, maxWindowBytes = 96 * MIB) {
   const time = new VirtualTime()
