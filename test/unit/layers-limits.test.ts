@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { LimitsLayer } from '../../src/backend/layers/limits-layer.js'
+import { Slots } from '../../src/backend/layers/slots.js'
 import { MemoryStore } from '../../src/backend/memory/memory-store.js'
 import type { CallOptions, ObjectInfo, Priority } from '../../src/backend/object-store.js'
 import { collect, kindOf, PiecewiseSink, testBytes } from '../support/store-tools.js'
@@ -78,6 +79,30 @@ describe('LimitsLayer', () => {
     expect(bare.arrived).toStrictEqual(['ahead 1', 'ahead 2', 'demand'])
     await finish()
     expect(bare.arrived.slice(3)).toStrictEqual(['ahead 3', 'background'])
+  })
+
+  it('serves as demand what a program has come to wait for, also with the last slot', async () => {
+    const slots = new Slots(3)
+    const ahead = [
+      await slots.acquire('read-ahead', undefined, 'get'),
+      await slots.acquire('read-ahead', undefined, 'get'),
+    ]
+    const granted: string[] = []
+    const wait = (name: string, urged?: AbortSignal) =>
+      void slots.acquire('read-ahead', undefined, 'get', urged).then(() => granted.push(name))
+    const [first, second] = [new AbortController(), new AbortController()]
+    wait('waits on')
+    wait('first urged', first.signal)
+    wait('second urged', second.signal)
+    first.abort()
+    await setImmediate()
+    expect(granted).toStrictEqual(['first urged'])
+    second.abort()
+    await setImmediate()
+    expect(granted).toStrictEqual(['first urged'])
+    for (const release of ahead) release()
+    await setImmediate()
+    expect(granted).toStrictEqual(['first urged', 'second urged', 'waits on'])
   })
 
   it('works with a single slot', async () => {
