@@ -1,0 +1,110 @@
+import { open } from 'node:fs/promises'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { canMount, type Driver, mountsOfThisFile } from '../support/mount-driver.js'
+import { OwnS3 } from '../support/mount-own-s3.js'
+import { inParallel } from '../support/store-tools.js'
+
+const mounts = mountsOfThisFile()
+const MIB = 1024 ** 2
+const SIZE = 64 * MIB
+const CELL = 64 * 1024
+const PAGE = 4096
+/** What opening a file fetches of it, where nothing is known of it. */
+const PEEK = 128 * 1024
+
+describe.skipIf(!canMount())('what reading large objects costs', () => {
+  let s3: OwnS3
+  let driver: Driver
+
+  beforeAll(async () => {
+    s3 = await OwnS3.start(mounts)
+    const fill = { bucket: 'bucket', key: 'large-##', count: 12, sizeBytes: SIZE }
+    const filled = await fetch(`${s3.server.url}/_control/fill`, { method: 'POST', body: JSON.stringify(fill) })
+    expect(filled.ok).toBe(true)
+    driver = await s3.mount(['--metadata-ttl', '1h'])
+  })
+  afterAll(async () => {
+    await mounts.endAll()
+    await s3?.stop()
+  })
+
+  /** Requests for data and the bytes of them while a file is read. */
+  async function cost(
+    number: number,
+    read: (readAt: (offset: number, sizeBytes: number) => Promise<void>) => Promise<void>,
+  ) {
+    const { counters } = s3.server
+    const before = counters()
+    const handle = await open(driver.path(`large-${String(number).padStart(2, '0')}`), 'r')
+    await read(async (offset, sizeBytes) => {
+      const { bytesRead } = await handle.read(Buffer.allocUnsafe(sizeBytes), 0, sizeBytes, offset)
+      expect(bytesRead).toBe(Math.min(sizeBytes, SIZE - offset))
+    })
+    await handle.close()
+    const after = counters()
+    return {
+      requests: (after.requests.GetObject ?? 0) - (before.requests.GetObject ?? 0),
+      bytes: (after.bytesOut.GetObject ?? 0) - (before.bytesOut.GetObject ?? 0),
+    }
+  }
+
+  const pieces = (sizeBytes: number) => Array.from({ length: SIZE / sizeBytes }, (_, i) => i * sizeBytes)
+
+  test.for([MIB, MIB / 8])('from front to back by %i bytes: every byte once, with few requests', async pieceBytes => {
+    const { requests, bytes } = await cost(pieceBytes === MIB ? 0 : 1, async readAt => {
+      for (const offset of pieces(pieceBytes)) await readAt(offset, pieceBytes)
+    })
+    expect(bytes).toBe(SIZE)
+    expect(requests).toBeLessThanOrEqual(SIZE / (4 * MIB) + 12)
+  })
+
+  test('from front to back in four files at once: every byte once', async () => {
+    const costs = await Promise.all(
+      [2, 3, 4, 5].map(number =>
+        cost(number, async readAt => {
+          for (const offset of pieces(MIB)) await readAt(offset, MIB)
+        }),
+      ),
+    )
+    // Each counts the others' up to its end.
+    expect(Math.max(...costs.map(({ bytes }) => bytes))).toBe(4 * SIZE)
+  })
+
+  test('from back to front: every byte once', async () => {
+    const { bytes } = await cost(6, async readAt => {
+      for (const offset of pieces(MIB).reverse()) await readAt(offset, MIB)
+    })
+    expect(bytes).toBe(SIZE)
+  })
+
+  test.for([1, 16])('a page here and there, %i at once: a request and a cell for each', async atOnce => {
+    const offsets = Array.from({ length: 200 }, (_, i) => PAGE * ((i * 7919 + 4000) % (SIZE / PAGE)))
+    const { requests, bytes } = await cost(atOnce === 1 ? 7 : 8, readAt =>
+      inParallel(offsets, atOnce, offset => readAt(offset, PAGE)),
+    )
+    const cells = new Set(offsets.map(offset => Math.floor(offset / CELL))).size
+    expect(requests).toBeLessThanOrEqual(cells + 1)
+    expect(bytes).toBeLessThanOrEqual(cells * CELL + PEEK)
+  })
+
+  test('a page of every mebibyte: nothing between them', async () => {
+    const { bytes } = await cost(9, async readAt => {
+      for (const offset of pieces(MIB)) await readAt(offset, PAGE)
+    })
+    expect(bytes).toBeLessThanOrEqual((SIZE / MIB) * CELL + PEEK)
+  })
+
+  test('one byte: what the kernel asks for, and no more', async () => {
+    const { requests, bytes } = await cost(10, readAt => readAt(0, 1))
+    expect(requests).toBeLessThanOrEqual(2)
+    expect(bytes).toBeLessThanOrEqual(MIB)
+  })
+
+  test('a reader that leaves early wastes at most what it had read several times', async () => {
+    const { bytes } = await cost(11, async readAt => {
+      await readAt(0, MIB)
+      await readAt(MIB, MIB)
+    })
+    expect(bytes).toBeLessThanOrEqual(16 * MIB)
+  })
+})
