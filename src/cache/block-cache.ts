@@ -14,8 +14,8 @@ import type { StorePace } from './store-pace.js'
 export interface BlockCacheOptions {
   readonly lane: MainLane
   /**
-   * Bound of all blocks together, those that are being filled included. Only a read that needs more by itself goes beyond,
-   * alone.
+   * Bound of all blocks together, those that are being filled included. Only a read that needs more, with the blocks that
+   * it touches, goes beyond, alone.
    */
   readonly maxBytes: number
   /** The grid on which blocks begin and end. */
@@ -313,9 +313,10 @@ export class BlockCache {
     this.#index.add(block)
     this.#shares.take(block)
     this.#loads.set(block, load)
-    const finish = () => this.#finish(block, load)
     // A failure reaches whoever waits for the block; read-ahead that nobody waits for may fail unheard.
-    load.ended = this.#fill(block, load).then(finish, finish)
+    load.ended = this.#fill(block, load)
+      .catch((error: unknown) => block.fail(error))
+      .then(() => this.#finish(block, load))
     return block
   }
 

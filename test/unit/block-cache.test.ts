@@ -5,6 +5,7 @@ import { Meter } from '../../src/backend/layers/meter.js'
 import { MeteringLayer } from '../../src/backend/layers/metering-layer.js'
 import { openMemoryStore } from '../../src/backend/memory/memory-store.js'
 import { BlockCache } from '../../src/cache/block-cache.js'
+import type { BlockTier } from '../../src/cache/block-tier.js'
 import { MainLane } from '../../src/cache/lanes/main-lane.js'
 
 const KIB = 1024
@@ -20,7 +21,7 @@ async function setUp(sizeBytes: number, rules = new FaultRules([])) {
   const lane = new MainLane(new MeteringLayer(new FaultLayer(store, rules), meter))
   const cache = new BlockCache({ lane, maxBytes: 64 * KIB, blockSizeBytes: 4 * KIB })
   const gets = () => meter.snapshot().get?.requests ?? 0
-  return { cache, source: { key: 'f', etag, sizeBytes }, bytes, gets, store }
+  return { lane, cache, source: { key: 'f', etag, sizeBytes }, bytes, gets, store }
 }
 
 describe('BlockCache', () => {
@@ -118,5 +119,75 @@ describe('BlockCache', () => {
     abort.abort()
     await expect(given).rejects.toMatchObject({ kind: 'aborted' })
     expect((await kept).equals(bytes.subarray(0, 100))).toBe(true)
+  })
+
+  it('asks the tier first, the store for the rest, and hands on what the store gave', async () => {
+    const { lane, source, bytes, gets } = await setUp(20_000)
+    const written: { readonly offset: number; readonly bytes: Buffer }[] = []
+    let letGo = () => {}
+    const tier: BlockTier = {
+      read: async (_source, offset, memory) => {
+        // It has the first 6,000 bytes of the object.
+        const part = bytes.subarray(offset, Math.min(offset + memory.length, 6000))
+        memory.set(part)
+        return part.length
+      },
+      write: (_source, offset, given) => {
+        written.push({ offset, bytes: given as Buffer })
+        if (written.length > 1) return Promise.resolve()
+        return new Promise(resolve => {
+          letGo = resolve
+        })
+      },
+    }
+    const cache = new BlockCache({ lane, maxBytes: 16 * KIB, blockSizeBytes: 4 * KIB, tier })
+    expect((await cache.readBytes(source, 0, 4096)).equals(bytes.subarray(0, 4096))).toBe(true)
+    expect(gets()).toBe(0)
+    expect((await cache.readBytes(source, 4096, 8192)).equals(bytes.subarray(4096, 12_288))).toBe(true)
+    expect(gets()).toBe(1)
+    // What it is writing stays as it is while other blocks come and go.
+    for (let at = 12_288; at < 20_000; at += 100) await cache.readBytes(source, at, 100)
+    expect(written[0]?.offset).toBe(6000)
+    expect(written[0]?.bytes.equals(bytes.subarray(6000, 12_288))).toBe(true)
+    letGo()
+  })
+
+  it('waits for room in line, and lets who gives up out of it', async () => {
+    const { cache, source, bytes, gets } = await setUp(200_000)
+    const held: (() => void)[] = []
+    const reply = { send: (_views: readonly Uint8Array[], release: () => void) => void held.push(release) }
+    for (let at = 0; at < 64 * KIB; at += 16 * KIB) await cache.read(source, at, 16 * KIB, reply)
+    const abort = new AbortController()
+    const given = cache.readBytes(source, 100_000, 8192, abort.signal)
+    const waits = cache.readBytes(source, 120_000, 8192)
+    // What is there is answered meanwhile.
+    expect((await cache.readBytes(source, 10, 10)).equals(bytes.subarray(10, 20))).toBe(true)
+    expect(gets()).toBe(4)
+    abort.abort()
+    await expect(given).rejects.toMatchObject({ kind: 'aborted' })
+    held[0]?.()
+    expect((await waits).equals(bytes.subarray(120_000, 128_192))).toBe(true)
+    for (const release of held.slice(1)) release()
+  })
+
+  it('answers a read that is larger than its bound, alone', async () => {
+    const { cache, source, bytes } = await setUp(200_000)
+    const [large] = await Promise.all([cache.readBytes(source, 0, 200_000), cache.readBytes(source, 0, 100)])
+    expect(large.equals(bytes)).toBe(true)
+    await cache.readBytes(source, 0, 100)
+    expect(cache.heldBytes).toBeLessThanOrEqual(200_000)
+  })
+
+  it('gives read-ahead up that nobody came for, when other readers need its share', async () => {
+    let nowMs = 0
+    const { lane, source, gets } = await setUp(200_000)
+    const cache = new BlockCache({ lane, maxBytes: 64 * KIB, blockSizeBytes: 4 * KIB, nowMs: () => nowMs })
+    for (let at = 0; at < 48; at += 12) cache.readAhead(source, at * KIB, 12 * KIB, { reader: at })
+    await cache.readBytes(source, 100_000, 10)
+    await expect.poll(gets).toBe(5)
+    const late = {}
+    expect(cache.readAhead(source, 120_000, 4096, late)).toBe(120_000)
+    nowMs = 60_000
+    expect(cache.readAhead(source, 120_000, 4096, late)).toBe(124_096)
   })
 })

@@ -35,26 +35,20 @@ export class MainLane {
   }
 
   /**
-   * Fills the rest of a block with one request. Bytes are handed to whoever waits as they arrive. A block that was not
-   * filled completely fails with what went wrong, and so does the promise.
+   * Fills the rest of a block with one request. Bytes are handed to whoever waits as they arrive. Rejects with the
+   * store's error.
    */
   async fill(block: Block, options: FillOptions): Promise<void> {
     const { source, filledBytes } = block
     const range = { offset: block.offset + filledBytes, lengthBytes: block.memory.length - filledBytes }
-    const { signal } = options
-    try {
-      const plan = await this.#store.prepareRead(source.key, range, { ...options, ifMatch: source.etag })
-      const tell = this.#asking()
-      const sink = new BlockSink(block, this.#nowMs)
-      const beganMs = this.#nowMs()
-      tell(await plan.run(sink, signal))
-      const endedMs = this.#nowMs()
-      const firstByteMs = (sink.firstByteMs ?? endedMs) - beganMs
-      this.pace.measured(endedMs, range.lengthBytes, firstByteMs, endedMs - beganMs)
-    } catch (error) {
-      if (!block.isComplete) block.fail(error)
-      throw error
-    }
+    const plan = await this.#store.prepareRead(source.key, range, { ...options, ifMatch: source.etag })
+    const tell = this.#asking()
+    const sink = new BlockSink(block, this.#nowMs)
+    const beganMs = this.#nowMs()
+    tell(await plan.run(sink, options.signal))
+    const endedMs = this.#nowMs()
+    const firstByteMs = (sink.firstByteMs ?? endedMs) - beganMs
+    this.pace.measured(endedMs, range.lengthBytes, firstByteMs, endedMs - beganMs)
   }
 }
 
