@@ -1,5 +1,7 @@
 import { constants } from 'node:fs'
-import { mkdir, open, readFile, stat, truncate, writeFile } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readFile, stat, truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { PosixContext } from '../posix/posix-context.js'
 import { HeldProgram } from '../support/held-program.js'
@@ -48,6 +50,8 @@ describe.skipIf(!canMount())('what writing costs', () => {
     const warmUp = new PosixContext(driver.mountPoint)
     // The first use of a condition finds out whether the server keeps it.
     await warmUp.sh('echo 1 > a; echo 2 >> a; chmod 600 a; mv a b; rm b; head -c 6000000 /dev/zero > c; rm c')
+    // With noclobber the file is made with O_EXCL.
+    await warmUp.sh('set -C; head -c 6000000 /dev/zero > c; rm c')
   })
   afterAll(async () => {
     await mounts.endAll()
@@ -250,6 +254,65 @@ os.close(a)`
     bytes.write('PATCH', 6_000_000)
     expect(requests).toEqual({ CreateMultipartUpload: 1, UploadPart: 5, CompleteMultipartUpload: 1 })
     expect((await contentOf(s3.store, `w${folders}/big`)).equals(bytes)).toBe(true)
+  })
+
+  describe('attributes beside an upload by parts', () => {
+    const UPLOAD = { CreateMultipartUpload: 1, UploadPart: 3, CompleteMultipartUpload: 1 }
+    const CHANGED = { mode: String(0o100640), uid: '12', gid: '34' }
+    const bytes = Buffer.from(testBytes(12_000_000))
+
+    async function own(handle: FileHandle): Promise<void> {
+      await handle.chown(12, 34)
+      await handle.chmod(0o640)
+    }
+
+    async function expectStored(metadata: Readonly<Record<string, string>>): Promise<void> {
+      const key = `w${folders}/big`
+      expect((await s3.store.head(key)).metadata).toMatchObject(metadata)
+      expect((await contentOf(s3.store, key)).equals(bytes)).toBe(true)
+    }
+
+    test('are one copy together when they change after it began', async () => {
+      const context = await fresh()
+      const begun = () => s3.server.counters().requests.CreateMultipartUpload ?? 0
+      const before = begun()
+      const requests = await changes(async () => {
+        const handle = await open(context.path('big'), 'wx')
+        await handle.writeFile(bytes)
+        await expect.poll(begun).toBe(before + 1)
+        await own(handle)
+        await handle.utimes(500, 1000)
+        await handle.close()
+      })
+      expect(requests).toEqual({ ...UPLOAD, CopyObject: 1 })
+      await expectStored({ ...CHANGED, atime: '500', mtime: '1000' })
+    })
+
+    test('are no copy when they changed before it began', async () => {
+      const context = await fresh()
+      const requests = await changes(async () => {
+        const handle = await open(context.path('big'), 'wx')
+        await own(handle)
+        await handle.utimes(500, 1000)
+        await handle.writeFile(bytes)
+        await handle.close()
+      })
+      expect(requests).toEqual(UPLOAD)
+      await expectStored(CHANGED)
+    })
+
+    test.for([
+      ['cp -p', 'cp -p "$1/big" big'],
+      ['tar', 'tar -cf - -C "$1" big | tar -xpf -'],
+    ])('are one copy after %s', async ([, script = '']) => {
+      const source = await mounts.folder()
+      await writeFile(join(source, 'big'), bytes)
+      await execa('sh', ['-ec', 'chown 12:34 "$1"; chmod 640 "$1"; touch -d @1000 "$1"', 'sh', join(source, 'big')])
+      const { folder } = await fresh()
+      const requests = await changes(() => execa('sh', ['-ec', script, 'sh', source], { cwd: folder }))
+      expect(requests).toEqual({ ...UPLOAD, CopyObject: 1 })
+      await expectStored({ ...CHANGED, mtime: '1000' })
+    })
   })
 
   test('a commit that the store refuses fails the close, and the bytes are kept', async () => {
