@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { execa } from 'execa'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { codeOf, PosixContext } from '../posix/posix-context.js'
+import { HeldProgram } from '../support/held-program.js'
 import { canMount, type Driver, mountsOfThisFile } from '../support/mount-driver.js'
 import { OwnS3 } from '../support/mount-own-s3.js'
 import { contentOf, listAll } from '../support/store-tools.js'
@@ -155,6 +156,45 @@ describe.skipIf(!canMount())('mount-bucket recover', () => {
     }
     expect(await recover('retry', id)).toMatchObject({ exitCode: 0 })
     expect(await stored('f')).toBe('text')
+  })
+
+  test('has what was written into memory that stayed mapped after the close, when that can not be stored', async () => {
+    // An mmap.mmap would hold a descriptor of its own open.
+    const program = HeldProgram.python(
+      driver.mountPoint,
+      `
+import ctypes
+libc = ctypes.CDLL(None); libc.mmap.restype = ctypes.c_void_p
+f = open("f", "w+b", 0); f.write(b"early text")
+m = libc.mmap(None, 10, 3, 1, f.fileno(), 0); f.close()
+hold()
+ctypes.memmove(m, b"late", 4)
+print(libc.munmap(ctypes.c_void_p(m), 10))`,
+    )
+    await program.line()
+    expect(await stored('f')).toBe('early text')
+    expect(await listed()).toEqual([])
+    const logged = driver.log.length
+    s3.server.setKnobs({ faults: [{ operation: 'PutObject', error: { status: 403, code: 'AccessDenied' } }] })
+    let file: Listed
+    try {
+      // Nobody is told: the kernel hands over what was written when the memory is unmapped.
+      expect(await program.finish()).toBe('0\n')
+      file = await kept()
+    } finally {
+      s3.server.setKnobs({ faults: [] })
+    }
+    expect(file).toMatchObject({ key: 'f', sizeBytes: 10, reason: expect.stringContaining('EACCES') })
+    const saved = join(folder, 'mapped')
+    expect(await recover('save', file.id, saved)).toMatchObject({ exitCode: 0, stderr: '' })
+    expect(await readFile(saved, 'utf8')).toBe('latey text')
+    await expect
+      .poll(() => driver.log.slice(logged))
+      .toMatch(/ ERROR a file was not stored; its bytes are kept: mount-bucket recover path="\/?f"/)
+    expect(await stored('f')).toBe('early text')
+    await expect.poll(() => context.text('f')).toBe('early text')
+    expect(await recover('retry', file.id)).toMatchObject({ exitCode: 0 })
+    expect(await stored('f')).toBe('latey text')
   })
 
   test('has what a driver that was killed had staged', async () => {
