@@ -1,5 +1,6 @@
 import { compareKeys } from '../backend/keys.js'
-import type { ObjectStore, ObjectVersion } from '../backend/object-store.js'
+import type { ListPage, ObjectVersion } from '../backend/object-store.js'
+import type { PageSource } from './listing-pages.js'
 
 /** One component of the keys below a prefix. Both are there where a key and keys below it share it. */
 export interface ListedEntry {
@@ -8,37 +9,58 @@ export interface ListedEntry {
   readonly isDirectory: boolean
 }
 
+/** Objects and common prefixes as a page has them. */
+export type Listed = Pick<ListPage, 'objects' | 'prefixes'>
+
 /**
  * The entries of one directory as pages of a prefix listing bring them, in key order. Several readers share one;
- * each asks for entries by position and waits only for the pages up to there.
+ * each asks for entries by position and waits only for the pages up to there. An entry keeps its position.
  */
 export class Listing {
   readonly prefix: string
   readonly entries: ListedEntry[] = []
+  /** When it began, in milliseconds since 1970. */
+  readonly startedMs: number
   readonly #positions = new Map<string, number>()
-  readonly #store: ObjectStore
+  readonly #pages: PageSource
   /** What this mount changed since the listing began: what the pages say of that is no longer true. */
   readonly #changedObjects = new Set<string>()
   readonly #changedDirectories = new Set<string>()
   #marker: ObjectVersion | undefined
   #isMarkerChanged = false
   #directories = 0
-  #cursor: string | undefined
+  #present = 0
   #lastKey = ''
   #isComplete = false
+  #pageCount = 0
   #page: Promise<void> | undefined
 
-  /** When it began, in milliseconds since 1970. */
-  readonly startedMs: number
-
-  constructor(store: ObjectStore, prefix: string, startedMs: number) {
-    this.#store = store
+  constructor(pages: PageSource, prefix: string, startedMs: number) {
+    this.#pages = pages
     this.startedMs = startedMs
     this.prefix = prefix
   }
 
+  /** A listing of which everything is known already. */
+  static of(listed: Listed, prefix: string, startedMs: number): Listing {
+    const listing = new Listing({ next: async () => undefined }, prefix, startedMs)
+    listing.#take(listed)
+    listing.#isComplete = true
+    return listing
+  }
+
   get isComplete(): boolean {
     return this.#isComplete
+  }
+
+  /** How many pages have come. */
+  get pageCount(): number {
+    return this.#pageCount
+  }
+
+  /** How many of the entries are there still. */
+  get present(): number {
+    return this.#present
   }
 
   /** How many of the entries are directories. */
@@ -55,7 +77,12 @@ export class Listing {
   find(name: string): ListedEntry | undefined {
     const position = this.#positions.get(name)
     const entry = position === undefined ? undefined : this.entries[position]
-    return entry?.version === undefined && entry?.isDirectory === false ? undefined : entry
+    return entry !== undefined && isThere(entry) ? entry : undefined
+  }
+
+  /** Where the entry stands or stood among `entries`. */
+  positionOf(name: string): number | undefined {
+    return this.#positions.get(name)
   }
 
   /** True once the pages have passed the place where `name` would stand, as a key or as a prefix. */
@@ -92,13 +119,17 @@ export class Listing {
 
   async #fetch(): Promise<void> {
     // Not bound to one caller's signal: others may wait for the same page.
-    const page = await this.#store.list({ prefix: this.prefix, delimiter: '/', cursor: this.#cursor })
-    for (const version of page.objects) this.#add(version.key, version, false)
-    for (const prefix of page.prefixes) this.#add(prefix.slice(0, -1), undefined, true)
-    const last = [page.objects.at(-1)?.key ?? '', page.prefixes.at(-1) ?? ''].sort(compareKeys).at(-1) ?? ''
-    if (compareKeys(last, this.#lastKey) > 0) this.#lastKey = last
-    this.#cursor = page.next
-    if (page.next === undefined) this.#isComplete = true
+    const page = await this.#pages.next()
+    this.#pageCount += 1
+    if (page !== undefined) this.#take(page)
+    if (page?.next === undefined) this.#isComplete = true
+  }
+
+  #take({ objects, prefixes }: Listed): void {
+    for (const version of objects) this.#add(version.key, version, false)
+    for (const prefix of prefixes) this.#add(prefix.slice(0, -1), undefined, true)
+    for (const last of [objects.at(-1)?.key, prefixes.at(-1)])
+      if (last !== undefined && compareKeys(last, this.#lastKey) > 0) this.#lastKey = last
   }
 
   #add(key: string, version: ObjectVersion | undefined, isDirectory: boolean): void {
@@ -115,12 +146,17 @@ export class Listing {
 
   #put(entry: ListedEntry): void {
     const position = this.#positions.get(entry.name)
-    const wasDirectory = position !== undefined && this.entries[position]?.isDirectory === true
-    this.#directories += Number(entry.isDirectory) - Number(wasDirectory)
+    const before = position === undefined ? undefined : this.entries[position]
+    this.#directories += Number(entry.isDirectory) - Number(before?.isDirectory === true)
+    this.#present += Number(isThere(entry)) - Number(before !== undefined && isThere(before))
     if (position !== undefined) this.entries[position] = entry
-    else if (entry.version !== undefined || entry.isDirectory) {
+    else if (isThere(entry)) {
       this.#positions.set(entry.name, this.entries.length)
       this.entries.push(entry)
     }
   }
+}
+
+function isThere({ version, isDirectory }: ListedEntry): boolean {
+  return version !== undefined || isDirectory
 }

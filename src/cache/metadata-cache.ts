@@ -3,8 +3,11 @@ import { MAX_KEY_BYTES } from '../backend/keys.js'
 import type { ObjectInfo, ObjectStore, ObjectVersion } from '../backend/object-store.js'
 import { isStoreError, StoreError } from '../backend/store-error.js'
 import type { Clock } from './clock.js'
+import { HeldListings, type ListingInUse } from './held-listings.js'
 import { keysBelow } from './keys-below.js'
-import { Listing } from './listing.js'
+import type { Listing } from './listing.js'
+
+export type { ListingInUse } from './held-listings.js'
 
 export interface MetadataCacheOptions {
   readonly store: ObjectStore
@@ -24,17 +27,16 @@ export interface Found {
   readonly marker?: ObjectVersion | undefined
   /** Everything of the version, where a HEAD told it. */
   readonly info: ObjectInfo | undefined
+  /** What is kept beside the bytes is to be asked for: a listing that no program has read names the version. */
+  readonly isGlimpsed?: boolean
   readonly expiresMs: number
 }
 
-/** A listing that a reader holds, and until when it counts as what the bucket holds. */
-export interface ListingInUse {
-  readonly listing: Listing
-  readonly expiresMs: number
-}
-
-/** A directory is listed instead after so many lookups of single names in it. */
+/** A directory is listed instead, and its listing believed, after so many lookups of single names in it. */
 const COLD_LOOKUPS_BEFORE_LISTING = 4
+
+/** A listing for the sake of single names goes on as long as there are no more pages than requests for the names. */
+const PAGES_PER_COLD_LOOKUP = 2
 
 /** Directories whose cold lookups are counted at the same time. */
 const MAX_COUNTED_DIRECTORIES = 1000
@@ -44,19 +46,14 @@ const MAX_COUNTED_DIRECTORIES = 1000
  * soon as they are made (`stored`, `removed`, `madeDirectory`).
  *
  * Invariant: an answer of the store that was asked for before a change of the mount never overwrites that change:
- * every request under way is in `#asking`, or belongs to a listing in `#live`, and is told of changes to its name.
+ * every request under way is in `#asking`, or belongs to `#listings`, and is told of changes to its name.
  */
 export class MetadataCache {
   readonly #store: ObjectStore
   readonly #clock: Clock
   readonly #ttlMs: number
-  readonly #maxEntries: number
   readonly #names: LRUCache<string, Found>
-  readonly #listings: LRUCache<string, { readonly listing: Listing; readonly expiresMs: number }>
-  /** Listings that readers hold, by prefix, with how many do. */
-  readonly #live = new Map<string, Map<Listing, number>>()
-  /** Listings that say something untrue: whoever reads one goes on, nobody else takes it. */
-  readonly #outdated = new WeakSet<Listing>()
+  readonly #listings: HeldListings
   readonly #asking = new Map<string, { readonly answer: Promise<Found>; isStale: boolean }>()
   readonly #coldLookups: LRUCache<string, { count: number; readonly sinceMs: number }>
 
@@ -64,19 +61,16 @@ export class MetadataCache {
     this.#store = options.store
     this.#clock = options.clock
     this.#ttlMs = options.ttlMs
-    this.#maxEntries = options.maxEntries
     this.#names = new LRUCache({ max: Math.max(1, Math.ceil(options.maxEntries / 4)) })
-    this.#listings = new LRUCache({
-      maxSize: Math.max(1, options.maxEntries),
-      sizeCalculation: held => held.listing.entries.length + 1,
-    })
+    this.#listings = new HeldListings(options)
     this.#coldLookups = new LRUCache({ max: MAX_COUNTED_DIRECTORIES })
   }
 
   /** `prefix` ends with `/` (or is empty, the root). Costs no request where the directory was listed lately. */
   async lookup(prefix: string, name: string): Promise<Found> {
     const known = this.known(prefix, name)
-    if (known !== undefined) return known
+    if (known !== undefined && !(known.isGlimpsed === true && this.#isListingDue(prefix))) return known
+    if (known !== undefined) return this.#believed(prefix, name) ?? known
     const path = prefix + name
     const asked = this.#asking.get(path)
     if (asked !== undefined && !asked.isStale) return asked.answer
@@ -89,47 +83,26 @@ export class MetadataCache {
 
   /** What is known without asking, while it counts. */
   known(prefix: string, name: string): Found | undefined {
-    const nowMs = this.#clock.nowMs()
-    const held = this.#listings.get(prefix)
-    if (held !== undefined && held.expiresMs > nowMs) return foundIn(held.listing, name, held.expiresMs)
+    const held = this.#listings.begun(prefix)
+    if (held?.listing.isComplete === true) return this.#foundIn(held, name)
     const found = this.#names.get(prefix + name)
-    return found !== undefined && found.expiresMs > nowMs ? found : undefined
+    if (found !== undefined && found.expiresMs > this.#clock.nowMs()) return found
+    return held?.listing.hasPassed(name) === true ? this.#foundIn(held, name) : undefined
   }
 
   /** All names of a directory, where they are known and count. */
   complete(prefix: string): Listing | undefined {
-    const held = this.#listings.peek(prefix)
-    return held !== undefined && held.expiresMs > this.#clock.nowMs() ? held.listing : undefined
+    return this.#listings.complete(prefix)?.listing
   }
 
-  /**
-   * The directory's listing: a complete one while it counts, else one that begins now or that others began within
-   * the TTL. Whoever takes it gives it back by `keep`.
-   */
+  /** The directory's listing, for a program that reads it. Whoever takes it gives it back by `keep`. */
   listing(prefix: string): ListingInUse {
-    const nowMs = this.#clock.nowMs()
-    const live = this.#live.get(prefix) ?? new Map<Listing, number>()
-    const held = this.#listings.get(prefix)
-    const fresh =
-      held !== undefined && held.expiresMs > nowMs
-        ? held.listing
-        : [...live.keys()].find(one => one.startedMs + this.#ttlMs > nowMs && !this.#outdated.has(one))
-    const listing = fresh ?? new Listing(this.#store, prefix, nowMs)
-    live.set(listing, (live.get(listing) ?? 0) + 1)
-    this.#live.set(prefix, live)
-    return { listing, expiresMs: listing.startedMs + this.#ttlMs }
+    return this.#listings.read(prefix)
   }
 
-  /** A reader is done with a listing: it is remembered if it is complete. */
-  keep({ listing, expiresMs }: ListingInUse): void {
-    const live = this.#live.get(listing.prefix)
-    const readers = (live?.get(listing) ?? 1) - 1
-    if (readers > 0) live?.set(listing, readers)
-    else live?.delete(listing)
-    if (live?.size === 0) this.#live.delete(listing.prefix)
-    if (this.#outdated.has(listing) || expiresMs <= this.#clock.nowMs()) return
-    if (listing.entries.length >= this.#maxEntries) this.#tooLong(listing.prefix)
-    else if (listing.isComplete) this.#listings.set(listing.prefix, { listing, expiresMs })
+  /** A reader is done with a listing. */
+  keep(inUse: ListingInUse): void {
+    this.#keep(inUse)
   }
 
   /** The mount stored an object. */
@@ -157,10 +130,8 @@ export class MetadataCache {
 
   /** Drops what is known of a path, so that the next lookup asks. */
   forget(path: string): void {
-    const { prefix } = split(path)
     this.#names.delete(path)
-    this.#listings.delete(prefix)
-    for (const listing of this.#live.get(prefix)?.keys() ?? []) this.#outdated.add(listing)
+    this.#listings.forget(path)
     const asked = this.#asking.get(path)
     if (asked !== undefined) asked.isStale = true
   }
@@ -170,17 +141,15 @@ export class MetadataCache {
     this.forget(folder)
     const prefix = `${folder}/`
     for (const path of this.#names.keys()) if (path.startsWith(prefix)) this.#names.delete(path)
-    for (const held of this.#listings.keys()) if (held.startsWith(prefix)) this.#listings.delete(held)
+    this.#listings.forgetBelow(prefix)
     for (const held of this.#coldLookups.keys()) if (held.startsWith(prefix)) this.#coldLookups.delete(held)
-    for (const [held, listings] of this.#live)
-      if (held.startsWith(prefix)) for (const listing of listings.keys()) this.#outdated.add(listing)
     for (const [path, asked] of this.#asking) if (path.startsWith(prefix)) asked.isStale = true
   }
 
   #changeDirectory(path: string, isDirectory: boolean, marker: ObjectVersion | undefined): void {
     const what = { isDirectory, marker }
     this.#change(path, what, listing => listing.changeDirectory(split(path).name, isDirectory))
-    for (const listing of this.#listingsOf(`${path}/`)) listing.changeMarker(marker)
+    for (const listing of this.#listings.countingAt(`${path}/`)) listing.changeMarker(marker)
   }
 
   /**
@@ -191,7 +160,7 @@ export class MetadataCache {
     const { prefix, name } = split(path)
     const before = this.known(prefix, name)
     const isOpen = before === undefined && this.#isOtherHalfThere(path, what)
-    for (const listing of this.#listingsOf(prefix)) change(listing)
+    for (const listing of this.#listings.changed(path)) change(listing)
     const asked = this.#asking.get(path)
     if (asked !== undefined) asked.isStale = true
     const { version, isDirectory = false, info } = before ?? {}
@@ -203,21 +172,11 @@ export class MetadataCache {
   /** By what was known last, which no longer counts. */
   #isOtherHalfThere(path: string, what: Partial<Found>): boolean {
     const { prefix, name } = split(path)
-    const held = this.#listings.peek(prefix)
+    const held = this.#listings.last(prefix)
     const named = this.#names.peek(path)
     const isNamedLater = named !== undefined && named.expiresMs > (held?.expiresMs ?? 0)
     const last = isNamedLater ? named : held?.listing.find(name)
     return 'version' in what ? last?.isDirectory === true : last?.version !== undefined
-  }
-
-  /** Those that somebody may read: one that no longer counts is dropped, or it would grow with every change. */
-  #listingsOf(prefix: string): Set<Listing> {
-    const listings = new Set(this.#live.get(prefix)?.keys())
-    const held = this.#listings.peek(prefix)
-    if (held === undefined) return listings
-    if (held.expiresMs > this.#clock.nowMs()) listings.add(held.listing)
-    else this.#listings.delete(prefix)
-    return listings
   }
 
   /** Something is stored below a prefix, so whoever believed that there is no such folder, nor those above, is wrong. */
@@ -230,6 +189,7 @@ export class MetadataCache {
     this.#isBelow(prefix)
   }
 
+  /** Counts a lookup of a name that only the store knows. */
   #isListingDue(prefix: string): boolean {
     const nowMs = this.#clock.nowMs()
     if (this.#ttlMs === 0) return false
@@ -247,26 +207,40 @@ export class MetadataCache {
     this.#coldLookups.set(prefix, { count: Number.NEGATIVE_INFINITY, sinceMs: this.#clock.nowMs() })
   }
 
+  /** Enough names of the directory have been asked for one by one. */
+  #believed(prefix: string, name: string): Found | undefined {
+    const held = this.#listings.begun(prefix)
+    if (held !== undefined) this.#listings.believe(held.listing)
+    return this.known(prefix, name)
+  }
+
   /** Undefined when the listing does not tell within a page: asking for the name is quicker than waiting for all. */
   async #lookupByListing(prefix: string, name: string): Promise<Found | undefined> {
-    const inUse = this.listing(prefix)
-    const { listing, expiresMs } = inUse
+    const inUse = this.#listings.glimpse(prefix)
+    const { listing } = inUse
+    this.#listings.believe(listing)
     try {
       if (!listing.hasPassed(name)) await listing.more()
-      return listing.hasPassed(name) ? foundIn(listing, name, expiresMs) : undefined
+      return listing.hasPassed(name) ? this.#foundIn(inUse, name) : undefined
     } finally {
       // The listing goes on by itself, so that the next lookups find it complete.
       this.#finish(inUse)
     }
   }
 
+  #keep(inUse: ListingInUse): void {
+    if (!this.#listings.keep(inUse)) this.#tooLong(inUse.listing.prefix)
+  }
+
   #finish(inUse: ListingInUse): void {
     const { listing } = inUse
-    if (listing.isComplete || listing.entries.length >= this.#maxEntries) this.keep(inUse)
+    const lookups = this.#coldLookups.peek(listing.prefix)?.count ?? 0
+    const isEnough = listing.pageCount >= PAGES_PER_COLD_LOOKUP * lookups || this.#listings.isTooLong(listing)
+    if (listing.isComplete || isEnough) this.#keep(inUse)
     else
       listing.more().then(
         () => this.#finish(inUse),
-        () => this.keep(inUse),
+        () => this.#keep(inUse),
       )
   }
 
@@ -293,11 +267,36 @@ export class MetadataCache {
   }
 
   async #askStore(path: string): Promise<Found> {
-    const nowMs = this.#clock.nowMs()
-    const below = Buffer.byteLength(path) < MAX_KEY_BYTES ? keysBelow(this.#store, `${path}/`, 1) : []
-    const [head, [first]] = await Promise.all([this.#head(path), below])
-    const marker = first?.key === `${path}/` && first.sizeBytes === 0 ? first : undefined
-    return { version: head, info: head, isDirectory: first !== undefined, marker, expiresMs: nowMs + this.#ttlMs }
+    const headExpiresMs = this.#clock.nowMs() + this.#ttlMs
+    const [head, below] = await Promise.all([this.#head(path), this.#below(path)])
+    return { version: head, info: head, ...below, expiresMs: Math.min(headExpiresMs, below.expiresMs) }
+  }
+
+  /** Whether there is a directory. The first page of its listing tells, and serves whoever goes on to read it. */
+  async #below(path: string): Promise<Pick<Found, 'isDirectory' | 'marker' | 'expiresMs'>> {
+    const expiresMs = this.#clock.nowMs() + this.#ttlMs
+    if (Buffer.byteLength(path) >= MAX_KEY_BYTES) return { isDirectory: false, expiresMs }
+    const prefix = `${path}/`
+    if (this.#ttlMs === 0) {
+      const [first] = await keysBelow(this.#store, prefix, 1)
+      const marker = first?.key === prefix && first.sizeBytes === 0 ? first : undefined
+      return { isDirectory: first !== undefined, marker, expiresMs }
+    }
+    const inUse = this.#listings.glimpse(prefix)
+    const { listing } = inUse
+    try {
+      while (!isTold(listing)) await listing.more()
+      const { present, marker } = listing
+      return { isDirectory: present > 0 || marker !== undefined, marker, expiresMs: inUse.expiresMs }
+    } finally {
+      this.#keep(inUse)
+    }
+  }
+
+  #foundIn({ listing, expiresMs }: ListingInUse, name: string): Found {
+    const { version, isDirectory = false } = listing.find(name) ?? {}
+    const isGlimpsed = version !== undefined && this.#listings.isGlimpsed(listing)
+    return { version, isDirectory, info: undefined, isGlimpsed, expiresMs }
   }
 
   async #head(path: string): Promise<ObjectInfo | undefined> {
@@ -314,9 +313,9 @@ export class MetadataCache {
   }
 }
 
-function foundIn(listing: Listing, name: string, expiresMs: number): Found {
-  const entry = listing.find(name)
-  return { version: entry?.version, isDirectory: entry?.isDirectory ?? false, info: undefined, expiresMs }
+/** A page may be empty and not the last. */
+function isTold(listing: Listing): boolean {
+  return listing.isComplete || listing.present > 0 || listing.marker !== undefined
 }
 
 function split(path: string): { prefix: string; name: string } {

@@ -38,8 +38,10 @@ export class Finder {
 
   /** The kernel never lets a node change its type, so that must be known before there is one. */
   async #withType(parent: Node, slot: string, found: Found): Promise<Found> {
-    if (found.version === undefined || found.info !== undefined || !this.#knowledge.isTypeOpen(found.version))
-      return found
+    if (found.version === undefined || found.info !== undefined) return found
+    const { known } = this.#knowledge
+    const isGlimpsed = found.isGlimpsed === true && known.find(found.version) === undefined
+    if (!isGlimpsed && !this.#knowledge.isTypeOpen(found.version)) return found
     const info = await this.#knowledge.head(found.version.key)
     if (info !== undefined && isSameVersion(found.version, info)) return { ...found, info }
     this.#metadata.forget(parent.pathOf(slot))

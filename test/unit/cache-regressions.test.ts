@@ -44,7 +44,7 @@ describe('MetadataCache', () => {
     let pages = 0
     const counting = new (class extends GatedStore {
       override list(options: Parameters<GatedStore['list']>[0]) {
-        if (options?.delimiter !== undefined) pages += 1
+        if (options?.prefix === 'd/') pages += 1
         return super.list(options)
       }
     })(store)

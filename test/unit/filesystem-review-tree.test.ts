@@ -266,6 +266,7 @@ describe('calls of programs that are killed', () => {
     const h = await harness({ store, metadata })
     await h.putOutside('d/f', 'bytes')
     const { node } = await h.walk('d')
+    metadata.forget('d/f')
     const listing = store.hold('list', 'before')
     const killer = new AbortController()
     const opened = h.filesystem.opendir(node, h.context({ signal: killer.signal }))
