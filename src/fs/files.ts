@@ -1,5 +1,6 @@
 import { isStoreError } from '../backend/store-error.js'
 import type { ReadReply } from '../cache/lanes/read-reply.js'
+import type { AcrossFiles } from './across-files.js'
 import type { AttributeChanges } from './attribute-changes.js'
 import { S_IFREG } from './attributes.js'
 import { copyRange } from './copy-range.js'
@@ -16,6 +17,7 @@ import type { Tree } from './tree.js'
 export interface FilesOptions {
   readonly tree: Tree
   readonly reader: Reader
+  readonly across: AcrossFiles
   readonly writers: OpenWriters
   readonly changes: AttributeChanges
   readonly kept: KeptOpen
@@ -28,6 +30,7 @@ const DAY_SECONDS = 86_400
 export class Files {
   readonly #tree: Tree
   readonly #reader: Reader
+  readonly #across: AcrossFiles
   readonly #writers: OpenWriters
   readonly #changes: AttributeChanges
   readonly #kept: KeptOpen
@@ -36,6 +39,7 @@ export class Files {
   constructor(options: FilesOptions) {
     this.#tree = options.tree
     this.#reader = options.reader
+    this.#across = options.across
     this.#writers = options.writers
     this.#changes = options.changes
     this.#kept = options.kept
@@ -134,7 +138,11 @@ export class Files {
     if (node.writer !== undefined)
       return this.#reader.readWritten(node.writer, offset, sizeBytes, pattern, reply, context)
     if (node.version === undefined) return reply.send([], () => undefined)
-    return this.#reader.read(node.version, offset, sizeBytes, pattern, reply, context)
+    const answered = this.#reader.read(node.version, offset, sizeBytes, pattern, reply, context)
+    // What is waited for has been asked for first.
+    if (!handle.hasRead && offset === 0) this.#across.began(node.version)
+    handle.hasRead = true
+    return answered
   }
 
   async write(handle: FileHandle, offset: number, data: Uint8Array, options: WriteOptions, context: CallContext) {

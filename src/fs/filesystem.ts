@@ -1,5 +1,6 @@
 import { constants } from 'node:os'
 import type { ReadReply } from '../cache/lanes/read-reply.js'
+import { AcrossFiles } from './across-files.js'
 import { AttributeChanges } from './attribute-changes.js'
 import { Directories } from './directories.js'
 import { Files } from './files.js'
@@ -61,7 +62,6 @@ export class BucketFilesystem implements Filesystem {
   constructor(options: FilesystemOptions) {
     const { store, metadata, clock, log, defaults } = options
     const { known, folderTimes } = options
-    const ttlMs = options.metadataTtlMs
     this.#sizeBytes = options.sizeBytes
     this.#tree = new Tree({
       store,
@@ -70,7 +70,7 @@ export class BucketFilesystem implements Filesystem {
       folderTimes,
       inodes: this.#inodes,
       defaults,
-      ttlMs,
+      ttlMs: options.metadataTtlMs,
       clock,
       asksAll: options.asksAllAttributes,
     })
@@ -85,9 +85,10 @@ export class BucketFilesystem implements Filesystem {
     this.#special = new SpecialFiles(this.#tree, options.blocks)
     this.#xattrs = new Xattrs(this.#tree, this.#changes, this.#directories, new ObjectFacts(this.#tree))
     const reader = new Reader(options.blocks, options.maxReadAheadBytes, () => options.clock.nowMs())
-    const { exclusiveCreate } = options
     const kept = new KeptOpen(tree, this.#writers, log)
-    this.#files = new Files({ tree, reader, writers: this.#writers, changes: this.#changes, kept, exclusiveCreate })
+    const across = new AcrossFiles({ blocks: options.blocks, metadata, maxBytes: options.maxReadAheadBytes / 4 })
+    const writing = { writers: this.#writers, changes: this.#changes, kept, exclusiveCreate: options.exclusiveCreate }
+    this.#files = new Files({ tree, reader, across, ...writing })
     const shared = { tree, directories: this.#directories, moving, loans: services.loans }
     const folders = new FolderRenames({ ...shared, journal: options.journal, known, folderTimes, log })
     this.#names = new Names({ ...shared, folders, kept })

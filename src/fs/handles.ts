@@ -12,6 +12,8 @@ export class FileHandle {
   readonly node: Node
   readonly flags: OpenFlags
   readonly pattern = new ReadPattern()
+  /** A program has asked for bytes. */
+  hasRead = false
   /** The signal that was ending whoever closed it last, where that is no reason to store what was written. */
   killedBy: number | undefined
   readonly #pids = new Set<number>()
