@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache'
 import type { ObjectStore } from '../backend/object-store.js'
 import type { Clock } from './clock.js'
 import { Listing } from './listing.js'
-import { PagesInTurn } from './listing-pages.js'
+import { SplitPages } from './split-pages.js'
 import { TreeWalk } from './tree-walk.js'
 
 /** A listing that a reader holds, and until when it counts as what the bucket holds. */
@@ -89,7 +89,7 @@ export class HeldListings {
     const inUse = this.#take(prefix, () =>
       this.#ttlMs > 0
         ? this.#walk.listing(prefix)
-        : new Listing(new PagesInTurn(this.#store, { prefix }), prefix, this.#clock.nowMs()),
+        : new Listing(new SplitPages(this.#store, { prefix }), prefix, this.#clock.nowMs()),
     )
     this.believe(inUse.listing)
     return inUse
@@ -98,7 +98,7 @@ export class HeldListings {
   /** For single names in the directory. It comes back by `keep`. */
   glimpse(prefix: string): ListingInUse {
     return this.#take(prefix, () => {
-      const listing = new Listing(new PagesInTurn(this.#store, { prefix }), prefix, this.#clock.nowMs())
+      const listing = new Listing(new SplitPages(this.#store, { prefix }), prefix, this.#clock.nowMs())
       this.#glimpsed.add(listing)
       return listing
     })

@@ -1,6 +1,6 @@
 import { compareKeys } from '../backend/keys.js'
 import type { ListPage, ObjectVersion } from '../backend/object-store.js'
-import type { PageSource } from './listing-pages.js'
+import type { PageSource } from './page-source.js'
 
 /** One component of the keys below a prefix. Both are there where a key and keys below it share it. */
 export interface ListedEntry {

@@ -4,7 +4,8 @@ import type { ListPage, ObjectStore, ObjectVersion } from '../backend/object-sto
 import type { Clock } from './clock.js'
 import { type FlatRun, foldersOf } from './flat-run.js'
 import { Listing } from './listing.js'
-import { type PageSource, PagesInTurn } from './listing-pages.js'
+import type { PageSource } from './page-source.js'
+import { SplitPages } from './split-pages.js'
 
 export interface TreeWalkOptions {
   readonly store: Pick<ObjectStore, 'list'>
@@ -97,7 +98,7 @@ export class TreeWalk {
     const { store, clock } = this.#options
     const nowMs = clock.nowMs()
     const root = this.#rootOf(prefix)
-    if (root === undefined) return new Listing(new PagesInTurn(store, { prefix }), prefix, nowMs)
+    if (root === undefined) return new Listing(new SplitPages(store, { prefix }), prefix, nowMs)
     const tail = this.#tailOf(prefix, nowMs)
     const startedMs = this.#flight?.startedMs ?? tail?.startedMs ?? nowMs
     return new Listing(new FlatPages(() => this.#answer(prefix, root, tail)), prefix, startedMs)
@@ -187,7 +188,7 @@ export class TreeWalk {
     const page = await store.list({ prefix: root, startAfter: isCarried ? tail?.last : before })
     const last = page.next === undefined ? undefined : page.objects.at(-1)?.key
     if (page.next !== undefined && last === undefined)
-      return { page: { objects: [], prefixes: [], next: before }, rest: new PagesInTurn(store, { prefix }) }
+      return { page: { objects: [], prefixes: [], next: before }, rest: new SplitPages(store, { prefix }) }
     const objects: readonly ObjectVersion[] = isCarried ? [...carried, ...page.objects] : page.objects
     const startedMs = isCarried && tail !== undefined ? tail.startedMs : flight.startedMs
     return this.#take(prefix, root, { objects, after: before, last }, startedMs, flight)
@@ -208,7 +209,7 @@ export class TreeWalk {
     this.#judge(prefix, isWhole || whole.size > 0 || listed.prefixes.length === 0)
     if (isWhole) return { page: { ...listed, next: undefined }, rest: undefined }
     const startAfter = compareKeys(last, prefix) > 0 ? last : undefined
-    return { page: { ...listed, next: last }, rest: new PagesInTurn(store, { prefix, startAfter }) }
+    return { page: { ...listed, next: last }, rest: new SplitPages(store, { prefix, startAfter }) }
   }
 
   #judge(prefix: string, wasUseful: boolean): void {
