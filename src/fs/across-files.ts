@@ -78,12 +78,17 @@ export class AcrossFiles {
     const slash = key.lastIndexOf('/') + 1
     const place = { prefix: key.slice(0, slash), name: key.slice(slash) }
     const trail = this.#trails.find(one => one.ahead.has(key) || (one.ahead.size === 0 && this.#isNext(one, key)))
-    if (trail === undefined) this.#start(place)
-    else if (this.#isInOrder(trail, key)) this.#goOn(trail, place, key)
-    else {
-      this.#stop(trail)
-      this.#start(place)
-    }
+    if (trail !== undefined && this.#isInOrder(trail, key)) this.#goOn(trail, place, key)
+    else this.#leave(trail, place)
+  }
+
+  /** The read is in no known order. */
+  #leave(trail: Trail | undefined, place: Place): void {
+    const [latest] = this.#trails
+    // Who reads in the same folder as just before is taken for the same program.
+    const left = trail ?? (latest?.frontier.prefix === place.prefix ? latest : undefined)
+    if (left !== undefined && left.ahead.size > 0) this.#stop(left)
+    this.#start(place)
   }
 
   #start(place: Place): void {

@@ -11,7 +11,8 @@ import { haveSameBytes } from './same-bytes.js'
 /** Asked for at once at the most; the store's limits let through what they let through, programs' own calls first. */
 const COPIES_AT_ONCE = 64
 const DELETE_BATCHES_AT_ONCE = 4
-const KEYS_PER_DELETE = 250
+/** Few, since those with a condition go one by one, and batches side by side. */
+const KEYS_PER_DELETE = 100
 
 /** How often what others have added meanwhile is looked for and moved, too. */
 const MAX_LATE_ROUNDS = 3
