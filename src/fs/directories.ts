@@ -20,6 +20,8 @@ const DOTS = 2
 /** How many objects of unknown type are asked for at the same time, `--attributes full`. */
 const ASKED_AT_ONCE = 64
 
+type PlacedEntry = ListedEntry & { readonly isExtra: boolean }
+
 /** What stands in a folder at one place of its listing. `isExtra`: the listing does not tell of it. */
 interface ShownEntry {
   readonly slot: string
@@ -58,12 +60,14 @@ export class Directories {
     if (handle.listed !== undefined && handle.listed.listing.prefix !== node.prefix) this.close(handle)
     handle.listed ??= this.#tree.metadata.listing(node.prefix)
     for (let index = Math.max(0, offset - DOTS); ; index++) {
-      const listed = await this.#entryAt(handle, index)
+      // Waiting for what is there already would cost more than all the rest.
+      if (this.#isMissing(handle, index)) await this.#fetchTo(handle, index)
+      const listed = this.#entryAt(handle, index)
       if (index === 0) this.#sawMarker(handle)
       if (listed === undefined) return
       const entry = this.#shown(handle, listed, index)
       if (entry === undefined) continue
-      if (withAttributes) await this.#ask(handle, entry, index)
+      if (withAttributes && this.#tree.knowledge.asksAll) await this.#ask(handle, entry, index)
       if (!this.#emit(handle, entry, index + DOTS + 1, withAttributes, sink)) return
     }
   }
@@ -227,14 +231,27 @@ export class Directories {
     if (result?.error !== undefined) throw result.error
   }
 
-  async #entryAt(handle: DirectoryHandle, index: number): Promise<(ListedEntry & { isExtra: boolean }) | undefined> {
+  #isMissing({ listed, extras }: DirectoryHandle, index: number): boolean {
+    return listed !== undefined && extras === undefined && index >= listed.listing.entries.length
+  }
+
+  /** Fetches pages until the entry is there; behind the last page, what this mount alone knows. */
+  async #fetchTo(handle: DirectoryHandle, index: number): Promise<void> {
     const listing = handle.listed?.listing
-    if (listing === undefined) return undefined
-    while (handle.extras === undefined && index >= listing.entries.length && !listing.isComplete) await listing.more()
-    if (handle.extras === undefined && index >= listing.entries.length)
+    if (listing === undefined) return
+    while (this.#isMissing(handle, index) && !listing.isComplete) await listing.more()
+    if (this.#isMissing(handle, index))
       handle.extras = { from: listing.entries.length, slots: this.#slotsBeside(handle.node, listing) }
-    const listed = index < (handle.extras?.from ?? listing.entries.length) ? listing.entries[index] : undefined
-    if (listed !== undefined) return { ...listed, isExtra: false }
+  }
+
+  #entryAt(handle: DirectoryHandle, index: number): PlacedEntry | undefined {
+    const entries = handle.listed?.listing.entries
+    if (entries === undefined) return undefined
+    const listed = index < (handle.extras?.from ?? entries.length) ? entries[index] : undefined
+    if (listed !== undefined) {
+      const { name, version, isDirectory } = listed
+      return { name, version, isDirectory, isExtra: false }
+    }
     const slot = handle.extras?.slots[index - handle.extras.from]
     if (slot === undefined) return undefined
     const isDirectory = handle.node.rememberedDirectories.has(slot) || handle.node.children.get(slot)?.isDirectory
@@ -252,14 +269,14 @@ export class Directories {
   }
 
   /** As what an entry of the listing shows in this folder; undefined where it does not, or has done so already. */
-  #shown(handle: DirectoryHandle, listed: ListedEntry & { isExtra: boolean }, index: number): ShownEntry | undefined {
+  #shown(handle: DirectoryHandle, listed: PlacedEntry, index: number): ShownEntry | undefined {
     const { partial } = handle.node
     const { name: slot, version, isDirectory, isExtra } = listed
     if (slot === SELF_SLOT || isPartial(slot))
       return { slot, name: nameOfSlot(slot, partial), version, isDirectory, isExtra }
     const entry = entryOf(slot, partial)
     if (entry === undefined) return undefined
-    if (entry.slot === slot) return { ...entry, version, isDirectory, isExtra }
+    if (entry.slot === slot) return { slot, name: entry.name, version, isDirectory, isExtra }
     // Many components may begin alike: the first of them shows where they are.
     const first = handle.partials.get(entry.slot) ?? index
     handle.partials.set(entry.slot, first)
@@ -270,7 +287,7 @@ export class Directories {
   /** Asks for what is kept of this entry and the next ones, where attributes are wanted in full. */
   async #ask(handle: DirectoryHandle, { slot, isExtra }: ShownEntry, index: number): Promise<void> {
     const { knowledge } = this.#tree
-    if (!knowledge.asksAll || isExtra || isPartial(slot) || index < handle.askedTo) return
+    if (isExtra || isPartial(slot) || index < handle.askedTo) return
     const next = handle.listed?.listing.entries.slice(index, index + ASKED_AT_ONCE) ?? []
     handle.askedTo = index + next.length
     const isUnknown = ({ version }: ListedEntry) => version !== undefined && knowledge.isTypeOpen(version)

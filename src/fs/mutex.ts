@@ -2,7 +2,8 @@ import { FsError } from './fs-error.js'
 
 /** Lets one task at a time run, in the order of asking. */
 export class Mutex {
-  #last: Promise<unknown> = Promise.resolve()
+  /** Undefined before the first: most locks are never taken. */
+  #last: Promise<unknown> | undefined
 
   /**
    * Runs `task` when all tasks before it have ended, however they ended. When `signal` fires before its turn has
@@ -10,7 +11,7 @@ export class Mutex {
    */
   run<T>(task: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     let hasBegun = false
-    const result = this.#last.then(() => {
+    const result = (this.#last ?? Promise.resolve()).then(() => {
       if (signal?.aborted === true) throw interrupted()
       hasBegun = true
       return task()

@@ -23,6 +23,10 @@ class Children extends Map<string, Node> {
   }
 }
 
+/** Of files, of which there are many: they never have any. */
+const NO_CHILDREN = new Children()
+const NO_DIRECTORIES = new Set<string>()
+
 /**
  * A file or folder that the kernel or an open handle knows. A node shows one version made by others for all its life;
  * a newer one gets a node of its own (with the same ino). What this mount commits becomes the node's version.
@@ -79,9 +83,9 @@ export class Node {
   /** This mount has removed the name: nothing of the node is to be stored any more. */
   isUnlinked = false
   /** Nodes by name; only of folders. */
-  readonly children = new Children()
+  readonly children: Children
   /** Folders below that stay visible although the bucket may hold no key of them; only of folders. */
-  readonly rememberedDirectories = new Set<string>()
+  readonly rememberedDirectories: Set<string>
 
   constructor(id: number, ino: number, type: number, parent: Node | undefined, slot: string) {
     this.id = id
@@ -89,6 +93,8 @@ export class Node {
     this.type = type
     this.parent = parent
     this.slot = slot
+    this.children = this.isDirectory ? new Children() : NO_CHILDREN
+    this.rememberedDirectories = this.isDirectory ? new Set() : NO_DIRECTORIES
   }
 
   get isDirectory(): boolean {

@@ -225,8 +225,8 @@ export class Tree {
   /** An answer that counts as one lookup of the node. */
   entry(node: Node): Entry {
     this.inodes.remember(node)
-    const reply = this.attributesReply(node)
-    return { ...reply, node: node.id, entryTtlMs: reply.ttlMs }
+    const { attributes, ttlMs } = this.attributesReply(node)
+    return { attributes, ttlMs, node: node.id, entryTtlMs: ttlMs }
   }
 
   /**
