@@ -66,9 +66,8 @@ export class Committer {
    * there is one.
    */
   async commit(request: CommitRequest): Promise<WriteResult> {
-    const { file, stream, key, conditions, attachments, signal } = request
+    const { file, stream, key, conditions, attachments } = request
     if (stream !== undefined) {
-      await abandonable(stream.settle(), signal)
       const result = await this.#complete(await stream.upload(), this.#streamedParts(file), request)
       await stream.end()
       return result
@@ -156,6 +155,8 @@ export class Committer {
     const workers = await Promise.allSettled(Array.from({ length: count }, work))
     for (const worker of workers) if (worker.status === 'rejected') throw worker.reason
     signal.throwIfAborted()
+    // Parts behind the end of the file, which was truncated.
+    if (request.stream !== undefined) await abandonable(request.stream.settle(), signal)
     return upload.complete(parts, request.conditions)
   }
 
@@ -163,6 +164,7 @@ export class Committer {
     const { stream, signal, file } = request
     const { start, end } = part
     if (part.kind === 'send') {
+      if (stream !== undefined) await abandonable(stream.settled(number), signal)
       const known = stream?.stored.get(number)
       if (known?.sizeBytes === end - start) return known
       return upload.part(number, await this.#body(request, start, end, number), { signal })
@@ -187,7 +189,7 @@ export class Committer {
     const { file, stream } = request
     await this.fetch(file, start, end)
     if (file.content.held.covers(start, end) && file.content.isInMemory) return file.content.read(start, end)
-    const held = part === undefined ? undefined : stream?.heldBytes(part, end - start)
+    const held = part === undefined ? undefined : stream?.heldBody(part, end - start)
     return held ?? bodyOf(file, start, end)
   }
 }

@@ -2,6 +2,7 @@ import type { ObjectVersion } from '../backend/object-store.js'
 import { Extents } from './extents.js'
 import { FsError } from './fs-error.js'
 import type { Keeping } from './kept-files.js'
+import type { Hold } from './lent.js'
 import { LocalContent } from './local-content.js'
 import { abandonable } from './mutex.js'
 import type { AllocateOptions } from './operations.js'
@@ -82,11 +83,11 @@ export class FileData {
   }
 
   /** ENOSPC where nothing has room for the bytes; the file is then as before. */
-  async write(offset: number, data: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
+  async write(offset: number, data: Uint8Array, signal: AbortSignal | undefined, hold?: Hold): Promise<void> {
     const end = offset + data.length
     this.#checkSize(end)
     if (offset === this.#sizeBytes && (await this.#continuesStream(offset, end, signal)))
-      await this.#writeBehind(offset, data, signal)
+      await this.#writeBehind(offset, data, signal, hold)
     else await this.#writeStaged(offset, data)
     this.#sizeBytes = Math.max(this.#sizeBytes, end)
   }
@@ -267,27 +268,46 @@ export class FileData {
   }
 
   /** Streams, and stages beside that as far as there is room. */
-  async #writeBehind(offset: number, data: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
+  async #writeBehind(offset: number, data: Uint8Array, signal?: AbortSignal, hold?: Hold): Promise<void> {
     const stream = this.#stream
     if (stream === undefined) return
-    await stream.room(signal)
-    const isStaged = await this.#stage(stream, offset, data)
-    while (!isStaged && !stream.canHold(data.length)) {
-      if (!(await stream.partEnds(signal)))
-        throw new FsError('ENOSPC', 'neither memory nor staging has room (--staging-size)')
+    await stream.room(data.length, signal)
+    let isStaged: boolean
+    if (await this.#canHold(stream, data.length)) {
+      const lent = stream.append(data, hold)
+      // The parts may be stored before the staging file is made.
+      const releases = lent.map(piece => piece.hold())
+      try {
+        isStaged = await this.#stage(stream, () => this.#content.writeBehind(offset, lent))
+      } finally {
+        for (const release of releases) release()
+      }
+    } else {
+      isStaged = await this.#stage(stream, () => this.#content.write(offset, data))
+      while (!isStaged && !stream.canHold(data.length)) {
+        if (!(await stream.partEnds(signal)))
+          throw new FsError('ENOSPC', 'neither memory nor staging has room (--staging-size)')
+      }
+      stream.append(data)
     }
-    stream.append(data)
     if (isStaged) return
     const wasWhole = !this.hasDropped
     this.#dropped.add(offset, offset + data.length)
     if (wasWhole) void this.#content.ownerChanged()
   }
 
+  /** Memory may be waiting for the disk only. */
+  async #canHold(stream: PartStream, sizeBytes: number): Promise<boolean> {
+    if (stream.canHold(sizeBytes)) return true
+    await this.#content.settled()
+    return stream.canHold(sizeBytes)
+  }
+
   /** False when there is no room, even after what is stored was dropped from staging. */
-  async #stage(stream: PartStream, offset: number, data: Uint8Array): Promise<boolean> {
+  async #stage(stream: PartStream, write: () => Promise<void>): Promise<boolean> {
     for (const mayDrop of [true, false]) {
       try {
-        await this.#content.write(offset, data)
+        await write()
         return true
       } catch (error) {
         if (!(error instanceof FsError) || error.errno !== 'ENOSPC') throw error

@@ -4,6 +4,7 @@ import { isStoreError } from '../backend/store-error.js'
 import { FileData } from './file-data.js'
 import { FsError } from './fs-error.js'
 import type { Keeping } from './kept-files.js'
+import type { Hold } from './lent.js'
 import type { Borrower } from './loans.js'
 import type { AllocateOptions } from './operations.js'
 import type { WrittenFile } from './pieces.js'
@@ -92,18 +93,18 @@ export class FileWriter implements Borrower {
    * ENOSPC where nothing has room for the bytes; the file is then as before, and so it is when `signal` fires while
    * the writer still waits for its turn or for room.
    */
-  write(offset: number, data: Uint8Array, signal?: AbortSignal): Promise<void> {
+  write(offset: number, data: Uint8Array, signal?: AbortSignal, hold?: Hold): Promise<void> {
     return this.#change(async () => {
-      if (data.length > 0) await this.#data.write(offset, data, signal)
+      if (data.length > 0) await this.#data.write(offset, data, signal, hold)
       return data.length > 0
     }, signal)
   }
 
   /** Writes where the file ends when its turn comes. */
-  append(data: Uint8Array, signal?: AbortSignal): Promise<void> {
+  append(data: Uint8Array, signal?: AbortSignal, hold?: Hold): Promise<void> {
     return this.#target.lock.run(async () => {
       if (data.length === 0) return
-      await this.#data.write(this.sizeBytes, data, signal)
+      await this.#data.write(this.sizeBytes, data, signal, hold)
       this.#isWritten = true
       this.#isContentDirty = true
       this.touch()

@@ -149,8 +149,8 @@ export class Files {
     const writer = this.#writers.of(handle.node)
     handle.usedBy(context.pid)
     // Mapped pages have a place of their own, also in a file opened for appending.
-    if (handle.flags.append && !options.fromPageCache) await writer.append(data, context.signal)
-    else await writer.write(offset, data, context.signal)
+    if (handle.flags.append && !options.fromPageCache) await writer.append(data, context.signal, options.hold)
+    else await writer.write(offset, data, context.signal, options.hold)
     if (data.length > 0) this.#changes.modified(handle.node, options.killPrivileges)
     if (handle.flags.sync) await this.#writers.commit(handle.node, context.signal)
     return data.length

@@ -1,6 +1,7 @@
 import { Extents } from './extents.js'
 import { FsError } from './fs-error.js'
 import type { KeptRecord, Ranges, StagedFor, StoreSource } from './kept-files.js'
+import type { Lent } from './lent.js'
 import type { MemoryBudget } from './memory-budget.js'
 import type { StagingArea } from './staging.js'
 import type { StagingFile } from './staging-file.js'
@@ -54,6 +55,17 @@ export class LocalContent {
     }
     const file = await this.spill()
     await file.write(offset, data)
+  }
+
+  /** Stages bytes that stay in memory until that is done; ENOSPC where there is no room for them. */
+  async writeBehind(offset: number, pieces: readonly Lent[]): Promise<void> {
+    const file = await this.spill()
+    await file.writeBehind(offset, pieces)
+  }
+
+  /** Resolves when nothing is being written to the disk: what that needs of lent memory is given back. */
+  async settled(): Promise<void> {
+    await this.#file?.settled()
   }
 
   /** Bytes of a range that is held. */
@@ -147,7 +159,8 @@ export class LocalContent {
     if (end <= memory.length) return true
     const grown = Math.min(this.#options.maxMemoryBytes, Math.max(FIRST_MEMORY_BYTES, memory.length * 2, end))
     if (!this.#options.budget.take(grown - memory.length)) return false
-    this.#memory = Buffer.alloc(grown)
+    // Only what is held of it is ever looked at.
+    this.#memory = Buffer.allocUnsafeSlow(grown)
     memory.copy(this.#memory)
     return true
   }

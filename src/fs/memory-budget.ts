@@ -11,9 +11,13 @@ export class MemoryBudget {
     return this.#takenBytes
   }
 
+  has(sizeBytes: number): boolean {
+    return this.#takenBytes + sizeBytes <= this.#maxBytes
+  }
+
   /** False: nothing was taken. */
   take(sizeBytes: number): boolean {
-    if (this.#takenBytes + sizeBytes > this.#maxBytes) return false
+    if (!this.has(sizeBytes)) return false
     this.#takenBytes += sizeBytes
     return true
   }

@@ -7,6 +7,7 @@
  * NUL; they are only valid during the synchronous part of a call.
  */
 import type { ReadReply } from '../cache/lanes/read-reply.js'
+import type { Hold } from './lent.js'
 
 export const ROOT_NODE = 1
 
@@ -101,6 +102,8 @@ export interface WriteOptions {
   /** A write of mapped pages (pid unknown), not of a write(2). */
   readonly fromPageCache: boolean
   readonly killPrivileges: boolean
+  /** Keeps the data valid beyond the call; absent where the transport needs its memory back, or it is little. */
+  readonly hold?: Hold | undefined
 }
 
 export interface FilesystemStatistics {
@@ -178,7 +181,7 @@ export interface Filesystem {
   ): Promise<{ readonly entry: Entry; readonly open: OpenReply }>
   /** Answers through `reply` in full, short only at the end of the file; rejects without having replied. */
   read(handle: number, offset: number, sizeBytes: number, reply: ReadReply, context: CallContext): Promise<void>
-  /** `data` stays valid until the promise settles. Resolves with the bytes taken: all of them. */
+  /** `data` stays valid until the promise settles, and beyond while it is held. Resolves with the bytes taken: all of them. */
   write(handle: number, offset: number, data: Uint8Array, options: WriteOptions, context: CallContext): Promise<number>
   allocate(
     handle: number,

@@ -1,7 +1,10 @@
 import type { Log } from '../backend/log.js'
-import type { Attachments, CompletedPart, ObjectStore, Upload } from '../backend/object-store.js'
+import type { Attachments, BodySource, CompletedPart, ObjectStore, Upload } from '../backend/object-store.js'
+import type { BufferPool } from './buffer-pool.js'
+import type { Hold, Lent } from './lent.js'
 import type { MemoryBudget } from './memory-budget.js'
 import { abandonable } from './mutex.js'
+import { PartMemory } from './part-memory.js'
 import type { PartSizes } from './part-sizes.js'
 import type { StagingArea } from './staging.js'
 
@@ -13,6 +16,8 @@ export interface PartStreamOptions {
   /** Parts under way at the same time. */
   readonly concurrency: number
   readonly budget: MemoryBudget
+  /** For what is not lent. */
+  readonly chunks: BufferPool
   readonly area: StagingArea
   readonly log: Log
   readonly nowMs: () => number
@@ -21,7 +26,7 @@ export interface PartStreamOptions {
 /** The part that is being filled. `memory` is undefined where no memory was left: then only staging has its bytes. */
 interface Tail {
   readonly number: number
-  readonly memory: Buffer | undefined
+  readonly memory: PartMemory | undefined
   filledBytes: number
 }
 
@@ -40,7 +45,7 @@ export class PartStream {
   readonly #options: PartStreamOptions
   readonly #underWay = new Map<number, Promise<void>>()
   /** Parts that failed. */
-  readonly #failed = new Map<number, Buffer>()
+  readonly #failed = new Map<number, PartMemory>()
   readonly #abort = new AbortController()
   /** Counts what made a part under way worthless, by part number. */
   readonly #stale = new Set<number>()
@@ -69,9 +74,12 @@ export class PartStream {
     return this.#upload
   }
 
-  /** Waits while too many parts are under way: who writes faster than the store takes it waits here. */
-  async room(signal?: AbortSignal): Promise<void> {
-    while (this.#underWay.size >= this.#options.concurrency) await this.partEnds(signal)
+  /**
+   * Waits while too many parts are under way for `sizeBytes` more to be taken: who writes faster than the store takes
+   * it waits here. The next part is filled meanwhile, and waits with the last write to it.
+   */
+  async room(sizeBytes: number, signal?: AbortSignal): Promise<void> {
+    while (this.#underWay.size > 0 && !this.#hasRoom(sizeBytes)) await this.partEnds(signal)
   }
 
   /** Waits until one of the parts under way has ended; false when there is none. */
@@ -84,32 +92,28 @@ export class PartStream {
 
   /** Whether `append`, called at once, can hold so many bytes in memory until they are stored. */
   canHold(sizeBytes: number): boolean {
-    const { sizes, budget } = this.#options
     // Memory may have come free since the part was begun.
     if (this.#tail?.filledBytes === 0) this.#dropTail()
     const tail = this.#tail ?? this.#beginPart()
-    if (tail.memory === undefined) return false
-    let neededBytes = 0
-    for (let number = tail.number + 1; sizes.startOf(number) < this.#position + sizeBytes; number++) {
-      if (sizes.sizeOf(number) > MAX_MEMORY_PART_BYTES) return false
-      neededBytes += sizes.sizeOf(number)
-    }
-    if (!budget.take(neededBytes)) return false
-    budget.giveBack(neededBytes)
-    return true
+    return tail.memory !== undefined && this.#hasMemory(tail, sizeBytes)
   }
 
-  /** Takes the next bytes of the file: those that `canHold` said no to must be in staging. */
-  append(data: Uint8Array): void {
+  /**
+   * Takes the next bytes of the file, and says where they are in memory: those that `canHold` said no to must be in
+   * staging.
+   */
+  append(data: Uint8Array, hold?: Hold): readonly Lent[] {
+    const lent: Lent[] = []
     for (let done = 0; done < data.length; ) {
       const tail = this.#tail ?? this.#beginPart()
       const taken = Math.min(data.length - done, this.#options.sizes.sizeOf(tail.number) - tail.filledBytes)
-      tail.memory?.set(data.subarray(done, done + taken), tail.filledBytes)
+      if (tail.memory !== undefined) lent.push(...tail.memory.add(data.subarray(done, done + taken), hold))
       tail.filledBytes += taken
       this.#position += taken
       done += taken
       if (tail.filledBytes === this.#options.sizes.sizeOf(tail.number)) this.#sendTail(tail)
     }
+    return lent
   }
 
   /** Bytes of a range changed: its parts must be sent again by the commit. Streaming ends where it was. */
@@ -124,12 +128,14 @@ export class PartStream {
   }
 
   /** The bytes of a part that is not stored, where they are held in memory. */
-  heldBytes(number: number, sizeBytes: number): Uint8Array | undefined {
-    const failed = this.#failed.get(number)
-    if (failed?.length === sizeBytes) return failed
-    const tail = this.#tail
-    if (tail?.number !== number || tail.filledBytes !== sizeBytes) return undefined
-    return tail.memory?.subarray(0, sizeBytes)
+  heldBody(number: number, sizeBytes: number): BodySource | undefined {
+    const memory = this.#failed.get(number) ?? (this.#tail?.number === number ? this.#tail.memory : undefined)
+    return memory?.filledBytes === sizeBytes ? memory.body : undefined
+  }
+
+  /** Resolves when the part is not under way. */
+  async settled(number: number): Promise<void> {
+    await this.#underWay.get(number)
   }
 
   /** Waits until no part is under way. */
@@ -166,13 +172,36 @@ export class PartStream {
     return upload
   }
 
+  #hasRoom(sizeBytes: number): boolean {
+    const { sizes, concurrency, budget } = this.#options
+    const number = this.#tail?.number ?? sizes.at(this.#position)
+    const endsPart = this.#position + sizeBytes >= sizes.startOf(number) + sizes.sizeOf(number)
+    if (endsPart && this.#underWay.size >= concurrency) return false
+    // Better soon in memory than at once without: what is not in memory is sent at the end.
+    if (this.#tail === undefined)
+      return sizes.sizeOf(number) > MAX_MEMORY_PART_BYTES || budget.has(sizes.sizeOf(number))
+    return this.#tail.memory === undefined || this.#hasMemory(this.#tail, sizeBytes)
+  }
+
+  /** For the parts behind the tail that so many bytes begin. */
+  #hasMemory(tail: Tail, sizeBytes: number): boolean {
+    const { sizes, budget } = this.#options
+    let neededBytes = 0
+    for (let number = tail.number + 1; sizes.startOf(number) < this.#position + sizeBytes; number++) {
+      if (sizes.sizeOf(number) > MAX_MEMORY_PART_BYTES) return false
+      neededBytes += sizes.sizeOf(number)
+    }
+    return budget.has(neededBytes)
+  }
+
   #beginPart(): Tail {
-    const number = this.#options.sizes.at(this.#position)
-    const sizeBytes = this.#options.sizes.sizeOf(number)
-    const isAligned = this.#options.sizes.startOf(number) === this.#position
-    const hasMemory = isAligned && sizeBytes <= MAX_MEMORY_PART_BYTES && this.#options.budget.take(sizeBytes)
-    const filledBytes = this.#position - this.#options.sizes.startOf(number)
-    this.#tail = { number, memory: hasMemory ? Buffer.allocUnsafeSlow(sizeBytes) : undefined, filledBytes }
+    const { sizes, budget, chunks } = this.#options
+    const number = sizes.at(this.#position)
+    const sizeBytes = sizes.sizeOf(number)
+    const isAligned = sizes.startOf(number) === this.#position
+    const hasMemory = isAligned && sizeBytes <= MAX_MEMORY_PART_BYTES && budget.take(sizeBytes)
+    const memory = hasMemory ? new PartMemory(chunks, () => budget.giveBack(sizeBytes)) : undefined
+    this.#tail = { number, memory, filledBytes: this.#position - sizes.startOf(number) }
     return this.#tail
   }
 
@@ -180,19 +209,19 @@ export class PartStream {
     const { number, memory } = tail
     this.#tail = undefined
     if (memory === undefined) return
-    const sent = this.#send(number, memory).then(isStored => {
+    const sent = this.#send(number, memory.body).then(isStored => {
       this.#underWay.delete(number)
       const isStale = this.#stale.delete(number)
-      if (isStored || isStale || this.#abort.signal.aborted) this.#options.budget.giveBack(memory.length)
+      if (isStored || isStale || this.#abort.signal.aborted) memory.release()
       else this.#failed.set(number, memory)
     })
     this.#underWay.set(number, sent)
   }
 
-  async #send(number: number, memory: Buffer): Promise<boolean> {
+  async #send(number: number, body: BodySource): Promise<boolean> {
     try {
       const upload = await this.upload()
-      const part = await upload.part(number, memory, { priority: 'background', signal: this.#abort.signal })
+      const part = await upload.part(number, body, { priority: 'background', signal: this.#abort.signal })
       if (!this.#stale.has(number)) this.stored.set(number, part)
       return true
     } catch (error) {
@@ -208,12 +237,12 @@ export class PartStream {
   }
 
   #dropFailed(number: number): void {
-    this.#options.budget.giveBack(this.#failed.get(number)?.length ?? 0)
+    this.#failed.get(number)?.release()
     this.#failed.delete(number)
   }
 
   #dropTail(): void {
-    if (this.#tail?.memory !== undefined) this.#options.budget.giveBack(this.#tail.memory.length)
+    this.#tail?.memory?.release()
     this.#tail = undefined
   }
 }

@@ -1,8 +1,10 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { punchHole } from '../system/fallocate.js'
 import { tryLockExclusive } from '../system/flock.js'
-import { Extents } from './extents.js'
+import { type Extent, Extents } from './extents.js'
 import { FsError } from './fs-error.js'
+import type { Lent } from './lent.js'
+import { type Placed, WriteBehind } from './write-behind.js'
 
 /** What bounds all staging files together. */
 export interface StagingSpace {
@@ -20,6 +22,11 @@ export class StagingFile {
   readonly #handle: FileHandle
   /** Forgotten, but their bytes are there still, for who was reading them: their room is given back after that. */
   readonly #forgotten = new Extents()
+  /** Held, and perhaps not in the file yet. */
+  readonly #behind = new WriteBehind(
+    (pieces, offset) => this.#writePieces(pieces, offset),
+    () => this.#tryPunch(),
+  )
   #reads = 0
   #heldBytes = 0
   #isClosed = false
@@ -35,24 +42,67 @@ export class StagingFile {
 
   /** ENOSPC where the bound of the area or the disk is reached; then nothing of it counts as held. */
   async write(offset: number, data: Uint8Array): Promise<void> {
+    await this.flush()
     const end = offset + data.length
     const missing = this.held.split(offset, end).filter(piece => !piece.isInside)
-    const newBytes = missing.reduce((sum, piece) => sum + piece.end - piece.start, 0)
-    if (!this.#space.reserve(newBytes)) throw outOfSpace('the staging folder is full (--staging-size)')
-    this.#forgotten.remove(offset, end)
+    const newBytes = this.#reserve(missing)
     try {
-      for (let done = 0; done < data.length; ) {
-        const { bytesWritten } = await this.#handle.write(data, done, data.length - done, offset + done)
-        done += bytesWritten
-      }
-    } catch (cause) {
+      await this.#writePieces([data], offset)
+    } catch (error) {
       this.#space.giveBack(newBytes)
       // Some of it may have been written.
       for (const piece of missing) this.#forgotten.add(piece.start, piece.end)
-      throw outOfSpace('the disk of the state folder is full or failing (--state-dir)', cause)
+      throw error
     }
     this.#heldBytes += newBytes
     this.held.add(offset, end)
+  }
+
+  /**
+   * The same without waiting for the disk: the bytes, which follow each other, are held where they are until they are
+   * in the file. ENOSPC where there is no room for them, or for earlier ones; then these do not count as held.
+   */
+  async writeBehind(offset: number, pieces: readonly Lent[]): Promise<void> {
+    if (this.#behind.hasFailed) await this.flush()
+    const end = pieces.reduce((at, { bytes }) => at + bytes.length, offset)
+    this.#heldBytes += this.#reserve(this.held.split(offset, end).filter(piece => !piece.isInside))
+    this.held.add(offset, end)
+    let at = offset
+    for (const piece of pieces) {
+      this.#behind.add(at, piece)
+      at += piece.bytes.length
+    }
+  }
+
+  /** Resolves when everything held is in the file; ENOSPC where that fails. It stays held all the same. */
+  flush(): Promise<void> {
+    return this.#behind.flush()
+  }
+
+  /** Resolves when nothing is being written. */
+  settled(): Promise<void> {
+    return this.#behind.settled()
+  }
+
+  #reserve(missing: readonly Extent[]): number {
+    const newBytes = missing.reduce((sum, piece) => sum + piece.end - piece.start, 0)
+    if (!this.#space.reserve(newBytes)) throw outOfSpace('the staging folder is full (--staging-size)')
+    return newBytes
+  }
+
+  async #writePieces(pieces: readonly Uint8Array[], offset: number): Promise<void> {
+    const sizeBytes = pieces.reduce((sum, piece) => sum + piece.length, 0)
+    this.#forgotten.remove(offset, offset + sizeBytes)
+    try {
+      let left = pieces
+      for (let at = offset; left.length > 0; ) {
+        const { bytesWritten } = await this.#handle.writev(left, at)
+        at += bytesWritten
+        left = behind(left, bytesWritten)
+      }
+    } catch (cause) {
+      throw outOfSpace('the disk of the state folder is full or failing (--state-dir)', cause)
+    }
   }
 
   /** Bytes of a range that is held now; what is dropped meanwhile is read all the same. */
@@ -62,38 +112,56 @@ export class StagingFile {
       return await this.#read(offset, sizeBytes)
     } finally {
       this.#reads -= 1
-      if (this.#reads === 0) this.#tryPunch()
+      this.#tryPunch()
     }
   }
 
   #tryPunch(): void {
     try {
-      this.#punch()
+      if (this.#isQuiet) this.#punch()
     } catch {
       // What was read is right all the same; the next `drop` or `sync` says that the disk fails.
     }
   }
 
   async #read(offset: number, sizeBytes: number): Promise<Buffer> {
+    const end = offset + sizeBytes
     const buffer = Buffer.allocUnsafe(sizeBytes)
-    for (let done = 0; done < sizeBytes; ) {
-      const { bytesRead } = await this.#handle.read(buffer, done, sizeBytes - done, offset + done)
-      if (bytesRead === 0) {
-        if (this.held.covers(offset, offset + sizeBytes))
+    const unwritten = this.#behind.hold(offset, end)
+    try {
+      const unwrittenRanges = new Extents()
+      for (const piece of unwritten.pieces) unwrittenRanges.add(piece.offset, piece.offset + piece.bytes.length)
+      if (!unwrittenRanges.covers(offset, end)) {
+        const readBytes = await this.#readFile(buffer, offset)
+        buffer.fill(0, readBytes)
+        // It is short where it was truncated while it was being read, and where the rest is not written yet.
+        if (!unwrittenRanges.covers(offset + readBytes, end) && this.held.covers(offset, end))
           throw new FsError('EIO', `the staging file ${this.path} is shorter than it should be`)
-        // The file was truncated while it was being read.
-        buffer.fill(0, done)
-        return buffer
       }
+      for (const piece of unwritten.pieces) overlay(buffer, offset, piece)
+      return buffer
+    } finally {
+      unwritten.release()
+    }
+  }
+
+  /** How many bytes there are. */
+  async #readFile(buffer: Buffer, offset: number): Promise<number> {
+    let done = 0
+    while (done < buffer.length) {
+      const { bytesRead } = await this.#handle.read(buffer, done, buffer.length - done, offset + done)
+      if (bytesRead === 0) break
       done += bytesRead
     }
-    return buffer
+    return done
   }
 
   /** Forgets all from `sizeBytes` on. */
   async truncate(sizeBytes: number): Promise<void> {
     this.held.remove(sizeBytes, Number.MAX_SAFE_INTEGER)
     this.#forgotten.remove(sizeBytes, Number.MAX_SAFE_INTEGER)
+    this.#behind.cut(sizeBytes, Number.MAX_SAFE_INTEGER)
+    await this.#behind.settled()
     await this.#handle.truncate(sizeBytes)
     this.#settle()
   }
@@ -101,13 +169,15 @@ export class StagingFile {
   /** Forgets a range and gives its disk space back. */
   drop(start: number, end: number): void {
     this.#forgotten.add(start, end)
-    if (this.#reads === 0) this.#punch()
+    this.#behind.cut(start, end)
+    if (this.#isQuiet) this.#punch()
     this.held.remove(start, end)
     this.#settle()
   }
 
   /** What is not held reads as zeros from here on. */
   async sync(): Promise<void> {
+    await this.flush()
     this.#punch()
     await this.#handle.datasync()
   }
@@ -116,7 +186,13 @@ export class StagingFile {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#space.giveBack(this.#heldBytes)
+    await this.#behind.end()
     await this.#handle.close()
+  }
+
+  /** Nobody reads or writes at this moment what may have been forgotten. */
+  get #isQuiet(): boolean {
+    return this.#reads === 0 && !this.#behind.isWriting
   }
 
   #punch(): void {
@@ -130,6 +206,23 @@ export class StagingFile {
     this.#space.giveBack(this.#heldBytes - heldBytes)
     this.#heldBytes = heldBytes
   }
+}
+
+/** What is left of the pieces behind the first `bytes` bytes. */
+function behind(pieces: readonly Uint8Array[], bytes: number): readonly Uint8Array[] {
+  let passed = bytes
+  return pieces.flatMap(piece => {
+    const skipped = Math.min(passed, piece.length)
+    passed -= skipped
+    return skipped < piece.length ? [piece.subarray(skipped)] : []
+  })
+}
+
+/** Puts a piece over the bytes in `buffer`, which begins at `start`. */
+function overlay(buffer: Buffer, start: number, { offset, bytes }: Placed): void {
+  const from = Math.max(start, offset)
+  const to = Math.min(start + buffer.length, offset + bytes.length)
+  buffer.set(bytes.subarray(from - offset, to - offset), from - start)
 }
 
 export function outOfSpace(message: string, cause?: unknown): FsError {

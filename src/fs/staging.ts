@@ -108,10 +108,13 @@ export class StagingArea {
     return keptAt
   }
 
+  /** Nobody waits until the disk has forgotten its bytes. */
   async remove(file: StagingFile): Promise<void> {
-    await file.close()
     await rm(file.path, { force: true })
     await this.#removeRecord(file)
+    file.close().catch((error: unknown) => {
+      this.#options.log.warn('a staging file could not be closed', { path: file.path, error })
+    })
   }
 
   /** Remembers an upload before its first part, so that a later driver can abort it. Returns how to forget it. */

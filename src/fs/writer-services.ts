@@ -1,6 +1,7 @@
 import type { Log } from '../backend/log.js'
 import type { Attachments, ObjectStore } from '../backend/object-store.js'
 import type { Clock } from '../cache/clock.js'
+import { BufferPool } from './buffer-pool.js'
 import { Committer } from './commit.js'
 import { Loans } from './loans.js'
 import { MemoryBudget } from './memory-budget.js'
@@ -20,6 +21,9 @@ export interface WriterServices {
   newStream(key: string, attachments: Attachments): PartStream
 }
 
+/** What is not lent to writers is copied into pieces of this size, or of a part where that is smaller. */
+const CHUNK_BYTES = 1024 * 1024
+
 export interface WriterOptions {
   readonly store: ObjectStore
   readonly area: StagingArea
@@ -36,11 +40,12 @@ export function writerServices(options: WriterOptions): WriterServices {
   const { store, area, clock, log, uploadConcurrency: concurrency } = options
   const sizes = new PartSizes(options.partSizeBytes)
   const budget = new MemoryBudget(options.writeMemoryBytes)
+  const chunks = new BufferPool(Math.min(CHUNK_BYTES, sizes.firstBytes))
   const nowMs = () => clock.nowMs()
   return {
     committer: new Committer({ store, area, sizes, concurrency, nowMs }),
     newStream: (key, attachments) =>
-      new PartStream({ store, key, attachments, sizes, concurrency, budget, area, log, nowMs }),
+      new PartStream({ store, key, attachments, sizes, concurrency, budget, chunks, area, log, nowMs }),
     area,
     budget,
     sizes,

@@ -6,6 +6,7 @@ import type { Attachments, ObjectInfo, ObjectStore } from '../../src/backend/obj
 import { isStoreError } from '../../src/backend/store-error.js'
 import { BlockCache } from '../../src/cache/block-cache.js'
 import { MainLane } from '../../src/cache/lanes/main-lane.js'
+import { BufferPool } from '../../src/fs/buffer-pool.js'
 import { Committer } from '../../src/fs/commit.js'
 import { FileWriter } from '../../src/fs/file-writer.js'
 import type { Keeping } from '../../src/fs/kept-files.js'
@@ -33,13 +34,14 @@ export class WriterHarness {
     this.folder = folder
     const sizes = new PartSizes(partBytes)
     const budget = new MemoryBudget(64 * MIB)
+    const chunks = new BufferPool(Math.min(MIB, partBytes))
     const nowMs = () => 1_700_000_000_000
     const concurrency = 3
     const log = SILENT
     this.services = {
       committer: new Committer({ store, area, sizes, concurrency, nowMs, leastPartBytes: 1 }),
       newStream: (key, attachments) =>
-        new PartStream({ store, key, attachments, sizes, concurrency, budget, area, log, nowMs }),
+        new PartStream({ store, key, attachments, sizes, concurrency, budget, chunks, area, log, nowMs }),
       loans: new Loans(log),
       area,
       budget,

@@ -79,11 +79,11 @@ describe('a staging file', () => {
     let isFull = false
     const failing = new Proxy(real, {
       get: (target, name) => {
-        if (name !== 'write') return Reflect.get(target, name, target)
-        return async (data: Uint8Array, at: number, length: number, offset: number) => {
-          if (isFull) throw Object.assign(new Error('full'), { code: 'ENOSPC' })
-          isFull = length > 4
-          return target.write(data, at, Math.min(4, length), offset)
+        if (name !== 'writev') return Reflect.get(target, name, target)
+        return async ([data]: Uint8Array[], offset: number) => {
+          if (isFull || data === undefined) throw Object.assign(new Error('full'), { code: 'ENOSPC' })
+          isFull = data.length > 4
+          return target.write(data, 0, Math.min(4, data.length), offset)
         }
       },
     })

@@ -1,3 +1,5 @@
+import { BufferPool } from '../../fs/buffer-pool.js'
+import type { Hold } from '../../fs/lent.js'
 import { MAX_TRANSFER_BYTES } from '../protocol/init.js'
 import { IN_HEADER_BYTES, WRITE_IN_BYTES } from '../protocol/layout.js'
 
@@ -7,25 +9,27 @@ const BUFFER_BYTES = Math.ceil((IN_HEADER_BYTES + WRITE_IN_BYTES + MAX_TRANSFER_
 /** Data up to this size is copied, so that a waiting small write does not hold a large buffer. */
 const COPIED_BYTES = 32 << 10
 
-/** Spare buffers that are kept for the next burst. */
-const SPARE_BUFFERS = 4
+/** Data from this size on fills its buffer well enough that who takes it may hold the buffer for long. */
+const HOLDABLE_BYTES = MAX_TRANSFER_BYTES / 2
 
-/** The data of one WRITE, valid until it is released. */
+/** The data of one WRITE, valid until it is released, and beyond where it is held. */
 export interface Lease {
   readonly data: Uint8Array
+  readonly hold?: Hold | undefined
   release(): void
 }
 
 /**
  * The buffers that requests are read into. `current` takes the next one; a WRITE keeps it until the filesystem has taken
- * the data, and another one steps in. What all unfinished writes hold is bounded: `full` says to stop reading.
+ * the data, and another one steps in. What all unfinished writes hold is bounded: `full` says to stop reading. What is
+ * held beyond that is bounded by who holds it.
  */
 export class WriteBuffers {
   readonly #limitBytes: number
   readonly #onRoom: () => void
-  readonly #spare: Buffer[] = []
-  #current: Buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES)
-  #heldBytes = 0
+  readonly #pool = new BufferPool(BUFFER_BYTES)
+  #current: Buffer = this.#pool.take()
+  #leasedBytes = 0
 
   /** `onRoom` is called when buffers are no longer `full`. */
   constructor(limitBytes: number, onRoom: () => void) {
@@ -38,34 +42,56 @@ export class WriteBuffers {
   }
 
   get full(): boolean {
-    return this.#heldBytes >= this.#limitBytes
+    return this.#leasedBytes >= this.#limitBytes
   }
 
   /** Keeps a part of `current` beyond the present call. */
   keep(start: number, sizeBytes: number): Lease {
     if (sizeBytes <= COPIED_BYTES) {
-      const data = Buffer.allocUnsafeSlow(sizeBytes)
+      const data = Buffer.allocUnsafe(sizeBytes)
       this.#current.copy(data, 0, start, start + sizeBytes)
-      return this.#lease(data, sizeBytes, undefined)
+      return { data, release: this.#lease(sizeBytes) }
     }
     const buffer = this.#current
-    this.#current = this.#spare.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES)
-    return this.#lease(buffer.subarray(start, start + sizeBytes), BUFFER_BYTES, buffer)
+    this.#current = this.#pool.take()
+    const data = buffer.subarray(start, start + sizeBytes)
+    const endLease = this.#lease(BUFFER_BYTES)
+    const use = this.#shared(buffer)
+    const endUse = use()
+    const release = () => {
+      endLease()
+      endUse()
+    }
+    return { data, release, hold: sizeBytes >= HOLDABLE_BYTES ? use : undefined }
   }
 
-  #lease(data: Uint8Array, heldBytes: number, buffer: Buffer | undefined): Lease {
-    this.#heldBytes += heldBytes
-    let held = true
-    return {
-      data,
-      release: () => {
-        if (!held) return
-        held = false
-        const wasFull = this.full
-        this.#heldBytes -= heldBytes
-        if (buffer !== undefined && this.#spare.length < SPARE_BUFFERS) this.#spare.push(buffer)
-        if (wasFull && !this.full) this.#onRoom()
-      },
+  #lease(sizeBytes: number): () => void {
+    this.#leasedBytes += sizeBytes
+    return once(() => {
+      const wasFull = this.full
+      this.#leasedBytes -= sizeBytes
+      if (wasFull && !this.full) this.#onRoom()
+    })
+  }
+
+  /** The buffer goes back when nobody holds it any more. */
+  #shared(buffer: Buffer): Hold {
+    let users = 0
+    return () => {
+      users += 1
+      return once(() => {
+        users -= 1
+        if (users === 0) this.#pool.give(buffer)
+      })
     }
+  }
+}
+
+function once(task: () => void): () => void {
+  let isDone = false
+  return () => {
+    if (isDone) return
+    isDone = true
+    task()
   }
 }

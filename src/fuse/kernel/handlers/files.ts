@@ -36,7 +36,8 @@ export const write: Handler = async (request, message, { filesystem, replies, ke
   const { handle, offset, sizeBytes, options, dataAt } = readWrite(message)
   const lease = keep(dataAt, sizeBytes)
   try {
-    replies.number(request, await filesystem.write(handle, offset, lease.data, options, request))
+    const { data, hold } = lease
+    replies.number(request, await filesystem.write(handle, offset, data, { ...options, hold }, request))
   } finally {
     lease.release()
   }
