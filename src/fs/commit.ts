@@ -68,7 +68,7 @@ export class Committer {
   async commit(request: CommitRequest): Promise<WriteResult> {
     const { file, stream, key, conditions, attachments } = request
     if (stream !== undefined) {
-      const result = await this.#complete(await stream.upload(), this.#streamedParts(file), request)
+      const result = await this.#complete(stream.upload(), this.#streamedParts(file), request)
       await stream.end()
       return result
     }
@@ -121,21 +121,33 @@ export class Committer {
   }
 
   async #upload(plan: readonly PlannedPart[], request: CommitRequest): Promise<WriteResult> {
-    const { store, area, nowMs } = this.#options
-    const upload = await store.createUpload(request.key, request.attachments)
-    const forget = await area.recordUpload({ key: request.key, uploadId: upload.uploadId, startedMs: nowMs() })
+    const begun = this.#begin(request)
     try {
-      const result = await this.#complete(upload, plan, request)
-      await forget()
+      const result = await this.#complete(
+        begun.then(({ upload }) => upload),
+        plan,
+        request,
+      )
+      await (await begun).forget()
       return result
     } catch (error) {
+      const { upload, forget } = await begun
       // Should the abort fail too, the record stays and the upload is aborted later.
       await upload.abort({ priority: 'background' }).then(forget, () => undefined)
       throw error
     }
   }
 
-  async #complete(upload: Upload, plan: readonly PlannedPart[], request: CommitRequest): Promise<WriteResult> {
+  async #begin({ key, attachments }: CommitRequest): Promise<{ upload: Upload; forget: () => Promise<void> }> {
+    const { store, area, nowMs } = this.#options
+    const upload = await store.createUpload(key, attachments)
+    return { upload, forget: await area.recordUpload({ key, uploadId: upload.uploadId, startedMs: nowMs() }) }
+  }
+
+  /** `upload` may still be on its way: what the parts need is fetched meanwhile. */
+  async #complete(upload: Promise<Upload>, plan: readonly PlannedPart[], request: CommitRequest): Promise<WriteResult> {
+    // The first part that needs it hears of its failure.
+    upload.catch(() => undefined)
     const { signal } = request
     const parts: CompletedPart[] = []
     const left = plan.entries()
@@ -157,23 +169,29 @@ export class Committer {
     signal.throwIfAborted()
     // Parts behind the end of the file, which was truncated.
     if (request.stream !== undefined) await abandonable(request.stream.settle(), signal)
-    return upload.complete(parts, request.conditions)
+    return (await upload).complete(parts, request.conditions)
   }
 
-  async #part(upload: Upload, number: number, part: PlannedPart, request: CommitRequest): Promise<CompletedPart> {
+  async #part(
+    upload: Promise<Upload>,
+    number: number,
+    part: PlannedPart,
+    request: CommitRequest,
+  ): Promise<CompletedPart> {
     const { stream, signal, file } = request
     const { start, end } = part
     if (part.kind === 'send') {
       if (stream !== undefined) await abandonable(stream.settled(number), signal)
       const known = stream?.stored.get(number)
       if (known?.sizeBytes === end - start) return known
-      return upload.part(number, await this.#body(request, start, end, number), { signal })
+      const body = await this.#body(request, start, end, number)
+      return (await upload).part(number, body, { signal })
     }
     const { key } = part.version
     const range = { offset: part.offset, lengthBytes: end - start }
     const source = { key, range, sourceIfMatch: this.#sourceCondition(part.version, request) }
     try {
-      return await upload.copyPart(number, source, { signal })
+      return await (await upload).copyPart(number, source, { signal })
     } catch (error) {
       throw sourceChanged(error, part.version, file.base)
     }

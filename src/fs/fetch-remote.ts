@@ -1,23 +1,38 @@
 import type { ObjectStore, ObjectVersion } from '../backend/object-store.js'
 import { isStoreError, StoreError } from '../backend/store-error.js'
 import { FsError } from './fs-error.js'
+import { inParallel } from './in-parallel.js'
 import { piecesOf, type WrittenFile } from './pieces.js'
 import { isSameObject, type RemoteRange } from './remote-ranges.js'
 
 /** Ranges of one object that lie no further apart are fetched with one request. */
 const MAX_GAP_BYTES = 1024 * 1024
 
+const REQUESTS_AT_ONCE = 4
+const MIN_REQUEST_BYTES = 1024 * 1024
+const MAX_REQUEST_BYTES = 8 * 1024 * 1024
+
 /**
  * Makes the bytes of a range local that are in stored objects. A body must not read them while it is being sent: it
  * holds a request's slot then, and bodies that wait for each other's slots would wait for ever.
  */
 export async function fetchRemote(store: ObjectStore, file: WrittenFile, start: number, end: number): Promise<void> {
-  for (const run of runsOf(file, start, end)) {
+  await inParallel(piecesToFetch(runsOf(file, start, end)), REQUESTS_AT_ONCE, async run => {
     try {
       await fetchRun(store, file, run)
     } catch (error) {
       throw sourceChanged(error, run.version, file.base)
     }
+  })
+}
+
+/** Cuts what is large, so that several requests share it: a connection to a distant store is slower than the store. */
+async function* piecesToFetch(runs: readonly RemoteRange[]): AsyncGenerator<RemoteRange> {
+  for (const run of runs) {
+    const share = Math.ceil((run.end - run.start) / REQUESTS_AT_ONCE)
+    const stepBytes = Math.min(MAX_REQUEST_BYTES, Math.max(MIN_REQUEST_BYTES, share))
+    for (let at = run.start; at < run.end; at += stepBytes)
+      yield { ...run, start: at, end: Math.min(at + stepBytes, run.end), offset: run.offset + at - run.start }
   }
 }
 
