@@ -70,7 +70,7 @@ export const DATA_OPTIONS = {
     group: 'Writing',
     value: { type: 'count', least: 1, most: 64 },
     placeholder: 'NUMBER',
-    default: '4',
+    default: '8',
     help: 'how many parts of a file are uploaded at once; each takes the memory of a part',
   },
   stagingSize: {
