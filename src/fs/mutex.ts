@@ -4,20 +4,28 @@ import { FsError } from './fs-error.js'
 export class Mutex {
   /** Undefined before the first: most locks are never taken. */
   #last: Promise<unknown> | undefined
+  #unfinished = 0
 
   /**
    * Runs `task` when all tasks before it have ended, however they ended. When `signal` fires before its turn has
    * come, the task never runs and the promise rejects with EINTR at once; a task that has begun is waited for.
    */
   run<T>(task: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    // Nothing is waited for, so there is nothing to leave.
+    const isFree = this.#unfinished === 0
+    this.#unfinished += 1
     let hasBegun = false
     const result = (this.#last ?? Promise.resolve()).then(() => {
       if (signal?.aborted === true) throw interrupted()
       hasBegun = true
       return task()
     })
-    this.#last = result.catch(() => undefined)
-    return signal === undefined ? result : abandonable(result, signal, () => !hasBegun)
+    this.#last = result.then(this.#ended, this.#ended)
+    return isFree || signal === undefined ? result : abandonable(result, signal, () => !hasBegun)
+  }
+
+  readonly #ended = (): void => {
+    this.#unfinished -= 1
   }
 }
 
