@@ -112,8 +112,8 @@ export async function mountBucket(configuration: MountConfiguration, hooks: Moun
       maxReadAheadBytes: data.readAheadBytes,
       partSizeBytes: data.partSizeBytes,
       uploadConcurrency: data.uploadConcurrency,
-      // Twice what one streaming writer takes: further ones go through staging.
-      writeMemoryBytes: 2 * data.partSizeBytes * data.uploadConcurrency,
+      // What one streaming writer takes, and a little for others: further ones go through staging.
+      writeMemoryBytes: data.partSizeBytes * (data.uploadConcurrency + 4),
       sizeBytes: data.volumeSizeBytes,
     })
     signal?.throwIfAborted()

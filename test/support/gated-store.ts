@@ -107,6 +107,10 @@ class GatedUpload extends UploadLayer {
     this.#store = store
   }
 
+  override part(...given: Parameters<Upload['part']>): Promise<CompletedPart> {
+    return this.#store.pass('part', () => this.inner.part(...given))
+  }
+
   override copyPart(...given: Parameters<Upload['copyPart']>): Promise<CompletedPart> {
     return this.#store.pass('copyPart', () => this.inner.copyPart(...given))
   }

@@ -1,0 +1,109 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { pattern } from '../support/bytes.js'
+import type { Harness } from '../support/filesystem-harness.js'
+import { gated, PART, storedBytes, writeAll } from '../support/small-parts.js'
+
+/** How many parts the harness sends at once. */
+const AT_ONCE = 3
+
+/** Memory as a transport lends it: other bytes stand in it as soon as nobody holds it. */
+class LentMemory {
+  holds = 0
+  readonly #used: Buffer[] = []
+
+  async write(h: Harness, handle: number, offset: number, bytes: Uint8Array): Promise<void> {
+    const memory = Buffer.from(bytes)
+    let users = 0
+    const hold = () => {
+      users += 1
+      this.holds += 1
+      return () => {
+        users -= 1
+        this.holds -= 1
+        if (users === 0) memory.fill(0xee)
+      }
+    }
+    const endCall = hold()
+    const options = { fromPageCache: false, killPrivileges: false, hold }
+    await h.filesystem.write(handle, offset, memory, options, h.context())
+    endCall()
+    this.#used.push(memory)
+  }
+
+  /** Everybody has let go of everything. */
+  get isFree(): boolean {
+    return this.holds === 0 && this.#used.every(memory => memory.every(byte => byte === 0xee))
+  }
+}
+
+describe('a file that is streamed from lent memory', () => {
+  it('is read, patched and stored as it was written, and nothing stays held', async () => {
+    const write = fc.record({ size: fc.integer({ min: 1, max: 2 * PART }), isLent: fc.boolean() })
+    const patch = fc.record({ at: fc.nat({ max: 4 * PART }), size: fc.integer({ min: 1, max: PART }) })
+    const steps = fc.array(fc.oneof({ weight: 4, arbitrary: write }, patch), { minLength: 3, maxLength: 10 })
+    await fc.assert(
+      fc.asyncProperty(steps, fc.constantFrom(1e9, 3 * PART, 0), async (made, maxStagingBytes) => {
+        const { h } = await gated({ maxStagingBytes })
+        const { handle } = await h.create('f')
+        const memory = new LentMemory()
+        let expected = Buffer.alloc(0)
+        for (const [index, step] of made.entries()) {
+          const bytes = pattern(step.size, index)
+          if ('at' in step) {
+            if (maxStagingBytes < 1e9 || step.at + step.size > expected.length) continue
+            await memory.write(h, handle, step.at, bytes)
+            bytes.copy(expected, step.at)
+          } else {
+            if (step.isLent) await memory.write(h, handle, expected.length, bytes)
+            else await h.write(handle, expected.length, bytes)
+            expected = Buffer.concat([expected, bytes])
+          }
+          if (maxStagingBytes < 1e9) continue
+          const from = Math.max(0, expected.length - 2 * PART)
+          expect((await h.read(handle, from, 2 * PART)).equals(expected.subarray(from))).toBe(true)
+        }
+        await h.closeFile(handle)
+        expect((await storedBytes(h, 'f')).equals(expected)).toBe(true)
+        await expect.poll(() => memory.isFree).toBe(true)
+      }),
+      { numRuns: 60 },
+    )
+  })
+})
+
+describe('the parts of a streamed file', () => {
+  it('are filled while others are under way, and the writer waits before there is one more', async () => {
+    const { h, store } = await gated()
+    const gates = Array.from({ length: AT_ONCE }, () => store.hold('part', 'before'))
+    const { handle } = await h.create('f')
+    const bytes = pattern((AT_ONCE + 1) * PART)
+    await writeAll(h, handle, bytes.subarray(0, bytes.length - 1))
+    let isTaken = false
+    const last = h.write(handle, bytes.length - 1, bytes.subarray(-1)).then(() => {
+      isTaken = true
+    })
+    await Promise.all(gates.map(gate => gate.reached))
+    expect(isTaken).toBe(false)
+    gates[1]?.open()
+    await last
+    for (const gate of gates) gate.open()
+    await h.closeFile(handle)
+    expect((await storedBytes(h, 'f')).equals(bytes)).toBe(true)
+  })
+
+  it('go on to the store at the close without waiting for each other', async () => {
+    const { h, store } = await gated()
+    const gates = Array.from({ length: AT_ONCE }, () => store.hold('part', 'before'))
+    const rest = store.hold('part', 'before')
+    const { handle } = await h.create('f')
+    const bytes = pattern(AT_ONCE * PART + 1000)
+    await writeAll(h, handle, bytes)
+    const closed = h.closeFile(handle)
+    gates[1]?.open()
+    await rest.reached
+    for (const gate of [...gates, rest]) gate.open()
+    await closed
+    expect((await storedBytes(h, 'f')).equals(bytes)).toBe(true)
+  })
+})
