@@ -9,7 +9,8 @@ import { isSameObject, type RemoteRange } from './remote-ranges.js'
 const MAX_GAP_BYTES = 1024 * 1024
 
 const REQUESTS_AT_ONCE = 4
-const MIN_REQUEST_BYTES = 1024 * 1024
+/** The least part that S3 takes, to which an edit is filled up, comes by two. */
+const MIN_REQUEST_BYTES = 2.5 * 1024 * 1024
 const MAX_REQUEST_BYTES = 8 * 1024 * 1024
 
 /**
