@@ -148,6 +148,11 @@ export class BlockCache {
     }
   }
 
+  /** Resolves soon, when the tier below has put away what it took. */
+  async settled(): Promise<void> {
+    await this.#tier?.settled()
+  }
+
   /** How much more may be brought ahead for an owner. */
   aheadRoom(owner: object): number {
     return this.#shares.room(owner)
@@ -218,6 +223,7 @@ export class BlockCache {
       block.readBytes += view.length
       if (block.readBytes >= block.memory.length) this.#shares.give(block)
       if (this.#shelves.has(block)) this.#shelve(block)
+      if (block.isOwed && this.#tier !== undefined) this.#offer(block, this.#tier)
       return view
     })
     reply.send(views, () => this.#release(blocks))
@@ -329,10 +335,18 @@ export class BlockCache {
     if (hadBytes > 0) block.advance(hadBytes)
     if (block.isComplete) return
     await this.#lane.fill(block, options)
+    this.#offer(block, tier)
+  }
+
+  /** Gives a complete block to the tier below; one that is not taken is offered again when it is read. */
+  #offer(block: Block, tier: BlockTier): void {
+    block.isOwed = false
     this.#holds += 1
     block.pin()
-    const written = tier.write(block.source, block.offset + hadBytes, block.memory.subarray(hadBytes))
-    void written.then(() => this.#release([block]))
+    void tier.write(block.source, block.offset, block.memory).then(isTaken => {
+      block.isOwed = !isTaken
+      this.#release([block])
+    })
   }
 
   #finish(block: Block, load: Load): void {

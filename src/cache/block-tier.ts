@@ -7,6 +7,11 @@ export interface BlockTier {
    * rejects, and writes nothing any more once it has resolved.
    */
   read(source: BlockSource, offset: number, memory: Uint8Array): Promise<number>
-  /** `bytes` stay unchanged until it resolves, which it does soon, and at once where it takes none. Never rejects. */
-  write(source: BlockSource, offset: number, bytes: Uint8Array): Promise<void>
+  /**
+   * `bytes` stay unchanged until it resolves, which it does soon, and at once where it takes none: then with false, and
+   * they may be offered again. Never rejects.
+   */
+  write(source: BlockSource, offset: number, bytes: Uint8Array): Promise<boolean>
+  /** Resolves soon, when what was taken so far is where it belongs. Never rejects. */
+  settled(): Promise<void>
 }

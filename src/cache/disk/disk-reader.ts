@@ -1,0 +1,159 @@
+import type { Log, LogFields } from '../../backend/log.js'
+import type { Timers } from '../../backend/timers.js'
+import type { BlockSource } from '../lanes/main-lane.js'
+import type { Pace } from './pace.js'
+import type { SegmentFile } from './segment-file.js'
+import type { SegmentFiles } from './segment-files.js'
+import { type CachedStore, CELL_BYTES, identityOf, SEGMENT_BYTES, SEGMENT_CELLS } from './segment-format.js'
+
+export interface DiskReaderOptions {
+  readonly store: CachedStore
+  readonly files: SegmentFiles
+  readonly pace: Pace
+  readonly timers: Timers
+  readonly log: Log
+}
+
+/** Whoever waits for the disk longer asks the store. */
+const DEADLINE_MS = 500
+
+/** Reads at once: a disk that hangs holds so many threads of Node's four, and the writer one. */
+const MAX_READING = 2
+
+/** Of the file at a time. */
+const PIECE_CELLS = 16
+
+const MISS = Promise.resolve(0)
+
+/** A read on its way. The disk never writes into its memory itself, so that it can be given up at any time. */
+interface Task {
+  readonly version: BlockSource
+  readonly offset: number
+  readonly memory: Uint8Array
+  gotBytes: number
+  /** Undefined while it waits for its turn. */
+  beganMs: number | undefined
+  readonly end: (gotBytes: number) => void
+  isOver: boolean
+}
+
+/** Reads cells that are there and whole, a few at a time. */
+export class DiskReader {
+  readonly #options: DiskReaderOptions
+  /** Memory for pieces that nobody has checked yet; one for each read that may go on. */
+  readonly #scratch: Buffer[] = []
+  #reading = 0
+  /** Bounded by what programs and read-ahead wait for, each for no longer than the deadline. */
+  readonly #waiting: Task[] = []
+
+  constructor(options: DiskReaderOptions) {
+    this.#options = options
+  }
+
+  /** Bytes that are right, from the front of `memory`, which is written to until this resolves and not after. */
+  read(version: BlockSource, offset: number, memory: Uint8Array): Promise<number> {
+    const { pace, timers } = this.#options
+    if (offset % CELL_BYTES !== 0 || pace.isLeftOut(timers.nowMs())) return MISS
+    return new Promise(resolve => {
+      // An answer that came while this thread was busy is in time.
+      const cancel = timers.after(DEADLINE_MS, () => setImmediate(() => this.#late(task)))
+      const end = (gotBytes: number) => {
+        cancel()
+        resolve(gotBytes)
+      }
+      const task: Task = { version, offset, memory, gotBytes: 0, beganMs: undefined, end, isOver: false }
+      this.#waiting.push(task)
+      this.#begin()
+    })
+  }
+
+  #begin(): void {
+    while (this.#reading < MAX_READING) {
+      const task = this.#waiting.shift()
+      if (task === undefined) return
+      if (!task.isOver) void this.#run(task)
+    }
+  }
+
+  async #run(task: Task): Promise<void> {
+    const { pace, timers, log } = this.#options
+    const beganMs = timers.nowMs()
+    task.beganMs = beganMs
+    this.#reading += 1
+    const scratch = this.#scratch.pop() ?? Buffer.allocUnsafeSlow(PIECE_CELLS * CELL_BYTES)
+    try {
+      while (!task.isOver && task.gotBytes < task.memory.length) if (!(await this.#readPiece(task, scratch))) break
+      const nowMs = timers.nowMs()
+      if (!task.isOver && task.gotBytes > 0 && pace.took(task.gotBytes, nowMs - beganMs, nowMs))
+        log.info('the disk of the cache is slower than the store and is left out for a while')
+    } catch (error) {
+      this.#leaveOut('the disk of the cache fails and is left out for a while', { error })
+    } finally {
+      this.#scratch.push(scratch)
+      this.#reading -= 1
+      this.#end(task)
+      this.#begin()
+    }
+  }
+
+  /** One that only waited for others is a miss; where the disk itself took so long, all are. */
+  #late(task: Task): void {
+    if (task.isOver) return
+    const runMs = task.beganMs === undefined ? 0 : this.#options.timers.nowMs() - task.beganMs
+    if (runMs > DEADLINE_MS / 2)
+      this.#leaveOut('the disk of the cache does not answer and is left out for a while', { afterMs: DEADLINE_MS })
+    this.#end(task)
+  }
+
+  /** Said once for all that read at the time. */
+  #leaveOut(message: string, fields: LogFields): void {
+    const { pace, timers, log } = this.#options
+    const nowMs = timers.nowMs()
+    if (!pace.isLeftOut(nowMs)) log.warn(message, fields)
+    pace.leaveOut(nowMs)
+    for (const task of this.#waiting.splice(0)) this.#end(task)
+  }
+
+  #end(task: Task): void {
+    if (task.isOver) return
+    task.isOver = true
+    task.end(task.gotBytes)
+  }
+
+  /** False: what comes next is not there. */
+  async #readPiece(task: Task, scratch: Buffer): Promise<boolean> {
+    const { store, files } = this.#options
+    const at = task.offset + task.gotBytes
+    const identity = identityOf(store, task.version, Math.floor(at / SEGMENT_BYTES))
+    const file = identity === undefined ? undefined : await files.find(identity)
+    if (file === undefined) return false
+    try {
+      const first = (at % SEGMENT_BYTES) / CELL_BYTES
+      const { count, sizeBytes } = presentCells(file, first, task.memory.length - task.gotBytes)
+      if (count === 0) return false
+      const rightBytes = await file.read(first, count, scratch)
+      if (task.isOver) return false
+      const wanted = Math.min(rightBytes, task.memory.length - task.gotBytes)
+      scratch.copy(task.memory, task.gotBytes, 0, wanted)
+      task.gotBytes += wanted
+      if (rightBytes === sizeBytes) return true
+      const right = Math.floor(rightBytes / CELL_BYTES)
+      await files.remove(file, first + right, count - right)
+      return false
+    } finally {
+      file.done()
+    }
+  }
+}
+
+/** The cells of a segment from `first` on that are there, as many as are wanted and go into one piece. */
+function presentCells(file: SegmentFile, first: number, wantedBytes: number) {
+  let count = 0
+  let sizeBytes = 0
+  const most = Math.min(PIECE_CELLS, SEGMENT_CELLS - first)
+  while (count < most && sizeBytes < wantedBytes && file.has(first + count)) {
+    sizeBytes += file.lengthOf(first + count)
+    count += 1
+  }
+  return { count, sizeBytes }
+}

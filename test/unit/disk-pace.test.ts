@@ -1,0 +1,53 @@
+import { describe, expect, it } from 'vitest'
+import { Pace } from '../../src/cache/disk/pace.js'
+import { CELL, got, Heard, openCache, placeOfTest, put, sample } from '../support/disk-cache-harness.js'
+
+describe('Pace', () => {
+  it('leaves a disk out that is slower than the store, and tries it again after half a minute', () => {
+    const pace = new Pace(() => 4)
+    for (let i = 0; i < 20; i++) expect(pace.took(CELL, 10, 0)).toBe(false)
+    expect(Array.from({ length: 20 }, () => pace.took(CELL, 40, 0))).toContain(true)
+    expect(pace.isLeftOut(29_999)).toBe(true)
+    expect(pace.isLeftOut(30_000)).toBe(false)
+  })
+
+  it('judges no disk by its first reads, and large reads apart from small ones', () => {
+    const pace = new Pace(sizeBytes => (sizeBytes > CELL ? 100 : 4))
+    for (let i = 0; i < 7; i++) expect(pace.took(CELL, 1000, 0)).toBe(false)
+    for (let i = 0; i < 20; i++) expect(pace.took(4 * 1024 * 1024, 90, 0)).toBe(false)
+    expect(pace.took(CELL, 1000, 0)).toBe(true)
+  })
+
+  it('takes a store that was never asked for a usual one', () => {
+    const pace = new Pace(() => undefined)
+    for (let i = 0; i < 20; i++) expect(pace.took(CELL, 25, 0)).toBe(false)
+    expect(Array.from({ length: 20 }, () => pace.took(CELL, 100, 0))).toContain(true)
+  })
+})
+
+it('a read that gets no answer in time is a miss, and so are those that wait behind it', async () => {
+  const place = placeOfTest()
+  const object = sample(CELL)
+  await put(openCache(place), object)
+  const log = new Heard()
+  let nowMs = 0
+  const deadlines: (() => void)[] = []
+  const timers = {
+    nowMs: () => nowMs,
+    after: (delayMs: number, run: () => void) => {
+      if (delayMs === 500) deadlines.push(run)
+      return () => {}
+    },
+  }
+  const cache = openCache(place, { log, timers })
+  const memory = Buffer.alloc(CELL, 0xee)
+  const reading = cache.read(object, 0, memory)
+  // The disk is asked by another thread, and this one does not wait for it.
+  nowMs = 500
+  const [late] = deadlines
+  late?.()
+  const answered = await reading
+  expect([0, CELL]).toContain(answered)
+  expect(memory.equals(answered === 0 ? Buffer.alloc(CELL, 0xee) : object.bytes)).toBe(true)
+  expect((await got(cache, object)).length).toBe(answered)
+})
