@@ -15,6 +15,8 @@ import type { KnowledgeKeeper, S3Options } from './backend/s3/options.js'
 import { verifyAccess } from './backend/verify-access.js'
 import { BlockCache } from './cache/block-cache.js'
 import { SYSTEM_CLOCK } from './cache/clock.js'
+import { CacheFolderError } from './cache/disk/cache-folder.js'
+import { DiskCache } from './cache/disk/disk-cache.js'
 import { FolderTimes } from './cache/folder-times.js'
 import { KnownVersions } from './cache/known-versions.js'
 import { MainLane } from './cache/lanes/main-lane.js'
@@ -70,6 +72,7 @@ export async function mountBucket(configuration: MountConfiguration, hooks: Moun
   const mountPoint = await checkMountPoint(configuration.mountPoint, log)
   const { store, checked, meter } = await openStack(configuration, log)
   let closeKnowledge = async () => {}
+  let diskCache: DiskCache | undefined
   try {
     await verifyAccess(checked, { write: !mount.readOnly, signal })
     const { area, journal } = await openState(configuration, log)
@@ -88,13 +91,16 @@ export async function mountBucket(configuration: MountConfiguration, hooks: Moun
     })
     const { known, folderTimes, close } = await openKnowledge(configuration, log)
     closeKnowledge = close
+    const lane = new MainLane(store, () => known.asking())
+    diskCache = openDiskCache(configuration, lane, log)
     const filesystem = new BucketFilesystem({
       store,
       known,
       folderTimes,
       metadata: new MetadataCache({ store, clock, ttlMs: data.metadataTtlMs, maxEntries: data.metadataEntries }),
       blocks: new BlockCache({
-        lane: new MainLane(store, () => known.asking()),
+        lane,
+        tier: diskCache,
         maxBytes: data.memoryCacheBytes,
         blockSizeBytes: data.blockSizeBytes,
       }),
@@ -125,17 +131,18 @@ export async function mountBucket(configuration: MountConfiguration, hooks: Moun
       mountPoint,
       source,
       stateDir,
+      cacheDir: configuration.diskCache?.dir,
       notifySocket: configuration.notifySocket,
       log,
     })
     if (!mount.readOnly) void abortLeftUploads(store, area, { olderThanMs: data.abortAfterMs, clock, log })
     const ended = running.ended.finally(() => {
       log.info('requests to the store', { ...meter.snapshot() })
-      return Promise.all([store.close(), closeKnowledge()]).then(() => undefined)
+      return Promise.all([store.close(), closeKnowledge(), diskCache?.close()]).then(() => undefined)
     })
     return { ended, stop: reason => running.stop(reason) }
   } catch (error) {
-    await Promise.all([store.close(), closeKnowledge()])
+    await Promise.all([store.close(), closeKnowledge(), diskCache?.close()])
     throw error
   }
 }
@@ -173,6 +180,29 @@ async function openKnowledge(configuration: MountConfiguration, log: Log) {
   const folderTimes = await FolderTimes.open(kept)
   const close = () => Promise.all([known.close(), folderTimes.close()]).then(() => undefined)
   return { known, folderTimes, close }
+}
+
+/** Every mount of the bucket finds the same bytes there. Memory that waits for the disk is the memory cache's. */
+function openDiskCache({ url, s3, data, diskCache }: MountConfiguration, lane: MainLane, log: Log) {
+  if (diskCache === undefined) return undefined
+  const parsed = parseStorageUrl(url)
+  if (parsed.scheme !== 's3') return undefined
+  try {
+    return DiskCache.open({
+      place: diskCache.dir,
+      maxBytes: diskCache.maxBytes,
+      keepFree: diskCache.keepFree,
+      store: { url: `s3://${parsed.bucket}`, endpoint: s3.endpoint },
+      prefix: parsed.prefix,
+      maxWaitingBytes: Math.floor(data.memoryCacheBytes / 4),
+      storeMs: sizeBytes => lane.pace.usualMs(sizeBytes),
+      log,
+    })
+  } catch (cause) {
+    const found = cause instanceof Error ? cause.message : String(cause)
+    const expected = cause instanceof CacheFolderError ? cause.expected : 'a folder that can be made and read'
+    throw new ConfigurationError([{ place: '--cache-dir', expected, found }], { cause })
+  }
 }
 
 /** A store for `mount-bucket recover`, beside mounts that may be running. */

@@ -2,6 +2,7 @@ import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import {
   type DataSettings,
+  type DiskCacheSettings,
   MOUNT_NAMES,
   type MountConfiguration,
   type OwnerSettings,
@@ -10,6 +11,8 @@ import {
 import { type ChosenValues, checkScheme } from './contradictions.js'
 import type { Environment } from './environment.js'
 import type { Fault } from './fault.js'
+import { keepFreeOf } from './keep-free.js'
+import { KIB } from './option.js'
 import type { OptionValues } from './option-table.js'
 import { mountId, type Places } from './paths.js'
 import { formatSize } from './quantities.js'
@@ -39,6 +42,7 @@ export function assemble(ingredients: Ingredients, faults: Fault[]): MountConfig
       expected: `a block size of at most --memory-cache (${formatSize(values.memoryCache)})`,
       found: formatSize(values.blockSize),
     })
+  const diskCache = diskCacheOf(ingredients, store?.url, faults)
   if (store === undefined || mountPoint === undefined || stateRoot === undefined) return undefined
   const stateDir = join(stateRoot, mountId(store.url, mountPoint))
   return {
@@ -54,6 +58,7 @@ export function assemble(ingredients: Ingredients, faults: Fault[]): MountConfig
     },
     owner: ownerOf(values, environment),
     data: dataOf(values),
+    diskCache,
     places: { endpointsDir: join(stateRoot, 'endpoints'), stateDir },
     log: {
       file: values.logFile ?? (values.foreground ? undefined : backgroundLog(places, mountPoint, stateDir)),
@@ -120,6 +125,30 @@ function dataOf(values: OptionValues): DataSettings {
     abortAfterMs: values.abortAfter,
     volumeSizeBytes: values.size,
   }
+}
+
+/** What the disk cache holds has a checksum for every 64 KiB. */
+const CACHE_CELL_BYTES = 64 * KIB
+
+function diskCacheOf(
+  { chosen, values }: Ingredients,
+  url: string | undefined,
+  faults: Fault[],
+): DiskCacheSettings | undefined {
+  const { cacheDir, cacheSize, cacheFree, blockSize } = values
+  for (const name of ['cacheSize', 'cacheFree'] as const) {
+    const given = chosen.get(name)
+    if (cacheDir === undefined && given?.level === 'command line')
+      faults.push({ place: given.place, expected: '--cache-dir with it', found: 'none' })
+  }
+  if (cacheDir === undefined || url === undefined || schemeOf(url) !== 's3') return undefined
+  if (blockSize % CACHE_CELL_BYTES !== 0)
+    faults.push({
+      place: chosen.get('blockSize')?.place ?? '--block-size',
+      expected: 'a multiple of 64K with --cache-dir',
+      found: formatSize(blockSize),
+    })
+  return { dir: cacheDir, maxBytes: cacheSize, keepFree: keepFreeOf(cacheFree) }
 }
 
 /** `/var/log/mount-bucket/bucket-HASH.log` for root, `log` in the state folder for others. */

@@ -1,3 +1,4 @@
+import type { KeepFree } from './keep-free.js'
 import type { OptionValues } from './option-table.js'
 
 export const S3_NAMES = [
@@ -71,6 +72,14 @@ export interface DataSettings {
   readonly volumeSizeBytes: number
 }
 
+/** Blocks on the local disk. */
+export interface DiskCacheSettings {
+  /** Absolute; it need not exist yet. */
+  readonly dir: string
+  readonly maxBytes: number
+  readonly keepFree: KeepFree
+}
+
 /** Absolute paths; none of them need exist yet. */
 export interface PlaceSettings {
   /** What is known of endpoints, shared by all mounts. */
@@ -99,6 +108,8 @@ export interface MountConfiguration {
   readonly mount: MountSettings
   readonly owner: OwnerSettings
   readonly data: DataSettings
+  /** Undefined: none is asked for, or the store has no use for one. */
+  readonly diskCache: DiskCacheSettings | undefined
   readonly places: PlaceSettings
   readonly log: LogSettings
   /** Where systemd waits for READY=1 ($NOTIFY_SOCKET). */

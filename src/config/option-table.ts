@@ -1,11 +1,12 @@
 import type { Option, ValueOf } from './option.js'
+import { CACHE_OPTIONS } from './options/cache-options.js'
 import { DATA_OPTIONS } from './options/data-options.js'
 import { DRIVER_OPTIONS } from './options/driver-options.js'
 import { MOUNT_OPTIONS } from './options/mount-options.js'
 import { STORE_OPTIONS } from './options/store-options.js'
 
 /** Every option, once. */
-const TABLE = { ...STORE_OPTIONS, ...MOUNT_OPTIONS, ...DATA_OPTIONS, ...DRIVER_OPTIONS } as const
+const TABLE = { ...STORE_OPTIONS, ...MOUNT_OPTIONS, ...CACHE_OPTIONS, ...DATA_OPTIONS, ...DRIVER_OPTIONS } as const
 
 export type OptionName = keyof typeof TABLE
 

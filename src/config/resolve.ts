@@ -47,6 +47,16 @@ export async function resolveStateRoot(line: CommandLine, environment: Environme
   return given === undefined ? places.stateRoot : resolve(environment.workingFolder, given.text)
 }
 
+/** Where disk caches are, for commands that are about them. Rejects with a ConfigurationError where nothing says it. */
+export async function resolveCacheDir(line: CommandLine, environment: Environment): Promise<string> {
+  const faults = [...line.faults]
+  const chosen = await chooseAll([line.values], placesOf(environment), environment, faults)
+  const given = chosen.get('cacheDir')
+  if (given === undefined) faults.push({ place: '--cache-dir', expected: 'the folder of a disk cache', found: 'none' })
+  if (given === undefined || faults.length > 0) throw new ConfigurationError(faults)
+  return resolve(environment.workingFolder, given.text)
+}
+
 async function chooseAll(
   commandLine: readonly ReadonlyMap<OptionName, GivenValue>[],
   places: Places,

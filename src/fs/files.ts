@@ -204,6 +204,12 @@ export class Files {
     await this.#writers.flush(handle, context)
   }
 
+  /** Stores what was written; who only reads waits until what was read is in the disk cache, or has been left out of it. */
+  async sync(handle: FileHandle, context: CallContext): Promise<void> {
+    await this.#writers.commit(handle.node, context.signal)
+    if (!handle.flags.write) await this.#reader.settled()
+  }
+
   /** The handle is gone. Stores what is left; what can't be stored is kept on this disk. */
   async release(handle: FileHandle): Promise<void> {
     const { node } = handle

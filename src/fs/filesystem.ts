@@ -323,7 +323,7 @@ export class BucketFilesystem implements Filesystem {
   }
 
   fsync(handle: number, context: CallContext): Promise<void> {
-    return this.#writers.commit(this.#handles.file(handle).node, context.signal)
+    return this.#files.sync(this.#handles.file(handle), context)
   }
 
   release(handle: number): Promise<void> {

@@ -75,6 +75,11 @@ export class Reader {
     return this.#blocks.readBytes(source, offset, sizeBytes, signal)
   }
 
+  /** Resolves soon, when what was fetched is where the tier below memory keeps it. */
+  settled(): Promise<void> {
+    return this.#blocks.settled()
+  }
+
   /** The handle is closed. */
   end(pattern: ReadPattern): void {
     this.#blocks.cancelReadAhead(pattern)

@@ -11,6 +11,8 @@ export interface MountRecord {
   readonly processStart: string
   readonly mountPoint: string
   readonly source: string
+  /** Where its disk cache is; absent where it has none. */
+  readonly cacheDir?: string | undefined
   /** How it ended; absent while it runs, or if it never got so far. */
   readonly end?: MountEnd
 }

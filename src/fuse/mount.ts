@@ -14,6 +14,8 @@ export interface MountParameters {
   readonly source: string
   /** This mount's own folder on the local disk. */
   readonly stateDir: string
+  /** Where its disk cache is. */
+  readonly cacheDir?: string | undefined
   /** Where a service manager listens ($NOTIFY_SOCKET). */
   readonly notifySocket?: string | undefined
   readonly log: Log
@@ -139,10 +141,10 @@ class LiveMount implements RunningMount {
 
   /** Without a record others can't wait for the driver's end; the mount works all the same. */
   async #record(end?: MountEnd): Promise<void> {
-    const { mountPoint, source, stateDir } = this.#parameters
+    const { mountPoint, source, stateDir, cacheDir } = this.#parameters
     try {
       const start = (await processStart(process.pid)) ?? ''
-      const record = { pid: process.pid, processStart: start, mountPoint, source }
+      const record = { pid: process.pid, processStart: start, mountPoint, source, cacheDir }
       await writeRecord(stateDir, end === undefined ? record : { ...record, end })
     } catch (error) {
       this.#log.warn('the record of the mount could not be written', { stateDir, error })
