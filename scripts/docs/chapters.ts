@@ -8,6 +8,8 @@ This file is generated from the option table in \`src/config\` by \`scripts/docs
 mount-bucket [OPTIONS] [URL] MOUNTPOINT
 mount-bucket unmount [--lazy] MOUNTPOINT
 mount-bucket recover [list [MOUNTPOINT] | save ID FILE | retry ID | discard ID...]
+mount-bucket cache [usage [--json] | clear] [--cache-dir FOLDER]
+mount-bucket prefetch [--quiet] PATH...
 \`\`\`
 
 Every option has one name, which is written in four ways. The first of them that says something counts:
@@ -76,6 +78,22 @@ Package fuse3 brings the program that mount(8) calls; it looks for \`mount-bucke
 - anything else is an error.
 `
 
+const DISK_CACHE = `
+## The disk cache
+
+\`--cache-dir FOLDER\` keeps what is read of \`s3://\` stores below \`FOLDER/mount-bucket-cache-1/\`, for this and later mounts of the
+same user, of any buckets and at any mount points. It is found by endpoint, bucket, key, ETag and size, so that it is
+never stale, and has a checksum for every 64 KiB. The folder is for its user alone (0700, files 0600); what it holds is not
+encrypted, also where the bucket is. It may be removed, or emptied by \`mount-bucket cache clear\`, at any time; nothing
+else in FOLDER is ever touched. The number in its name is the version of its format.
+
+All mounts together stay within \`--cache-size\` and leave \`--cache-free\` of the disk to others (looked after when
+something is added, and every minute); what was used least recently goes first. Writing to the disk never holds a reader
+up: what the disk does not take in time is left out, and comes from the store the next time. A disk that fails, hangs or
+is slower than the store is left out for half a minute at a time, and the log says so. \`mount-bucket prefetch\` waits for the
+disk.
+`
+
 const PLACES = `
 ## Places
 
@@ -95,7 +113,7 @@ SIGTERM, SIGINT and SIGHUP end a mount as \`mount-bucket unmount\` does, but als
 taken out of their sight once all is stored. A second signal waits for nothing any more.
 `
 
-export const CHAPTERS: readonly string[] = [FILES, MOUNT_OPTIONS, PLACES]
+export const CHAPTERS: readonly string[] = [FILES, MOUNT_OPTIONS, DISK_CACHE, PLACES]
 
 export const EXIT_CODES = `
 ## Exit codes
@@ -105,7 +123,7 @@ export const EXIT_CODES = `
 | 0 | done; of a mount: it has ended and all is stored |
 | 1 | failed |
 | 2 | usage or configuration |
-| 3 | not found (the bucket; for \`recover\`, the ID) |
+| 3 | not found (the bucket; for \`recover\`, the ID; for \`prefetch\`, the path) |
 | 4 | denied: credentials or their rights |
 | 5 | the store can't be reached |
 | 6 | the mount point is unfit: missing, no folder, not empty, already mounted; or, to be unmounted, none of ours or in use |

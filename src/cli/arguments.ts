@@ -4,6 +4,8 @@ import { perhaps } from '../config/nearest.js'
 import { keyOf, OPTION_NAMES, OPTIONS, type OptionName } from '../config/option-table.js'
 import type { CommandLine } from '../config/resolve.js'
 import type { GivenValue } from '../config/source.js'
+import type { CacheRequest } from './cache.js'
+import type { PrefetchRequest } from './prefetch.js'
 import { buildProgram } from './program.js'
 import { type RecoverRequest, readRecoverWords } from './recover-request.js'
 
@@ -14,6 +16,8 @@ export type Invocation =
   | { readonly command: 'mount'; readonly line: CommandLine }
   | { readonly command: 'unmount'; readonly line: CommandLine; readonly lazy: boolean; readonly mountPoint: string }
   | ({ readonly command: 'recover' } & RecoverRequest)
+  | ({ readonly command: 'cache' } & CacheRequest)
+  | ({ readonly command: 'prefetch' } & PrefetchRequest)
 
 /** Reads the words behind the program's name. Throws a ConfigurationError where they can't be told apart. */
 export function parseArguments(words: readonly string[]): Invocation {
@@ -25,14 +29,12 @@ export function parseArguments(words: readonly string[]): Invocation {
   program.action(() => {
     invocation = program.opts().version === true ? { command: 'version' } : mountInvocation(program)
   })
-  const unmount = program.commands.find(command => command.name() === 'unmount')
-  unmount?.action(() => {
-    invocation = unmountInvocation(program, unmount)
-  })
-  const recover = program.commands.find(command => command.name() === 'recover')
-  recover?.action(() => {
-    invocation = recoverInvocation(program, recover)
-  })
+  for (const command of program.commands) {
+    const invoke = COMMANDS.get(command.name())
+    command.action(() => {
+      invocation = invoke?.(program, command)
+    })
+  }
   try {
     program.parse(words, { from: 'user' })
   } catch (error) {
@@ -75,6 +77,33 @@ function recoverInvocation(program: Command, recover: Command): Invocation {
   const task = readRecoverWords(operands, recover.opts(), faults)
   return { command: 'recover', line: { values, mountOptions: readLists(program, faults), faults }, ...task }
 }
+
+function cacheInvocation(program: Command, cache: Command): Invocation {
+  const { operands, faults } = readOperands(cache)
+  const values = readFlags(program, faults)
+  const [action = 'usage', ...more] = operands
+  if ((action !== 'usage' && action !== 'clear') || more.length > 0)
+    faults.push({ place: 'cache', expected: 'usage or clear', found: operands.join(' ') })
+  const json = cache.opts().json === true
+  if (json && action === 'clear') faults.push({ place: 'cache', expected: 'no --json with clear', found: '--json' })
+  const line = { values, mountOptions: [], faults }
+  return { command: 'cache', line, action: action === 'clear' ? 'clear' : 'usage', json }
+}
+
+function prefetchInvocation(program: Command, prefetch: Command): Invocation {
+  const { operands, faults } = readOperands(prefetch)
+  const values = readFlags(program, faults)
+  if (operands.length === 0) faults.push({ place: 'prefetch', expected: 'PATH...', found: 'none' })
+  const line = { values, mountOptions: [], faults }
+  return { command: 'prefetch', line, paths: operands, quiet: prefetch.opts().quiet === true }
+}
+
+const COMMANDS: ReadonlyMap<string, (program: Command, command: Command) => Invocation> = new Map([
+  ['unmount', unmountInvocation],
+  ['recover', recoverInvocation],
+  ['cache', cacheInvocation],
+  ['prefetch', prefetchInvocation],
+])
 
 /** Words that are no known flag and no flag's value; those that look like flags are faults. */
 function readOperands(command: Command): { readonly operands: readonly string[]; readonly faults: Fault[] } {

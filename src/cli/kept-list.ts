@@ -4,6 +4,7 @@ import { formatSizeRoughly } from '../config/quantities.js'
 import { type KeptFile, KeptFiles, namesIn } from '../fs/kept-files.js'
 import { isWhole } from '../fs/recovery.js'
 import { readRecord } from '../fuse/mount-record.js'
+import { tableLines } from './table-lines.js'
 
 /** A kept file, and whose it is. */
 export interface FoundFile {
@@ -54,14 +55,7 @@ export function listLines(found: readonly FoundFile[]): readonly string[] {
     printable(objectOf(file)),
     printable(file.record.reason),
   ])
-  const all = [['ID', 'KEPT (UTC)', 'SIZE', 'OBJECT', 'WHY'], ...rows]
-  const widths = all[0]?.map((_, column) => Math.max(...all.map(row => row[column]?.length ?? 0))) ?? []
-  return all.map(row =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  )
+  return tableLines([['ID', 'KEPT (UTC)', 'SIZE', 'OBJECT', 'WHY'], ...rows])
 }
 
 export function listJson(found: readonly FoundFile[]): string {

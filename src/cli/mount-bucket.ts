@@ -36,6 +36,14 @@ async function carryOut(invocation: Invocation, words: readonly string[]): Promi
       const { recover } = await import('./recover.js')
       return recover(invocation, processEnvironment())
     }
+    case 'cache': {
+      const { cache } = await import('./cache.js')
+      return cache(invocation, processEnvironment())
+    }
+    case 'prefetch': {
+      const { prefetch } = await import('./prefetch.js')
+      return prefetch(invocation, processEnvironment())
+    }
     case 'mount': {
       const environment = processEnvironment()
       if (!isForegroundAsked(invocation.line, environment)) {

@@ -16,6 +16,8 @@ Examples:
   mount-bucket file:///srv/photos /mnt                     a folder as a bucket
   mount-bucket unmount /mnt                                store what is dirty, end the mount
   mount-bucket recover                                     list what could not be stored
+  mount-bucket s3://photos /mnt --cache-dir /var/cache/b   keep on the local disk what was read
+  mount-bucket prefetch /mnt/2024                          bring files there before they are needed
   s3://photos /mnt fuse.mount-bucket _netdev,allow_other,region=eu-central-1 0 0      as a line of /etc/fstab
 
 Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 not found, 4 denied, 5 store unreachable,
@@ -46,10 +48,30 @@ Examples:
 
 Exit codes: 0 done, 1 failed or saved in part, 2 usage or configuration, 3 no such ID, 7 still not stored, and still kept.`
 
+const CACHE_DESCRIPTION = 'Says what a disk cache holds, or empties it. Mounts may use it meanwhile.'
+
+const CACHE_TEXT = `
+What to do:
+  usage   how much of each bucket is there; the default
+  clear   remove it all
+
+--cache-dir is that which mounts were made with; the environment and the configuration file may say it, too.
+
+Exit codes: 0 done, 1 failed, 2 usage or configuration.`
+
+const PREFETCH_DESCRIPTION = `Reads files and folders of a mount, so that its disk cache holds them.
+
+The mount must have a disk cache (--cache-dir). --state-dir is that which the mount was made with.`
+
+const PREFETCH_TEXT = `
+Exit codes: 0 done, 1 not all could be read, 2 usage or configuration (no disk cache), 3 no such path, 6 not on a mount of ours.`
+
 /** How commands stand in the list of them. */
 const TERMS: Readonly<Record<string, string>> = {
   unmount: 'unmount MOUNTPOINT',
   recover: 'recover [...]',
+  cache: 'cache [usage | clear]',
+  prefetch: 'prefetch PATH...',
   help: 'help [COMMAND]',
 }
 
@@ -79,6 +101,8 @@ export function buildProgram(output: (text: string) => void): Command {
   program.addHelpOption(new Flag('-h, --help', 'say this').helpGroup('Other:'))
   addUnmount(program)
   addRecover(program)
+  addCache(program)
+  addPrefetch(program)
   return program
 }
 
@@ -107,6 +131,32 @@ function addRecover(program: Command): void {
     .option('--partial', 'save: be content with the parts that can be had, the rest being zeros')
     .option('--all', 'discard: everything that list shows')
     .option('--yes', 'discard: do not ask')
+    .allowUnknownOption()
+    .allowExcessArguments()
+}
+
+function addCache(program: Command): void {
+  program
+    .command('cache')
+    .summary('say what a disk cache holds, or empty it')
+    .usage('[usage | clear] [OPTIONS]')
+    .description(CACHE_DESCRIPTION)
+    .addHelpText('after', CACHE_TEXT)
+    .argument('[WORDS...]', 'what to do')
+    .option('--json', 'usage as JSON')
+    .allowUnknownOption()
+    .allowExcessArguments()
+}
+
+function addPrefetch(program: Command): void {
+  program
+    .command('prefetch')
+    .summary('bring files into the disk cache')
+    .usage('[OPTIONS] PATH...')
+    .description(PREFETCH_DESCRIPTION)
+    .addHelpText('after', PREFETCH_TEXT)
+    .argument('[PATHS...]', 'files, and folders with all below them, on a mount')
+    .option('-q, --quiet', 'say nothing but what went wrong')
     .allowUnknownOption()
     .allowExcessArguments()
 }

@@ -20,9 +20,6 @@ const DEADLINE_MS = 500
 /** Reads at once: a disk that hangs holds so many threads of Node's four, and the writer one. */
 const MAX_READING = 2
 
-/** Of the file at a time. */
-const PIECE_CELLS = 16
-
 const MISS = Promise.resolve(0)
 
 /** A read on its way. The disk never writes into its memory itself, so that it can be given up at any time. */
@@ -40,7 +37,7 @@ interface Task {
 /** Reads cells that are there and whole, a few at a time. */
 export class DiskReader {
   readonly #options: DiskReaderOptions
-  /** Memory for pieces that nobody has checked yet; one for each read that may go on. */
+  /** Memory for bytes that nobody has checked yet; one for each read that may go on. */
   readonly #scratch: Buffer[] = []
   #reading = 0
   /** Bounded by what programs and read-ahead wait for, each for no longer than the deadline. */
@@ -80,7 +77,7 @@ export class DiskReader {
     const beganMs = timers.nowMs()
     task.beganMs = beganMs
     this.#reading += 1
-    const scratch = this.#scratch.pop() ?? Buffer.allocUnsafeSlow(PIECE_CELLS * CELL_BYTES)
+    const scratch = this.#scratch.pop() ?? Buffer.allocUnsafeSlow(SEGMENT_BYTES)
     try {
       while (!task.isOver && task.gotBytes < task.memory.length) if (!(await this.#readPiece(task, scratch))) break
       const nowMs = timers.nowMs()
@@ -146,12 +143,11 @@ export class DiskReader {
   }
 }
 
-/** The cells of a segment from `first` on that are there, as many as are wanted and go into one piece. */
+/** The cells of a segment from `first` on that are there, as many as are wanted. */
 function presentCells(file: SegmentFile, first: number, wantedBytes: number) {
   let count = 0
   let sizeBytes = 0
-  const most = Math.min(PIECE_CELLS, SEGMENT_CELLS - first)
-  while (count < most && sizeBytes < wantedBytes && file.has(first + count)) {
+  while (first + count < SEGMENT_CELLS && sizeBytes < wantedBytes && file.has(first + count)) {
     sizeBytes += file.lengthOf(first + count)
     count += 1
   }

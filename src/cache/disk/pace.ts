@@ -11,9 +11,9 @@ const NEWEST = 0.1
 /** No judgement on fewer reads. */
 const MIN_READS = 8
 
-/** A disk that is about as fast still spares requests. */
+/** A disk that is about as fast still spares requests, and a busy machine makes both slow by turns. */
 const SLOWER = 1.5
-const SLOWER_MS = 5
+const SLOWER_MS = 15
 
 /** Then it is tried again. */
 const LEFT_OUT_MS = 30_000
