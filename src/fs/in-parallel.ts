@@ -1,24 +1,25 @@
+import PQueue from 'p-queue'
+
 /** Runs `task` for every item, `width` at once. The first failure ends it, and is thrown once all under way have ended. */
 export async function inParallel<T>(
   items: AsyncIterable<T>,
   width: number,
   task: (item: T) => Promise<void>,
 ): Promise<void> {
-  const iterator = items[Symbol.asyncIterator]()
-  let hasFailed = false
-  const work = async () => {
-    try {
-      while (!hasFailed) {
-        const step = await iterator.next()
-        if (step.done === true) return
-        await task(step.value)
-      }
-    } catch (error) {
-      hasFailed = true
-      throw error
-    }
+  const queue = new PQueue({ concurrency: width })
+  const failures: unknown[] = []
+  const run = async (item: T) => {
+    if (failures.length === 0) await task(item)
   }
-  const workers = await Promise.allSettled(Array.from({ length: width }, work))
-  await iterator.return?.()
-  for (const worker of workers) if (worker.status === 'rejected') throw worker.reason
+  try {
+    for await (const item of items) {
+      queue.add(() => run(item)).catch((error: unknown) => failures.push(error))
+      // One item waits at the most: those that come are not gathered in memory.
+      await queue.onSizeLessThan(2)
+      if (failures.length > 0) break
+    }
+  } finally {
+    await queue.onIdle()
+  }
+  if (failures.length > 0) throw failures[0]
 }

@@ -134,9 +134,9 @@ describe('BlockCache', () => {
       },
       write: (_source, offset, given) => {
         written.push({ offset, bytes: given as Buffer })
-        if (written.length > 1) return Promise.resolve()
+        if (written.length > 1) return Promise.resolve(true)
         return new Promise(resolve => {
-          letGo = resolve
+          letGo = () => resolve(true)
         })
       },
     }
