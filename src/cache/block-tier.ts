@@ -1,6 +1,6 @@
 import type { BlockSource } from './lanes/main-lane.js'
 
-/** A slower place for bytes of object versions, asked before the store is and told what the store gave. */
+/** A slower place for bytes of object versions, asked before the store is, and offered the blocks for which the store was asked. */
 export interface BlockTier {
   /**
    * Puts what it has from `offset` on into `memory`, from the front; resolves with how many bytes, 0 for none. Never
