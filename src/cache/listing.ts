@@ -90,9 +90,16 @@ export class Listing {
     return this.#isComplete || compareKeys(this.#lastKey, `${this.prefix}${name}/`) > 0
   }
 
-  /** Fetches the next page; readers that ask at the same time share the request. */
+  /**
+   * Fetches the next page; readers that ask at the same time share the request. Who comes to one that fails asks once
+   * more: it may have been under way for long, with no patience left.
+   */
   more(): Promise<void> {
     if (this.#isComplete) return Promise.resolve()
+    return this.#page?.catch(() => this.#next()) ?? this.#next()
+  }
+
+  #next(): Promise<void> {
     this.#page ??= this.#fetch().finally(() => {
       this.#page = undefined
     })
