@@ -44,20 +44,18 @@ export class AttributeChanges {
     await this.#tree.attachments(node)
     if (this.#joins(node, edit)) return
     const change = async () => {
-      let before: Pick<Node, 'own' | 'edited'> | undefined
+      let before: Pick<Node, 'own' | 'edited' | 'modified' | 'accessed' | 'changed'> | undefined
       node.isChanging = true
       try {
         // A lookup may have found meanwhile that others have changed what was known.
         await this.#tree.attachments(node)
         if (this.#joins(node, edit)) return
-        before = { own: node.own, edited: node.edited }
+        const { own, edited, modified, accessed, changed } = node
+        before = { own, edited, modified, accessed, changed }
         if (!this.#editKeepingTimes(node, edit) || node.version === undefined) return
         await this.#store(node, node.version)
       } catch (error) {
-        if (before !== undefined) {
-          node.own = before.own
-          node.edited = before.edited
-        }
+        if (before !== undefined) Object.assign(node, before)
         if (isStoreError(error, 'precondition-failed', 'not-found')) this.#tree.metadata.forget(node.path)
         throw error
       } finally {

@@ -1,4 +1,6 @@
 import { expect, it } from 'vitest'
+import { FaultLayer } from '../../src/backend/layers/fault-layer.js'
+import { FaultRules } from '../../src/backend/layers/fault-rules.js'
 import { openMemoryStore } from '../../src/backend/memory/memory-store.js'
 import { KnownVersions } from '../../src/cache/known-versions.js'
 import { ROOT_NODE } from '../../src/fs/operations.js'
@@ -159,4 +161,17 @@ it('a time that was set stays when what was appended goes behind what others wro
   await h.closeFile(handle)
   expect(await h.stored('a')).toBe('others')
   expect((await h.walk('a')).attributes.mtime).toEqual({ seconds: 1_000_000_000, nanoseconds: 0 })
+})
+
+it('a change of times that could not be stored shows no time of its own', async () => {
+  let nowMs = 1_700_000_000_000
+  const rules = new FaultRules([{ fault: { kind: 'denied' }, operations: ['copy'] }])
+  const inner = openMemoryStore('times-undone', { nowMs: () => nowMs })
+  const h = await harness({ store: new FaultLayer(inner, rules) })
+  await h.writeFile('a', 'bytes')
+  const before = (await h.walk('a')).attributes
+  nowMs += 60_000
+  h.nowMs = nowMs
+  await expect(h.setattr('a', { mtime: 'now', atime: 'now' })).rejects.toThrow('injected')
+  expect((await h.walk('a')).attributes).toEqual(before)
 })
