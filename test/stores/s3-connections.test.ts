@@ -269,6 +269,16 @@ describe('replies that are odd', () => {
     await expect(store.list()).rejects.toThrow(/--region eu-west-1/)
   })
 
+  it.each(['', ' \n', '<html>login</html>'])('do not complete an upload by saying %j', async said => {
+    const store = await storeOn((socket, head) => {
+      // What was there before.
+      if (head.startsWith('HEAD')) socket.write(`HTTP/1.1 200 OK\r\n${usual}Content-Length: 4\r\n\r\n`)
+      else socket.write(`HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: ${said.length}\r\n\r\n${said}`)
+    })
+    const call = store.resumeUpload('key', 'id').complete([{ number: 1, etag: 'p', sizeBytes: 4 }])
+    await expect(call).rejects.toMatchObject({ kind: 'corrupt', ambiguous: true })
+  })
+
   it('leave a write in doubt when they do not come', async () => {
     const store = await storeOn(socket => socket.resetAndDestroy())
     await expect(store.put('key', text('x'))).rejects.toMatchObject({ kind: 'unavailable', ambiguous: true })

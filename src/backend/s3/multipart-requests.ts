@@ -7,7 +7,7 @@ import { decodeName } from './list-reply.js'
 import { bareEtag, readEtag, readTime, readWrite } from './replies.js'
 import { copySource, type RequestContext } from './request-context.js'
 import type { Fields } from './request-head.js'
-import { conditionFields, isConditional, rangeField, readLeaves, type WireConditions } from './requests.js'
+import { conditionFields, isConditional, rangeField, readElement, readLeaves, type WireConditions } from './requests.js'
 import { carriedBy } from './wire-fields.js'
 import { escapeXml } from './xml.js'
 
@@ -76,7 +76,7 @@ export class MultipartRequests {
     return { number, etag: readEtag(readLeaves(text, attempt).ETag, attempt), sizeBytes: range.lengthBytes }
   }
 
-  /** The ETag is empty where the server's reply has none. */
+  /** The ETag is empty where the server says that the upload is complete and no more. */
   async complete(
     upload: UploadName,
     parts: readonly CompletedPart[],
@@ -95,7 +95,10 @@ export class MultipartRequests {
     }
     const wire = { method: 'POST', key, query: { uploadId }, fields } as const
     const reply = await channel.send(wire, attempt, { text: writeParts(parts), isPatient: true })
-    const { ETag } = readLeaves(reply.text, attempt)
+    const { root, leaves } = readElement(reply.text, attempt)
+    const { ETag } = leaves
+    if (bareEtag(ETag) === '' && root !== 'CompleteMultipartUploadResult')
+      throw corruptReply('nothing is said of the object', attempt)
     return bareEtag(ETag) === '' ? { etag: '' } : readWrite(reply.fields, attempt, ETag)
   }
 

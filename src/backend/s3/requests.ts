@@ -266,10 +266,17 @@ function readGet(head: ResponseHead, { key, range, ifMatch }: Asked, attempt: At
 }
 
 /** What a reply of one flat element tells; an empty one tells nothing. */
-export function readLeaves(xml: string, attempt: Attempt): Readonly<Partial<Record<string, string>>> {
-  if (xml.trim() === '') return {}
+export function readLeaves(xml: string, attempt: Attempt): Leaves {
+  return readElement(xml, attempt).leaves
+}
+
+type Leaves = Readonly<Partial<Record<string, string>>>
+
+/** The same with the name of the element. */
+export function readElement(xml: string, attempt: Attempt): { readonly root: string; readonly leaves: Leaves } {
+  if (xml.trim() === '') return { root: '', leaves: {} }
   try {
-    return readFlat(xml).leaves
+    return readFlat(xml)
   } catch (error) {
     if (error instanceof XmlError) throw corruptReply(error.message, attempt)
     throw error
