@@ -18,6 +18,15 @@ export interface CallOptions {
   readonly priority?: Priority | undefined
   /** Fires when a program has come to wait for the answer: a call that still waits for its turn then is `demand`. */
   readonly urged?: AbortSignal | undefined
+  /** Told by a layer that lets the call wait. */
+  readonly turn?: Turn | undefined
+}
+
+/** Who watches a call: while it waits for its turn, it is not the store that is silent. */
+export interface Turn {
+  waiting(): void
+  /** The turn has come. Not told of a call that was aborted before. */
+  granted(): void
 }
 
 /** What a listing tells of an object. `key` and `etag` (and `versionId`) name one version of its bytes. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { FaultLayer } from '../../src/backend/layers/fault-layer.js'
 import { type FaultRule, FaultRules } from '../../src/backend/layers/fault-rules.js'
+import { LimitsLayer } from '../../src/backend/layers/limits-layer.js'
 import { Meter } from '../../src/backend/layers/meter.js'
 import { MeteringLayer } from '../../src/backend/layers/metering-layer.js'
 import { RetryLayer } from '../../src/backend/layers/retry/retry-layer.js'
@@ -13,14 +14,14 @@ import { collect, contentOf, kindOf, PiecewiseSink, testBytes, text } from '../s
 
 const MISSING_ETAG = '0'.repeat(32)
 
-/** Retry over metering over faults over memory. */
-function stack(rules: readonly FaultRule[], options: RetryOptions = {}) {
+/** Retry over limits over metering over faults over memory. */
+function stack(rules: readonly FaultRule[], options: RetryOptions = {}, concurrency = 100) {
   const timers = new JumpingTimers()
   const bare = new MemoryStore('mem://x', undefined, { minPartBytes: 1 })
   const meter = new Meter()
   const faults = new FaultRules(rules)
   const metered = new MeteringLayer(new FaultLayer(bare, faults, timers), meter)
-  const store = new RetryLayer(metered, { timers, random: () => 0.5, ...options })
+  const store = new RetryLayer(new LimitsLayer(metered, { concurrency }), { timers, random: () => 0.5, ...options })
   return { store, bare, meter, faults, timers, requests: () => requestsOf(meter) }
 }
 
@@ -164,6 +165,19 @@ describe('time', () => {
       // 60 s, and what 2 GiB take at 10 MiB/s.
       expect(timers.nowMs() - startMs).toBe(60_000 + 204_800)
     }
+    expect(timers.pending).toBe(0)
+  })
+
+  it('does not count while a call waits for its turn', async () => {
+    const { store, timers, bare, requests } = stack([{ fault: { delayMs: 25_000 } }], {}, 1)
+    await bare.put('key', text('abcd'))
+    const range = { offset: 0, lengthBytes: 4 }
+    const plan = store.prepareRead('key', range).then(plan => plan.run(new PiecewiseSink(4, [4])))
+    const body = store.get('key').then(({ body }) => collect(body))
+    const calls = [store.head('key'), store.list(), store.put('other', text('x')), store.delete([{ key: 'no' }])]
+    await timers.run(Promise.all([plan, body, ...calls, store.head('key')]))
+    expect(timers.nowMs()).toBe(7 * 25_000)
+    expect(requests()).toStrictEqual({ get: 2, head: 2, list: 1, put: 1, delete: 1 })
     expect(timers.pending).toBe(0)
   })
 

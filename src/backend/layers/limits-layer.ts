@@ -53,7 +53,8 @@ export class LimitsLayer extends StoreLayer {
   }
 
   override async get(key: string, options: GetOptions = {}): Promise<GetResult> {
-    const release = await this.#slots.acquire(options.priority ?? 'demand', options.signal, 'get')
+    throwIfAborted(options.signal, 'get')
+    const release = freeSlot(this.#slots, options) ?? (await turnOf(this.#slots, 'get', options))
     try {
       const { info, body } = await this.inner.get(key, options)
       return { info, body: heldBody(body, release, options.signal) }
@@ -66,11 +67,12 @@ export class LimitsLayer extends StoreLayer {
   /** The slot is taken when the plan runs. */
   override async prepareRead(key: string, range: ByteRange, options: PrepareReadOptions = {}): Promise<ReadPlan> {
     const plan = await this.inner.prepareRead(key, range, options)
-    const { priority, urged } = options
+    const { priority, urged, turn } = options
     return {
       key: plan.key,
       range: plan.range,
-      run: (sink, signal) => withSlot(this.#slots, 'get', { priority, urged, signal }, () => plan.run(sink, signal)),
+      run: (sink, signal) =>
+        withSlot(this.#slots, 'get', { priority, urged, turn, signal }, () => plan.run(sink, signal)),
     }
   }
 
@@ -147,14 +149,25 @@ async function withSlot<T>(
   options: CallOptions,
   call: () => Promise<T>,
 ): Promise<T> {
-  const { priority = 'demand', signal, urged } = options
-  throwIfAborted(signal, operation)
-  const release = slots.tryAcquire(priority) ?? (await slots.acquire(priority, signal, operation, urged))
+  throwIfAborted(options.signal, operation)
+  const release = freeSlot(slots, options) ?? (await turnOf(slots, operation, options))
   try {
     return await call()
   } finally {
     release()
   }
+}
+
+function freeSlot(slots: Slots, { priority = 'demand' }: CallOptions): Release | undefined {
+  return slots.tryAcquire(priority)
+}
+
+async function turnOf(slots: Slots, operation: StoreOperation, options: CallOptions): Promise<Release> {
+  const { priority = 'demand', signal, urged, turn } = options
+  turn?.waiting()
+  const release = await slots.acquire(priority, signal, operation, urged)
+  turn?.granted()
+  return release
 }
 
 /** The body holds its slot until it has ended or was given up. */

@@ -1,4 +1,5 @@
 import { abortedError, onAbort } from '../../call.js'
+import type { Turn } from '../../object-store.js'
 import { StoreError } from '../../store-error.js'
 import type { Timers } from '../../timers.js'
 
@@ -14,10 +15,14 @@ export interface AttemptSettings {
   readonly idleTimeoutMs: number
   /** What happened is not known when an answer is missing. */
   readonly writes: boolean
+  /** Told how long the call has waited for its turn. */
+  readonly onTurn: (waitedMs: number) => void
 }
 
 /** One try of a store call, watched: it ends when its caller gives it up or when it makes no progress for too long. */
 export class Attempt {
+  /** For the wrapped store. */
+  readonly options: { readonly signal: AbortSignal; readonly turn: Turn }
   readonly #settings: AttemptSettings
   readonly #controller = new AbortController()
   readonly #forgetSignal: () => void
@@ -25,16 +30,21 @@ export class Attempt {
   #lastProgressMs: number
   #cancelTimer: (() => void) | undefined
   #timedOut = false
+  #waitsSinceMs = 0
+  #isEnded = false
 
   constructor(settings: AttemptSettings) {
     this.#settings = settings
+    this.options = {
+      signal: this.#controller.signal,
+      turn: { waiting: () => this.#wait(), granted: () => this.#begin() },
+    }
     this.#timeoutMs = settings.timeoutMs
     this.#lastProgressMs = settings.timers.nowMs()
     this.#forgetSignal = onAbort(settings.signal, () => this.#controller.abort(settings.signal?.reason))
     this.#arm(this.#timeoutMs)
   }
 
-  /** For the wrapped store. */
   get signal(): AbortSignal {
     return this.#controller.signal
   }
@@ -57,6 +67,7 @@ export class Attempt {
 
   /** Must be called once for every attempt. */
   end(): void {
+    this.#isEnded = true
     this.pause()
     this.#forgetSignal()
   }
@@ -88,6 +99,21 @@ export class Attempt {
       retryable: false,
       ...(key !== undefined && { key }),
     })
+  }
+
+  #wait(): void {
+    this.#waitsSinceMs = this.#settings.timers.nowMs()
+    this.pause()
+  }
+
+  #begin(): void {
+    // The turn may come in the moment in which the call is given up.
+    if (this.#isEnded) return
+    const nowMs = this.#settings.timers.nowMs()
+    const waitedMs = nowMs - this.#waitsSinceMs
+    this.#settings.onTurn(waitedMs)
+    this.#lastProgressMs += waitedMs
+    this.#arm(this.#lastProgressMs + this.#timeoutMs - nowMs)
   }
 
   #reason(cause?: unknown): StoreError {

@@ -31,7 +31,7 @@ export async function retriedGet(
         operation: 'get',
         key,
         signal: options.signal,
-        run: attempt => store.get(key, { ...options, range, ifMatch, signal: attempt.signal }),
+        run: attempt => store.get(key, { ...options, range, ifMatch, ...attempt.options }),
         discard: late => void discardBody(late.body),
       },
       budget,
@@ -136,12 +136,15 @@ export async function retriedPlan(
   range: ByteRange,
   options: PrepareReadOptions,
 ): Promise<ReadPlan> {
+  let running: Attempt | undefined
+  // A plan that runs waits for its turn as part of that try, not of the one that prepared it.
+  const turn = { waiting: () => running?.options.turn.waiting(), granted: () => running?.options.turn.granted() }
   const prepare = (rest: ByteRange, signal: AbortSignal | undefined) =>
     retried(policy, {
       operation: 'prepareRead',
       key,
       signal,
-      run: attempt => store.prepareRead(key, rest, { ...options, signal: attempt.signal }),
+      run: attempt => store.prepareRead(key, rest, { ...options, ...attempt.options, turn }),
     })
   let ready: ReadPlan | undefined = await prepare(range, options.signal)
   const run = async (sink: ReadSink, signal?: AbortSignal): Promise<ObjectInfo> => {
@@ -150,6 +153,7 @@ export async function retriedPlan(
     let broken: unknown
     const runOnce = async (attempt: Attempt) => {
       if (broken !== undefined) throw broken
+      running = attempt
       const rest = { offset: range.offset + doneBytes, lengthBytes: range.lengthBytes - doneBytes }
       const plan = ready ?? (await prepare(rest, attempt.signal))
       ready = undefined

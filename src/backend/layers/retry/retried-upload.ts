@@ -36,8 +36,7 @@ export class RetriedUpload extends UploadLayer {
         signal: options.signal,
         writes: true,
         borrowsMemory: true,
-        run: attempt =>
-          this.inner.part(number, watchedBody(body, attempt, budget), { ...options, signal: attempt.signal }),
+        run: attempt => this.inner.part(number, watchedBody(body, attempt, budget), { ...options, ...attempt.options }),
       },
       budget,
     )
@@ -52,7 +51,7 @@ export class RetriedUpload extends UploadLayer {
       signal: options.signal,
       writes: true,
       serverBytes: source.range.lengthBytes,
-      run: attempt => this.inner.copyPart(number, source, { ...options, signal: attempt.signal }),
+      run: attempt => this.inner.copyPart(number, source, { ...options, ...attempt.options }),
     })
   }
 
@@ -66,7 +65,7 @@ export class RetriedUpload extends UploadLayer {
       signal: options.signal,
       writes: true,
       serverBytes: parts.reduce((sum, part) => sum + part.sizeBytes, 0),
-      run: attempt => this.inner.complete(parts, { ...options, signal: attempt.signal }),
+      run: attempt => this.inner.complete(parts, { ...options, ...attempt.options }),
       settle: error => settleComplete(this.#store, this.key, parts, error, options.signal),
     })
   }
@@ -77,7 +76,7 @@ export class RetriedUpload extends UploadLayer {
       key: this.key,
       signal: options.signal,
       writes: true,
-      run: attempt => this.inner.abort({ ...options, signal: attempt.signal }),
+      run: attempt => this.inner.abort({ ...options, ...attempt.options }),
     })
   }
 }

@@ -27,6 +27,11 @@ export class RetryBudget {
     this.moved()
   }
 
+  /** It was not the store that kept the call waiting. */
+  waited(waitedMs: number): void {
+    this.#lastProgressMs += waitedMs
+  }
+
   /** What is left until the call has been without progress for too long. */
   get remainingMs(): number {
     return this.#lastProgressMs + this.#policy.timeoutMs - this.#policy.timers.nowMs()

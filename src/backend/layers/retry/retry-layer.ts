@@ -23,6 +23,7 @@ import type {
 } from '../../object-store.js'
 import type { StoreError } from '../../store-error.js'
 import { StoreLayer } from '../store-layer.js'
+import type { Attempt } from './attempt.js'
 import { retriedGet, retriedPlan } from './retried-read.js'
 import { RetriedUpload } from './retried-upload.js'
 import { watchedBody } from './retry-bodies.js'
@@ -45,11 +46,11 @@ export class RetryLayer extends StoreLayer {
   }
 
   override head(key: string, options: CallOptions = {}): Promise<ObjectInfo> {
-    return this.#retried('head', key, options, signal => this.inner.head(key, { ...options, signal }))
+    return this.#retried('head', key, options, given => this.inner.head(key, { ...options, ...given }))
   }
 
   override list(options: ListOptions = {}): Promise<ListPage> {
-    return this.#retried('list', undefined, options, signal => this.inner.list({ ...options, signal }))
+    return this.#retried('list', undefined, options, given => this.inner.list({ ...options, ...given }))
   }
 
   override get(key: string, options: GetOptions = {}): Promise<GetResult> {
@@ -70,7 +71,7 @@ export class RetryLayer extends StoreLayer {
         signal: options.signal,
         writes: true,
         borrowsMemory: true,
-        run: attempt => this.inner.put(key, watchedBody(body, attempt, budget), { ...options, signal: attempt.signal }),
+        run: attempt => this.inner.put(key, watchedBody(body, attempt, budget), { ...options, ...attempt.options }),
         settle: error => settlePut(this, key, body, options.metadata ?? {}, error, options.signal),
       },
       budget,
@@ -84,8 +85,8 @@ export class RetryLayer extends StoreLayer {
     key: string,
     options: NonNullable<Parameters<ObjectStore['createUpload']>[1]> = {},
   ): Promise<Upload> {
-    const upload = await this.#retried('createUpload', key, options, signal =>
-      this.inner.createUpload(key, { ...options, signal }),
+    const upload = await this.#retried('createUpload', key, options, given =>
+      this.inner.createUpload(key, { ...options, ...given }),
     )
     return new RetriedUpload(upload, this.#policy, this)
   }
@@ -97,12 +98,12 @@ export class RetryLayer extends StoreLayer {
   override listUploads(
     options: NonNullable<Parameters<ObjectStore['listUploads']>[0]> = {},
   ): Promise<readonly PendingUpload[]> {
-    return this.#retried('listUploads', undefined, options, signal => this.inner.listUploads({ ...options, signal }))
+    return this.#retried('listUploads', undefined, options, given => this.inner.listUploads({ ...options, ...given }))
   }
 
   override listParts(key: string, uploadId: string, options: CallOptions = {}): Promise<readonly CompletedPart[]> {
-    return this.#retried('listParts', key, options, signal =>
-      this.inner.listParts(key, uploadId, { ...options, signal }),
+    return this.#retried('listParts', key, options, given =>
+      this.inner.listParts(key, uploadId, { ...options, ...given }),
     )
   }
 
@@ -113,13 +114,13 @@ export class RetryLayer extends StoreLayer {
       signal: options.signal,
       writes: true,
       serverBytes: options.sizeBytes ?? 0,
-      run: attempt => this.inner.copy(from, to, { ...options, signal: attempt.signal }),
+      run: attempt => this.inner.copy(from, to, { ...options, ...attempt.options }),
       settle: error => settleCopy(this, from, to, options, error),
     })
   }
 
   override traits(key: string, options: TraitsOptions = {}): Promise<ObjectTraits> {
-    return this.#retried('traits', key, options, signal => this.inner.traits(key, { ...options, signal }))
+    return this.#retried('traits', key, options, given => this.inner.traits(key, { ...options, ...given }))
   }
 
   /** Keys that failed for a passing reason are asked for again, without the others. */
@@ -157,7 +158,7 @@ export class RetryLayer extends StoreLayer {
       key: entries[0]?.key,
       signal: options.signal,
       writes: true,
-      run: ({ signal }: { readonly signal: AbortSignal }) => this.inner.delete(entries, { ...options, signal }),
+      run: (attempt: Attempt) => this.inner.delete(entries, { ...options, ...attempt.options }),
     }
     const { value, attempt } = await begun(this.#policy, call, budget)
     attempt.end()
@@ -168,10 +169,10 @@ export class RetryLayer extends StoreLayer {
     operation: string,
     key: string | undefined,
     options: CallOptions,
-    run: (signal: AbortSignal) => Promise<T>,
+    run: (given: Attempt['options']) => Promise<T>,
   ): Promise<T> {
     const { signal } = options
-    return retried(this.#policy, { operation, key, signal, run: attempt => run(attempt.signal) })
+    return retried(this.#policy, { operation, key, signal, run: attempt => run(attempt.options) })
   }
 }
 

@@ -13,7 +13,7 @@ export interface RetriedCall<T> {
   readonly writes?: boolean
   /** The server works alone on so many bytes: one try has the whole time, and more for many bytes. */
   readonly serverBytes?: number
-  /** One try; it passes `attempt.signal` on and reports progress that it sees. */
+  /** One try; it passes `attempt.options` on and reports progress that it sees. */
   readonly run: (attempt: Attempt) => Promise<T>
   /**
    * The call uses memory of the caller, so a try that is given up is waited for: the store ends it soon after its signal
@@ -58,6 +58,7 @@ export async function begun<T>(
       timeoutMs: Math.max(1, Math.min(budget.remainingMs, idleTimeoutMs)),
       idleTimeoutMs,
       writes: call.writes ?? false,
+      onTurn: waitedMs => budget.waited(waitedMs),
     })
     try {
       const answer = call.run(attempt)
