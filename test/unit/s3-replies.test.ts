@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { fillSink } from '../../src/backend/fill-sink.js'
+import { Collector } from '../../src/backend/s3/collector.js'
 import { type ProviderError, readError, toStoreError } from '../../src/backend/s3/errors.js'
 import { decodeName, readListing } from '../../src/backend/s3/list-reply.js'
 import { fromWireMetadata, toWireMetadata } from '../../src/backend/s3/metadata.js'
@@ -177,6 +179,16 @@ describe('names and values on the wire', () => {
 
   it('encodes every byte of a copy source but the unreserved ones and slashes', () => {
     expect(copySource('b', "a/ü +%!'()*~")).toBe('b/a/%C3%BC%20%2B%25%21%27%28%29%2A~')
+  })
+
+  it('drops what is behind its bound, many bytes at a time', () => {
+    const body = new Collector(10, undefined)
+    fillSink(body, Buffer.from('0123456789'))
+    expect(body.isCut).toBe(false)
+    expect(body.free().byteLength).toBeGreaterThan(1000)
+    fillSink(body, Buffer.alloc(100_000))
+    expect(body.isCut).toBe(true)
+    expect(body.text()).toBe('0123456789')
   })
 
   it('refuses a page that is cut off without a next one', () => {
