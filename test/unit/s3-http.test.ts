@@ -123,7 +123,7 @@ describe('replies', () => {
 
   it('without a length are taken when they refuse', async () => {
     const client = await serve(socket => socket.end('HTTP/1.1 503 Slow Down\r\n\r\n<html>'))
-    expect((await get(client)).head?.status).toBe(503)
+    expect(await get(client)).toMatchObject({ head: { status: 503 }, text: '<html>' })
   })
 
   it.each([
@@ -334,15 +334,19 @@ describe('connections', () => {
     expect(client.openedCount).toBe(2)
   })
 
-  it('that the server has closed fail what may not be repeated', async () => {
+  it('that the server has closed fail what may not be repeated, and the next write takes none that is as old', async () => {
+    const old: Socket[] = []
     const client = await serve((socket, head) => {
-      if (head.startsWith('PUT')) socket.resetAndDestroy()
-      else socket.write(`${OK}Content-Length: 0\r\n\r\n`)
+      if (old.includes(socket)) socket.resetAndDestroy()
+      else if (head.startsWith('PUT')) socket.write(`${OK}Content-Length: 0\r\n\r\n`)
+      else if (old.push(socket) === 4) for (const one of old) one.write(`${OK}Content-Length: 0\r\n\r\n`)
     })
-    await get(client)
-    const write = client.run(exchange(new Kept(), PUT, { pieces: [Buffer.from('abcd')] }))
-    await expect(write).rejects.toMatchObject({ code: expect.stringMatching(/ECONNRESET|EPIPE/) })
+    await Promise.all(Array.from({ length: 4 }, () => get(client)))
+    const write = () => client.run(exchange(new Kept(), PUT, { pieces: [Buffer.from('abcd')] }))
+    await expect(write()).rejects.toMatchObject({ code: expect.stringMatching(/ECONNRESET|EPIPE/) })
     expect(server?.received.join('').match(/PUT/g)).toHaveLength(1)
+    await write()
+    expect(client.openedCount).toBe(5)
   })
 
   it('that break when they are new are an error', async () => {

@@ -71,10 +71,10 @@ export class HttpPool {
       try {
         return await connection.run(exchange, signal)
       } catch (error) {
-        const isAgain = connection.isUsed && connection.wasLostUnanswered && exchange.request.isRepeatable
-        if (!isAgain || this.#isClosed) throw error
-        // The others are as old: the next try is to have a new one, and is then the last.
+        if (!connection.isUsed || !connection.wasLostUnanswered || this.#isClosed) throw error
+        // The others are as old: the next try, whoever makes it, is to have a new one, and is then the last here.
         for (const unused of this.#idle.splice(0)) unused.close()
+        if (!exchange.request.isRepeatable) throw error
       }
     }
   }
