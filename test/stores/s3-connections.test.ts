@@ -262,6 +262,24 @@ describe('replies that are odd', () => {
     await expect(store.head('key')).rejects.toMatchObject({ kind: 'denied', code: '403' })
   })
 
+  const missing = '<Error><Code>NoSuchBucket</Code></Error>'
+
+  it.each([
+    ['without a length', `HTTP/1.1 404 \r\n\r\n${missing}`],
+    ['cut off', `HTTP/1.1 404 \r\nContent-Length: 100\r\n\r\n<Error>`],
+  ])('do not pass for a missing key when they tell of a missing bucket %s', async (_, reply) => {
+    const store = await storeOn(socket => socket.end(reply))
+    await expect(store.get('key')).rejects.toMatchObject({ kind: 'unavailable' })
+  })
+
+  it.each(['Content-Length:', 'Content-Length: -1', 'Content-Length: 1e3'])(
+    'to HEAD must tell the size, not %j',
+    async field => {
+      const store = await storeOn(socket => socket.write(`HTTP/1.1 200 OK\r\n${usual}${field}\r\n\r\n`))
+      await expect(store.head('key')).rejects.toMatchObject({ kind: 'corrupt' })
+    },
+  )
+
   it('name the region that they redirect to', async () => {
     const store = await storeOn(socket =>
       socket.write('HTTP/1.1 307 \r\nx-amz-bucket-region: eu-west-1\r\nContent-Length: 0\r\n\r\n'),

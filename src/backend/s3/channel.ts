@@ -44,6 +44,8 @@ export type Accept = (head: ResponseHead, flow: Flow) => ReadSink
 
 /** A page of a thousand keys of 1,024 bytes, each percent-encoded, and what is said of them. */
 const MAX_TEXT_BYTES = 16 * 1024 ** 2
+/** Statuses that mean many things: which one is told by the body. */
+const NEEDS_CODE: ReadonlySet<number> = new Set([400, 404, 409])
 /** More of a refusal nobody reads. */
 const MAX_REFUSAL_BYTES = 64 * 1024
 /** Clocks that differ by less refuse nothing: AWS allows 15 minutes. */
@@ -94,15 +96,19 @@ export class Channel {
   /** Runs a request whose reply's body goes elsewhere; resolves when it has come as a whole. */
   async receive(request: HttpRequest, attempt: Attempt, accept: Accept, body?: RequestBody): Promise<ResponseHead> {
     const receiver = new ReplyReceiver(accept)
+    let broken: unknown
     try {
       const head = await this.#settings.pool.run({ request, body, receiver }, attempt.signal)
       if (receiver.refusal === undefined) return head
     } catch (error) {
-      // A refusal whose body broke off is one all the same.
       if (receiver.refusal === undefined || attempt.signal?.aborted) throw toStoreError(error, attempt)
+      broken = error
     }
     const { head, text } = receiver.refusal
-    throw toStoreError(this.#refusal(head.status, head.fields, text.text()), attempt)
+    const refusal = this.#refusal(head.status, head.fields, text.text())
+    // A refusal whose body broke off is one all the same, if what came of it says which.
+    const isTold = broken === undefined || refusal.code !== '' || !NEEDS_CODE.has(head.status)
+    throw toStoreError(isTold ? refusal : broken, attempt)
   }
 
   close(): void {

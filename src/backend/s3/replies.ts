@@ -29,6 +29,11 @@ export function readInfo(
   }
 }
 
+/** Of a reply to HEAD, whose length nothing else checks. Undefined where it is not told. */
+export function readSize(contentLength: string | undefined): number | undefined {
+  return /^\d{1,16}$/.test(contentLength ?? '') ? Number(contentLength) : undefined
+}
+
 const METADATA_START = 'x-amz-meta-'
 
 function readMetadata(fields: ResponseFields): ObjectInfo['metadata'] {

@@ -19,7 +19,7 @@ import { ExactSink } from './exact-sink.js'
 import type { Flow, HttpRequest } from './http/exchange.js'
 import type { ResponseHead } from './http/response-head.js'
 import { readListing } from './list-reply.js'
-import { bodyChecksum, readChecksums, readExtent, readInfo, readTime, readWrite } from './replies.js'
+import { bodyChecksum, readChecksums, readExtent, readInfo, readSize, readTime, readWrite } from './replies.js'
 import { copySource, type RequestContext } from './request-context.js'
 import type { Fields } from './request-head.js'
 import { StreamedBody } from './streamed-body.js'
@@ -72,9 +72,11 @@ export class ObjectRequests {
       },
       attempt,
     )
-    const sizeBytes = fields['content-length'] === undefined ? undefined : Number(fields['content-length'])
     const checksums = readChecksums(fields)
-    return { ...readInfo(key, sizeBytes, fields, attempt), ...(checksums !== undefined && { checksums }) }
+    return {
+      ...readInfo(key, readSize(fields['content-length']), fields, attempt),
+      ...(checksums !== undefined && { checksums }),
+    }
   }
 
   async get(key: string, options: WireGet): Promise<GetResult> {

@@ -152,9 +152,8 @@ export class HttpConnection {
         tls.session = session
       })
     socket.on('error', error => this.#lost(error))
-    const ended = () => this.#lost(new HttpError('ECONNRESET', 'the connection ended before the reply did'))
-    socket.on('end', ended)
-    socket.on('close', ended)
+    socket.on('end', () => this.#ended())
+    socket.on('close', () => this.#ended())
     return socket
   }
 
@@ -236,7 +235,7 @@ export class HttpConnection {
 
   #begin(running: Running, head: ParsedHead): void {
     running.head = head
-    // A refusal is told by its status; of anything else the end must be certain.
+    // Of anything but a refusal the end must be certain.
     if (head.framing === 'close' && head.status < 400)
       throw new HttpError('BadHttp', "the server's reply does not say where its body ends")
     const sink = running.exchange.receiver.begin(head, {
@@ -246,7 +245,7 @@ export class HttpConnection {
     })
     running.sink = sink
     if (head.framing === 'chunked') running.chunks = new ChunkedBody(sink)
-    else running.leftBytes = head.bodyBytes ?? 0
+    else running.leftBytes = head.bodyBytes ?? Number.POSITIVE_INFINITY
   }
 
   #pause(running: Running): void {
@@ -275,6 +274,12 @@ export class HttpConnection {
       this.#owner.becameIdle(this)
     } else this.close()
     running.resolve(head)
+  }
+
+  #ended(): void {
+    const running = this.#running
+    if (running?.head?.framing === 'close') this.#finish(running)
+    else this.#lost(new HttpError('ECONNRESET', 'the connection ended before the reply did'))
   }
 
   /** The socket ended by itself. */
