@@ -30,4 +30,18 @@ export function onAbort(signal: AbortSignal | undefined, run: () => void): () =>
   return () => signal.removeEventListener('abort', run)
 }
 
+/** What the promise gives, or `aborted` at once when the signal fires, even if the promise never settles. */
+export function unlessAborted<T>(
+  promise: Promise<T>,
+  signal: AbortSignal | undefined,
+  operation: string,
+  key?: string,
+): Promise<T> {
+  if (signal === undefined) return promise
+  return new Promise((resolve, reject) => {
+    const forget = onAbort(signal, () => reject(abortedError(signal, operation, key)))
+    promise.finally(forget).then(resolve, reject)
+  })
+}
+
 function ignore(): void {}

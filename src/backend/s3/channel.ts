@@ -1,4 +1,4 @@
-import { throwIfAborted } from '../call.js'
+import { throwIfAborted, unlessAborted } from '../call.js'
 import type { Body, ReadSink } from '../object-store.js'
 import type { BucketPlace } from './bucket-place.js'
 import { Collector } from './collector.js'
@@ -71,7 +71,7 @@ export class Channel {
   /** A request without a body, ready to run once, soon. Plain data. */
   async prepare(wire: WireRequest, attempt: Attempt): Promise<HttpRequest> {
     try {
-      return await this.#signed(wire, NO_PAYLOAD, false)
+      return await this.#signed(wire, attempt, NO_PAYLOAD, false)
     } catch (error) {
       throw toStoreError(error, attempt)
     }
@@ -118,7 +118,7 @@ export class Channel {
   async #prepared(wire: WireRequest, attempt: Attempt, { body, text, isPatient = false }: SendOptions) {
     try {
       const payload = text !== undefined ? textPayload(text) : await this.#payloadOf(body, attempt)
-      return { request: await this.#signed(wire, payload, isPatient), sent: payload.body }
+      return { request: await this.#signed(wire, attempt, payload, isPatient), sent: payload.body }
     } catch (error) {
       throw toStoreError(error, attempt)
     }
@@ -128,9 +128,13 @@ export class Channel {
     return body === undefined ? NO_PAYLOAD : makePayload(body, this.#settings.payloads, attempt)
   }
 
-  async #signed(wire: WireRequest, payload: Payload, isPatient: boolean): Promise<HttpRequest> {
+  async #signed(wire: WireRequest, attempt: Attempt, payload: Payload, isPatient: boolean): Promise<HttpRequest> {
     const { place, credentials, nowMs, idleTimeoutMs, patientTimeoutMs } = this.#settings
-    const signing = credentials && { signer: this.#signer, credentials: await credentials() }
+    const { signal, operation, key } = attempt
+    const signing = credentials && {
+      signer: this.#signer,
+      credentials: await unlessAborted(credentials(), signal, operation, key),
+    }
     const isHead = wire.method === 'HEAD'
     return {
       head: requestHead(wire, payload, place, signingTime(nowMs() + this.#clockAheadMs), signing),
