@@ -297,6 +297,17 @@ describe('replies that are odd', () => {
     await expect(call).rejects.toMatchObject({ kind: 'corrupt', ambiguous: true })
   })
 
+  it('that do not come to what is tried out beforehand hold up nobody who gives up', async () => {
+    const controller = new AbortController()
+    const { signal } = controller
+    const store = await storeOn(() => controller.abort())
+    const put = store.put('key', text('x'), { ifNoneMatch: '*', signal })
+    await expect(put).rejects.toMatchObject({ kind: 'aborted' })
+    const range = { offset: 0, lengthBytes: 1 }
+    const copy = store.resumeUpload('key', 'id').copyPart(1, { key: 'a%b', range }, { signal })
+    await expect(copy).rejects.toMatchObject({ kind: 'aborted' })
+  })
+
   it('leave a write in doubt when they do not come', async () => {
     const store = await storeOn(socket => socket.resetAndDestroy())
     await expect(store.put('key', text('x'))).rejects.toMatchObject({ kind: 'unavailable', ambiguous: true })

@@ -1,3 +1,4 @@
+import { unlessAborted } from '../call.js'
 import { checkConditions, checkVersion } from '../conditions.js'
 import type { Log } from '../log.js'
 import type { CallOptions, Capabilities, ConditionSupport, WriteConditions } from '../object-store.js'
@@ -49,7 +50,7 @@ export class Conditions {
     options: CallOptions,
   ): Promise<WireConditions> {
     if (conditions.ifMatch === undefined && conditions.ifNoneMatch === undefined) return {}
-    const finding = await this.#find(operation, key)
+    const finding = await this.#find(operation, key, options)
     if (finding !== 'atomic') {
       const present = await this.#presentEtag(key, options)
       const gone = operation === 'delete' && present === undefined
@@ -71,14 +72,15 @@ export class Conditions {
     options: CallOptions,
   ): Promise<string | undefined> {
     if (sourceIfMatch === undefined) return undefined
-    const finding = await this.#find('copy', nearKey)
+    const finding = await this.#find('copy', nearKey, options)
     if (finding !== 'atomic')
       checkVersion(sourceIfMatch, (await this.#objects.head(key, options.signal)).etag, 'copy', key)
     return finding === 'refused' ? undefined : sourceIfMatch
   }
 
-  async #find(operation: ConditionalOperation, key: string) {
-    if (this.#knowledge.value.conditions[operation] === undefined) await this.#probeOnce(operation, key)
+  async #find(operation: ConditionalOperation, key: string, { signal }: CallOptions) {
+    if (this.#knowledge.value.conditions[operation] === undefined)
+      await unlessAborted(this.#probeOnce(operation, key), signal, operation, key)
     const finding = this.#knowledge.value.conditions[operation]
     if (finding !== undefined && finding !== 'atomic' && !this.#told.has(operation)) {
       this.#told.add(operation)

@@ -1,3 +1,4 @@
+import { unlessAborted } from '../call.js'
 import type { KnowledgeBase } from './knowledge.js'
 import { asProbeFailure, type EndpointProbe } from './probe.js'
 
@@ -13,9 +14,10 @@ export class PartSource {
   }
 
   /** The key to send instead of `key`; `nearKey` is where a temporary object may stand. */
-  async keyFor(key: string, nearKey: string): Promise<string> {
+  async keyFor(key: string, nearKey: string, signal?: AbortSignal): Promise<string> {
     if (!key.includes('%')) return key
-    if (this.#knowledge.value.partSourceTwiceDecoded === undefined) await this.#findOut(nearKey)
+    if (this.#knowledge.value.partSourceTwiceDecoded === undefined)
+      await unlessAborted(this.#findOut(nearKey), signal, 'copyPart', nearKey)
     return this.#knowledge.value.partSourceTwiceDecoded ? key.replaceAll('%', '%25') : key
   }
 

@@ -50,7 +50,7 @@ export class S3Upload implements Upload {
     checkPartNumber(number, MULTIPART_LIMITS, 'copyPart', this.key)
     checkRange(source.range, 'copyPart', source.key)
     const sourceIfMatch = await conditions.applyToSource(source.key, source.sourceIfMatch, this.key, options)
-    const key = await partSource.keyFor(source.key, this.key)
+    const key = await partSource.keyFor(source.key, this.key, options.signal)
     return multipart.copyPart(this, number, { key, range: source.range, sourceIfMatch }, options.signal)
   }
 
