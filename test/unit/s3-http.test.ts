@@ -206,7 +206,7 @@ describe('requests', () => {
       sent += 1
     }
     for (const [n, pieces] of [[Buffer.from('abc'), Buffer.from('d')], source()].entries()) {
-      const running = client.run(exchange(new Kept(), PUT, { pieces, onSent }))
+      const running = client.run(exchange(new Kept(), PUT, { sizeBytes: 4, pieces, onSent }))
       await expect.poll(() => server?.received[0]?.match(/PUT.*?\r\n\r\nabcd/gs)).toHaveLength(n + 1)
       server?.sockets[0]?.write(`${OK}Content-Length: 0\r\n\r\n`)
       await running
@@ -221,24 +221,28 @@ describe('requests', () => {
       yield Buffer.from('ab')
       throw new RangeError('unreadable')
     }
-    await expect(client.run(exchange(new Kept(), PUT, { pieces: pieces() }))).rejects.toThrow('unreadable')
+    await expect(client.run(exchange(new Kept(), PUT, { sizeBytes: 4, pieces: pieces() }))).rejects.toThrow(
+      'unreadable',
+    )
   })
 
-  it('that are answered early end early, with a connection of no more use', async () => {
+  it('that are answered early end early: refused, and with a connection of no more use', async () => {
     const client = await serve((socket, head) => {
-      const size = head.startsWith('PUT') ? 'HTTP/1.1 403 Forbidden\r\n' : OK
-      socket.write(`${size}Content-Length: 0\r\n\r\n`)
+      const status = head.includes('/refused') ? 'HTTP/1.1 403 Forbidden\r\n' : OK
+      socket.write(`${status}Content-Length: 0\r\n\r\n`)
     })
-    const head = 'PUT /x HTTP/1.1\r\nContent-Length: 100000000\r\n\r\n'
     const endless = async function* () {
       yield Buffer.from('x')
       await new Promise(() => undefined)
     }
-    const kept = new Kept()
-    await client.run(exchange(kept, { head, isRepeatable: false }, { pieces: endless() }))
-    expect(kept.head?.status).toBe(403)
+    const put = (path: string) => {
+      const head = `PUT ${path} HTTP/1.1\r\nContent-Length: 100000000\r\n\r\n`
+      return client.run(exchange(new Kept(), { ...PUT, head }, { sizeBytes: 1e8, pieces: endless() }))
+    }
+    expect(await put('/refused')).toMatchObject({ status: 403 })
+    await expect(put('/done')).rejects.toMatchObject({ code: 'BadHttp' })
     await get(client)
-    expect(client.openedCount).toBe(2)
+    expect(client.openedCount).toBe(3)
   })
 })
 
@@ -342,7 +346,7 @@ describe('connections', () => {
       else if (old.push(socket) === 4) for (const one of old) one.write(`${OK}Content-Length: 0\r\n\r\n`)
     })
     await Promise.all(Array.from({ length: 4 }, () => get(client)))
-    const write = () => client.run(exchange(new Kept(), PUT, { pieces: [Buffer.from('abcd')] }))
+    const write = () => client.run(exchange(new Kept(), PUT, { sizeBytes: 4, pieces: [Buffer.from('abcd')] }))
     await expect(write()).rejects.toMatchObject({ code: expect.stringMatching(/ECONNRESET|EPIPE/) })
     expect(server?.received.join('').match(/PUT/g)).toHaveLength(1)
     await write()

@@ -33,7 +33,7 @@ export function textPayload(text: string): Payload {
   return {
     hash: sha256Hex([bytes]),
     fields: { 'content-length': String(bytes.byteLength) },
-    body: bytes.byteLength === 0 ? undefined : { pieces: [bytes] },
+    body: bytes.byteLength === 0 ? undefined : { sizeBytes: bytes.byteLength, pieces: [bytes] },
   }
 }
 
@@ -62,7 +62,7 @@ function memoryPayload(body: Body, pieces: readonly Uint8Array[], rules: Payload
   return {
     hash: rules.isSigned ? sha256Hex(pieces) : UNSIGNED,
     fields: { 'content-length': String(sizeBytes), 'x-amz-checksum-crc32': sum },
-    body: { pieces, onSent: body instanceof Uint8Array ? undefined : body.onSent?.bind(body) },
+    body: { sizeBytes, pieces, onSent: body instanceof Uint8Array ? undefined : () => body.onSent?.() },
   }
 }
 
@@ -74,10 +74,14 @@ async function sourcePayload(body: BodySource, rules: PayloadRules, attempt: Att
   if (rules.isSigned) {
     const hash = createHash('sha256')
     for await (const chunk of read()) hash.update(chunk)
-    return { hash: hash.digest('hex'), fields: { 'content-length': String(sizeBytes) }, body: { pieces: read() } }
+    return {
+      hash: hash.digest('hex'),
+      fields: { 'content-length': String(sizeBytes) },
+      body: { sizeBytes, pieces: read() },
+    }
   }
   if (!rules.isSummed)
-    return { hash: UNSIGNED, fields: { 'content-length': String(sizeBytes) }, body: { pieces: read() } }
+    return { hash: UNSIGNED, fields: { 'content-length': String(sizeBytes) }, body: { sizeBytes, pieces: read() } }
   return {
     hash: CHUNKED_HASH,
     fields: {
@@ -86,7 +90,7 @@ async function sourcePayload(body: BodySource, rules: PayloadRules, attempt: Att
       'x-amz-decoded-content-length': String(sizeBytes),
       'x-amz-trailer': 'x-amz-checksum-crc32',
     },
-    body: { pieces: chunksWithChecksum(read(), sizeBytes) },
+    body: { sizeBytes: chunkedSizeBytes(sizeBytes), pieces: chunksWithChecksum(read(), sizeBytes) },
   }
 }
 

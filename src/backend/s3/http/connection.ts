@@ -40,6 +40,7 @@ interface Running {
   forgetSignal: () => void
   isSent: boolean
   isAnswered: boolean
+  hasSurplus: boolean
   head: ParsedHead | undefined
   sink: ReadSink | undefined
   /** Of a body whose length is known: what is still to come. */
@@ -100,6 +101,7 @@ export class HttpConnection {
         forgetSignal: () => undefined,
         isSent: false,
         isAnswered: false,
+        hasSurplus: false,
         head: undefined,
         sink: undefined,
         leftBytes: 0,
@@ -164,16 +166,15 @@ export class HttpConnection {
       running.isSent = true
       return
     }
-    const onSent = () => {
+    let leftBytes = body.sizeBytes
+    const onSent = (bytes: number) => {
       this.#movedMs = this.#settings.nowMs()
-      body.onSent?.()
+      leftBytes -= bytes
+      // The source of the body may not have come to its end yet.
+      if (leftBytes === 0) running.isSent = true
+      body.onSent?.(bytes)
     }
-    sendBody(this.#socket, request.head, { pieces: body.pieces, onSent }).then(
-      () => {
-        running.isSent = true
-      },
-      error => this.#fail(running, error),
-    )
+    sendBody(this.#socket, request.head, { ...body, onSent }).catch(error => this.#fail(running, error))
   }
 
   /** Called after each callback of the socket, for what it receives next. */
@@ -230,7 +231,7 @@ export class HttpConnection {
       fillSink(sink, body)
     }
     // What comes behind the end of a reply belongs to nothing: this reply is good, the connection is not.
-    if (rest.byteLength > 0) running.isSent = false
+    if (rest.byteLength > 0) running.hasSurplus = true
   }
 
   #begin(running: Running, head: ParsedHead): void {
@@ -263,11 +264,14 @@ export class HttpConnection {
   }
 
   #finish(running: Running): void {
-    const { head, isSent } = running
+    const { head, isSent, hasSurplus } = running
     if (head === undefined) return
+    // A refusal may come early; nobody can have done what was not asked in full.
+    if (!isSent && head.status < 300)
+      return this.#fail(running, new HttpError('BadHttp', 'the server has answered before the request had left'))
     this.#running = undefined
     running.forgetSignal()
-    if (isSent && head.isKeptAlive && head.framing !== 'close') {
+    if (isSent && !hasSurplus && head.isKeptAlive && head.framing !== 'close') {
       if (running.isPaused) this.#socket.resume()
       running.isPaused = false
       this.#socket.unref()

@@ -26,9 +26,10 @@ export interface HttpRequest {
 
 /** The body of a request: as many bytes as its head says. */
 export interface RequestBody {
+  readonly sizeBytes: number
   readonly pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array>
-  /** Called when bytes have left. */
-  readonly onSent?: (() => void) | undefined
+  /** Called when so many bytes have left. */
+  readonly onSent?: ((bytes: number) => void) | undefined
 }
 
 /** What a receiver may do while a body comes. */

@@ -21,12 +21,12 @@ export async function sendBody(socket: Socket, head: string, body: RequestBody):
       fullBytes += part.byteLength
       if (fullBytes < groupBytes) continue
       await write(socket, group)
-      body.onSent?.()
+      body.onSent?.(fullBytes)
       group = []
       fullBytes = 0
     }
   if (group.length > 0) await write(socket, group)
-  body.onSent?.()
+  body.onSent?.(fullBytes)
 }
 
 /** Resolves when the kernel has taken all of it. */
