@@ -123,11 +123,17 @@ export class HeldListings {
     if (readers > 0) live?.set(listing, readers)
     else live?.delete(listing)
     if (live?.size === 0) this.#live.delete(listing.prefix)
-    if (this.#outdated.has(listing) || expiresMs <= this.#clock.nowMs()) return true
-    if (this.isTooLong(listing)) return false
+    if (this.#outdated.has(listing)) return true
+    const isHeld = this.#held.peek(listing.prefix)?.listing === listing
+    const isExpired = expiresMs <= this.#clock.nowMs()
+    if (this.isTooLong(listing)) {
+      if (isHeld) this.#held.delete(listing.prefix)
+      return isExpired
+    }
     const isTold = listing.isComplete || listing.pageCount > 0
     const isBetter = listing.isComplete || this.complete(listing.prefix) === undefined
-    if (isTold && isBetter) this.#held.set(listing.prefix, { listing, expiresMs })
+    // What is held already has grown while it was read: its names are counted anew.
+    if (isHeld || (isTold && isBetter && !isExpired)) this.#held.set(listing.prefix, { listing, expiresMs })
     return true
   }
 
