@@ -100,7 +100,8 @@ export class TreeWalk {
     const root = this.#rootOf(prefix)
     if (root === undefined) return new Listing(new SplitPages(store, { prefix }), prefix, nowMs)
     const tail = this.#tailOf(prefix, nowMs)
-    const startedMs = this.#flight?.startedMs ?? tail?.startedMs ?? nowMs
+    // Whichever of these it will be told by.
+    const startedMs = Math.min(this.#flight?.startedMs ?? nowMs, tail?.startedMs ?? nowMs)
     return new Listing(new FlatPages(() => this.#answer(prefix, root, tail)), prefix, startedMs)
   }
 
@@ -163,13 +164,16 @@ export class TreeWalk {
     return compareKeys(prefix, tail.after) > 0 && tail.last.startsWith(prefix) ? tail : undefined
   }
 
-  async #answer(prefix: string, root: string, tail: Tail | undefined): Promise<FlatAnswer> {
+  async #answer(prefix: string, root: string, seen: Tail | undefined): Promise<FlatAnswer> {
     while (this.#flight !== undefined) {
       await this.#flight.ended
       const held = this.#options.heldAt(prefix)
       if (held !== undefined) return { page: pageOf(held), rest: undefined }
     }
-    const flight: Flight = { startedMs: this.#options.clock.nowMs(), changed: new Set(), ended: Promise.resolve() }
+    // Something in it may have changed since.
+    const tail = seen === this.#tail ? seen : undefined
+    const startedMs = tail?.startedMs ?? this.#options.clock.nowMs()
+    const flight: Flight = { startedMs, changed: new Set(), ended: Promise.resolve() }
     const answered = this.#ask(prefix, root, tail, flight)
     const land = () => {
       if (this.#flight === flight) this.#flight = undefined

@@ -197,3 +197,48 @@ describe('a walk through a tree', () => {
     expect(await read(cache, 't/d005/')).toContain('new')
   })
 })
+
+describe('the end of a flat page, in which the next folder begins', () => {
+  /** The walk stands behind `t/b/`, of which the page ended in `t/c/`; `beginOther` begins another page. */
+  async function walking(...below: readonly string[]) {
+    const world = setUp(2)
+    const { inner, store, cache } = world
+    for (const key of ['t/a/1', 't/b/1', ...below, 't/d/1', 'u/a/1', 'u/b/1', 'u/c/1'])
+      await inner.put(key, new Uint8Array(1))
+    for (const prefix of ['t/', 't/a/', 't/b/']) await read(cache, prefix)
+    const beginOther = async () => {
+      for (const prefix of ['u/', 'u/a/']) await read(cache, prefix)
+      const gate = store.hold('list', 'before')
+      const ended = read(cache, 'u/b/')
+      await gate.reached
+      return async () => {
+        gate.open()
+        await ended
+      }
+    }
+    return { ...world, beginOther }
+  }
+
+  it('is not used by who waited while this mount changed something in it', async () => {
+    const { inner, cache, beginOther } = await walking('t/c/s/x', 't/c/s/y', 't/c/z')
+    const endOther = await beginOther()
+    const waiting = read(cache, 't/c/')
+    await inner.delete([{ key: 't/c/s/x' }])
+    cache.removed('t/c/s/x')
+    await endOther()
+    expect((await waiting).sort()).toEqual(['s/', 'z'])
+    expect(await read(cache, 't/c/s/')).toEqual(['y'])
+  })
+
+  it('makes a folder as old as it is', async () => {
+    const { inner, clock, cache, beginOther } = await walking('t/c/x', 't/c/y', 't/c/z')
+    await inner.delete([{ key: 't/c/x' }])
+    clock.ms = TTL_MS / 2
+    const endOther = await beginOther()
+    const waiting = read(cache, 't/c/')
+    await endOther()
+    await waiting
+    clock.ms = TTL_MS + 1
+    expect(await read(cache, 't/c/')).toEqual(['y', 'z'])
+  })
+})
