@@ -141,6 +141,7 @@ export class BlockCache {
     const blocks =
       this.#hold(source, offset, end, this.#waiting.length === 0) ?? (await this.#whenRoom(source, offset, end))
     try {
+      this.#urge(blocks)
       for (const block of blocks) await block.whenFilled(block.memory.length)
       for (const block of blocks) await this.#loads.get(block)?.ended
     } finally {
@@ -202,7 +203,7 @@ export class BlockCache {
     try {
       const blocks = held ?? (await this.#whenRoom(source, offset, end, signal))
       try {
-        for (const block of blocks) this.#loads.get(block)?.urged?.abort()
+        this.#urge(blocks)
         for (const block of blocks)
           if (!isFilled(block, end)) await block.whenFilled(Math.min(end - block.offset, block.memory.length), signal)
       } catch (error) {
@@ -214,6 +215,11 @@ export class BlockCache {
       if (signal?.aborted !== true) throw error
       throw new StoreError('aborted', 'the read was given up', { key: source.key, operation: 'get', cause: error })
     }
+  }
+
+  /** A program waits for the held blocks. */
+  #urge(blocks: readonly Block[]): void {
+    for (const block of blocks) this.#loads.get(block)?.urged?.abort()
   }
 
   /** The held blocks have the bytes. */
@@ -338,14 +344,16 @@ export class BlockCache {
     this.#offer(block, tier)
   }
 
-  /** Gives a complete block to the tier below; one that is not taken is offered again when it is read. */
+  /**
+   * Gives a complete block to the tier below; one that is not taken is offered again when it is read. Nobody waits for the
+   * tier to be done with it: it may take long.
+   */
   #offer(block: Block, tier: BlockTier): void {
     block.isOwed = false
-    this.#holds += 1
     block.pin()
     void tier.write(block.source, block.offset, block.memory).then(isTaken => {
       block.isOwed = !isTaken
-      this.#release([block])
+      block.unpin()
     })
   }
 

@@ -3,7 +3,9 @@ import { FaultLayer } from '../../src/backend/layers/fault-layer.js'
 import { FaultRules } from '../../src/backend/layers/fault-rules.js'
 import { Meter } from '../../src/backend/layers/meter.js'
 import { MeteringLayer } from '../../src/backend/layers/metering-layer.js'
+import { StoreLayer } from '../../src/backend/layers/store-layer.js'
 import { openMemoryStore } from '../../src/backend/memory/memory-store.js'
+import type { ByteRange, PrepareReadOptions } from '../../src/backend/object-store.js'
 import { BlockCache } from '../../src/cache/block-cache.js'
 import type { BlockTier } from '../../src/cache/block-tier.js'
 import { MainLane } from '../../src/cache/lanes/main-lane.js'
@@ -177,6 +179,33 @@ describe('BlockCache', () => {
     expect(large.equals(bytes)).toBe(true)
     await cache.readBytes(source, 0, 100)
     expect(cache.heldBytes).toBeLessThanOrEqual(200_000)
+  })
+
+  it('answers a read that is larger than its bound while the tier below is not done with what it was given', async () => {
+    const { lane, source, bytes } = await setUp(200_000)
+    const tier: BlockTier = {
+      read: async () => 0,
+      write: () => new Promise(() => {}),
+      settled: () => Promise.resolve(),
+    }
+    const cache = new BlockCache({ lane, maxBytes: 64 * KIB, blockSizeBytes: 4 * KIB, tier })
+    await cache.readBytes(source, 0, 1)
+    expect((await cache.readBytes(source, 4096, 150_000)).equals(bytes.subarray(4096, 154_096))).toBe(true)
+  })
+
+  it('tells read-ahead that a program waits for it, also one that opens the file', async () => {
+    const { source, store } = await setUp(20_000)
+    const asked: PrepareReadOptions[] = []
+    const watched = new (class extends StoreLayer {
+      override prepareRead(key: string, range: ByteRange, options: PrepareReadOptions = {}) {
+        asked.push(options)
+        return super.prepareRead(key, range, options)
+      }
+    })(store)
+    const cache = new BlockCache({ lane: new MainLane(watched), maxBytes: 64 * KIB, blockSizeBytes: 4 * KIB })
+    cache.readAhead(source, 0, 8 * KIB, {})
+    await cache.fetch(source, 0, 4 * KIB)
+    expect(asked.map(({ urged }) => urged?.aborted)).toEqual([true])
   })
 
   it('gives read-ahead up that nobody came for, when other readers need its share', async () => {
