@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { CacheFolder } from '../../src/cache/disk/cache-folder.js'
+import { DiskReader } from '../../src/cache/disk/disk-reader.js'
 import { Pace } from '../../src/cache/disk/pace.js'
+import { SegmentFiles } from '../../src/cache/disk/segment-files.js'
 import { CELL, got, Heard, openCache, placeOfTest, put, sample } from '../support/disk-cache-harness.js'
 
 describe('Pace', () => {
@@ -50,4 +53,38 @@ it('a read that gets no answer in time is a miss, and so are those that wait beh
   expect([0, CELL]).toContain(answered)
   expect(memory.equals(answered === 0 ? Buffer.alloc(CELL, 0xee) : object.bytes)).toBe(true)
   expect((await got(cache, object)).length).toBe(answered)
+})
+
+it('a disk that never answers holds up the first reads only', async () => {
+  class Hung extends SegmentFiles {
+    override find(): Promise<undefined> {
+      return new Promise(() => {})
+    }
+  }
+  const log = new Heard()
+  let nowMs = 0
+  const deadlines = new Set<() => void>()
+  const timers = {
+    nowMs: () => nowMs,
+    after: (_delayMs: number, run: () => void) => {
+      deadlines.add(run)
+      return () => deadlines.delete(run)
+    },
+  }
+  const reader = new DiskReader({
+    store: { url: 's3://bucket', endpoint: undefined },
+    files: new Hung(CacheFolder.open(placeOfTest(), log), { nowMs: () => nowMs }, log),
+    pace: new Pace(() => 1000),
+    timers,
+    log,
+  })
+  const read = () => reader.read(sample(CELL), 0, Buffer.alloc(CELL))
+  const first = [read(), read(), read()]
+  nowMs += 500
+  for (const deadline of deadlines) deadline()
+  expect(await Promise.all(first)).toEqual([0, 0, 0])
+  // It is tried again, as far as there is anybody who could.
+  nowMs += 30_001
+  expect(await Promise.all([read(), read()])).toEqual([0, 0])
+  expect(deadlines.size).toBe(0)
 })

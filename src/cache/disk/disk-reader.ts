@@ -20,6 +20,8 @@ const DEADLINE_MS = 500
 /** Reads at once: a disk that hangs holds so many threads of Node's four, and the writer one. */
 const MAX_READING = 2
 
+const NO_ANSWER = 'the disk of the cache does not answer and is left out for a while'
+
 const MISS = Promise.resolve(0)
 
 /** A read on its way. The disk never writes into its memory itself, so that it can be given up at any time. */
@@ -39,7 +41,8 @@ export class DiskReader {
   readonly #options: DiskReaderOptions
   /** Memory for bytes that nobody has checked yet; one for each read that may go on. */
   readonly #scratch: Buffer[] = []
-  #reading = 0
+  /** Those that the disk has been asked for, also when nobody waits for them any more. */
+  readonly #running = new Set<Task>()
   /** Bounded by what programs and read-ahead wait for, each for no longer than the deadline. */
   readonly #waiting: Task[] = []
 
@@ -51,6 +54,10 @@ export class DiskReader {
   read(version: BlockSource, offset: number, memory: Uint8Array): Promise<number> {
     const { pace, timers } = this.#options
     if (offset % CELL_BYTES !== 0 || pace.isLeftOut(timers.nowMs())) return MISS
+    if (this.#isStuck()) {
+      this.#leaveOut(NO_ANSWER, {})
+      return MISS
+    }
     return new Promise(resolve => {
       // An answer that came while this thread was busy is in time.
       const cancel = timers.after(DEADLINE_MS, () => setImmediate(() => this.#late(task)))
@@ -65,7 +72,7 @@ export class DiskReader {
   }
 
   #begin(): void {
-    while (this.#reading < MAX_READING) {
+    while (this.#running.size < MAX_READING) {
       const task = this.#waiting.shift()
       if (task === undefined) return
       if (!task.isOver) void this.#run(task)
@@ -76,7 +83,7 @@ export class DiskReader {
     const { pace, timers, log } = this.#options
     const beganMs = timers.nowMs()
     task.beganMs = beganMs
-    this.#reading += 1
+    this.#running.add(task)
     const scratch = this.#scratch.pop() ?? Buffer.allocUnsafeSlow(SEGMENT_BYTES)
     try {
       while (!task.isOver && task.gotBytes < task.memory.length) if (!(await this.#readPiece(task, scratch))) break
@@ -87,7 +94,7 @@ export class DiskReader {
       this.#leaveOut('the disk of the cache fails and is left out for a while', { error })
     } finally {
       this.#scratch.push(scratch)
-      this.#reading -= 1
+      this.#running.delete(task)
       this.#end(task)
       this.#begin()
     }
@@ -97,9 +104,15 @@ export class DiskReader {
   #late(task: Task): void {
     if (task.isOver) return
     const runMs = task.beganMs === undefined ? 0 : this.#options.timers.nowMs() - task.beganMs
-    if (runMs > DEADLINE_MS / 2)
-      this.#leaveOut('the disk of the cache does not answer and is left out for a while', { afterMs: DEADLINE_MS })
+    if (runMs > DEADLINE_MS / 2) this.#leaveOut(NO_ANSWER, { afterMs: DEADLINE_MS })
     this.#end(task)
+  }
+
+  /** Nobody could ask the disk: all who may wait for it, for longer than anybody should. */
+  #isStuck(): boolean {
+    const nowMs = this.#options.timers.nowMs()
+    const isLate = ({ beganMs = nowMs }: Task) => nowMs - beganMs > DEADLINE_MS
+    return this.#running.size === MAX_READING && [...this.#running].every(isLate)
   }
 
   /** Said once for all that read at the time. */
