@@ -1,8 +1,10 @@
-import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { CacheFolder } from '../../src/cache/disk/cache-folder.js'
 import { SegmentFile } from '../../src/cache/disk/segment-file.js'
+import { SegmentFiles } from '../../src/cache/disk/segment-files.js'
 import { CELL, got, Heard, openCache, placeOfTest, put, sample, segmentsIn } from '../support/disk-cache-harness.js'
 
 const object = sample(3 * CELL + 777)
@@ -129,7 +131,32 @@ describe('a disk that fails', () => {
     expect(segmentsIn(place)).toEqual([dirname(path)])
     expect(await SegmentFile.open(path, identity())).toBe(undefined)
   })
+
+  it('keeps no file open that somebody removed before it was in its place', async () => {
+    const place = placeOfTest()
+    const log = new Heard()
+    const folder = CacheFolder.open(place, log)
+    const files = new SegmentFiles(folder, { nowMs: () => 0 }, log)
+    const file = await files.make({ ...identity(), name: 'ab'.padEnd(40, '0') })
+    expect(openBelow(place)).toHaveLength(1)
+    rmSync(folder.path, { recursive: true })
+    await expect(files.wrote(file)).rejects.toMatchObject({ code: 'ENOENT' })
+    await expect.poll(() => openBelow(place)).toEqual([])
+  })
 })
+
+/** What this process has open below a folder. */
+function openBelow(place: string): readonly string[] {
+  const open = readdirSync('/proc/self/fd').flatMap(fd => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`)
+    } catch {
+      // The one of the listing itself is closed by now.
+      return []
+    }
+  })
+  return open.filter(path => path.startsWith(place))
+}
 
 function identity() {
   return { text: Buffer.from('x'), name: 'x', sizeBytes: 1, segment: 0 }

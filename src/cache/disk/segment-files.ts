@@ -78,11 +78,13 @@ export class SegmentFiles {
 
   /** What `make` gave is needed no longer. */
   async wrote(file: SegmentFile): Promise<void> {
-    if (!file.isBorn) {
+    try {
+      if (file.isBorn) return
       file.drop()
       await file.giveUpBirth()
+    } finally {
+      file.done()
     }
-    file.done()
   }
 
   /** A cell is damaged: it and those behind it that were read with it are misses from now on. */
