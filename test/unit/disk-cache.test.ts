@@ -220,6 +220,8 @@ describe('the bound of the disk cache', () => {
     const full = openCache(place, { keepFree: { share: 1 } })
     await put(full, objects[0] ?? sample(1))
     expect(segmentsIn(place)).toEqual([])
+    // Until it has looked again nothing is taken, and no file made in vain.
+    expect(await full.write(sample(CELL), 0, sample(CELL).bytes)).toBe(false)
   })
 
   it('counts files that were never finished, and removes old ones', () => {

@@ -56,9 +56,10 @@ export class DiskWriter {
 
   /** Resolves when the bytes are needed no longer, at once and with false where they are not taken. Never rejects. */
   write(version: BlockSource, offset: number, bytes: Uint8Array): Promise<boolean> {
-    const { timers, maxWaitingBytes } = this.#options
+    const { timers, room, maxWaitingBytes } = this.#options
     const isFull = this.#waitingBytes + bytes.length > maxWaitingBytes
-    if (this.#isClosed || isFull || timers.nowMs() < this.#pausedUntilMs || offset % CELL_BYTES !== 0) return REFUSED
+    const isPaused = room.isPaused || timers.nowMs() < this.#pausedUntilMs
+    if (this.#isClosed || isFull || isPaused || offset % CELL_BYTES !== 0) return REFUSED
     this.#waitingBytes += bytes.length
     return new Promise(release => {
       this.#waiting.push({ version, offset, bytes, release })

@@ -61,6 +61,11 @@ export class Room {
     return true
   }
 
+  /** There is none, and there will not be for a while. */
+  get isPaused(): boolean {
+    return this.#options.timers.nowMs() < this.#pausedUntilMs
+  }
+
   /** The disk is fuller than it was thought to be. */
   exhausted(): void {
     this.#leftBytes = 0
@@ -73,7 +78,7 @@ export class Room {
   }
 
   #sweep(): Promise<void> {
-    if (this.#isClosed || this.#options.timers.nowMs() < this.#pausedUntilMs) return Promise.resolve()
+    if (this.#isClosed || this.isPaused) return Promise.resolve()
     this.#sweeping ??= this.#count().finally(() => {
       this.#sweeping = undefined
     })
