@@ -175,6 +175,12 @@ export class BlockCache {
     return end
   }
 
+  /** What was brought of a version for one owner is another's from now on. */
+  handOver(source: BlockSource, from: object, to: object): void {
+    for (const part of this.#index.find(source, 0, source.sizeBytes))
+      if (part instanceof Block && part.owner === from) this.#shares.hand(part, to)
+  }
+
   /** Ends the read-ahead of an owner, except what a program waits for by now. */
   cancelReadAhead(owner: object): void {
     if (!this.#shares.has(owner)) return

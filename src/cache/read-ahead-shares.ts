@@ -34,6 +34,13 @@ export class ReadAheadShares {
     block.owner = undefined
   }
 
+  /** It counts for another owner. */
+  hand(block: Block, owner: object): void {
+    this.give(block)
+    block.owner = owner
+    this.take(block)
+  }
+
   #add(owner: object, bytes: number): void {
     this.#totalBytes += bytes
     const own = (this.#bytes.get(owner) ?? 0) + bytes

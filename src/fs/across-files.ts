@@ -4,7 +4,7 @@ import type { MetadataCache } from '../cache/metadata-cache.js'
 import { type NextFile, nextFile, type Place } from './reading-order.js'
 
 export interface AcrossFilesOptions {
-  readonly blocks: Pick<BlockCache, 'readAhead' | 'cancelReadAhead'>
+  readonly blocks: Pick<BlockCache, 'readAhead' | 'handOver' | 'cancelReadAhead'>
   readonly metadata: MetadataCache
   /** Of all files that are fetched and not opened yet, for one program. */
   readonly maxBytes: number
@@ -72,12 +72,13 @@ export class AcrossFiles {
     this.#maxBytes = options.maxBytes
   }
 
-  /** A program has opened a file and asks for its first bytes. */
-  began(version: ObjectVersion): void {
+  /** A program has opened a file and asks for its first bytes. What has come of it is its `reader`'s, who may leave some. */
+  began(version: ObjectVersion, reader: object): void {
     const { key } = version
     const slash = key.lastIndexOf('/') + 1
     const place = { prefix: key.slice(0, slash), name: key.slice(slash) }
     const trail = this.#trails.find(one => one.ahead.has(key) || (one.ahead.size === 0 && this.#isNext(one, key)))
+    if (trail?.ahead.has(key) === true) this.#blocks.handOver(version, trail, reader)
     if (trail !== undefined && this.#isInOrder(trail, key)) this.#goOn(trail, place, key)
     else this.#leave(trail, place)
   }

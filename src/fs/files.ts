@@ -140,7 +140,7 @@ export class Files {
     if (node.version === undefined) return reply.send([], () => undefined)
     const answered = this.#reader.read(node.version, offset, sizeBytes, pattern, reply, context)
     // What is waited for has been asked for first.
-    if (!handle.hasRead && offset === 0) this.#across.began(node.version)
+    if (!handle.hasRead && offset === 0) this.#across.began(node.version, pattern)
     handle.hasRead = true
     return answered
   }

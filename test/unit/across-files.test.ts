@@ -120,6 +120,21 @@ describe('reading ahead across files', () => {
     expect(bytes() - before).toBeLessThanOrEqual(10 * 1024 * 1024)
   })
 
+  it('goes on for who reads the beginnings only, and keeps the room of other readers free', async () => {
+    const h = await harness()
+    const paths = await fill(h, 'd', 100, 300 * 1024)
+    await h.list('d', 1000, true)
+    await gets(h)
+    let ahead = 0
+    for (const path of paths.slice(0, 60)) {
+      const handle = await h.open(path)
+      await h.read(handle, 0, 4096)
+      await h.closeFile(handle)
+      ahead += (await gets(h)) - 1
+    }
+    expect(ahead).toBeGreaterThan(0)
+  })
+
   it('shows no version that is older than what was opened', async () => {
     const h = await harness()
     const paths = await fill(h, 'd', 10)
