@@ -38,6 +38,9 @@ interface Tail extends FlatRun {
 
 /** A flat page under way, and the prefixes of folders in or below which this mount has changed something meanwhile. */
 interface Flight {
+  /** What it was asked for begins behind this key, and ends with the root. */
+  readonly before: string
+  readonly root: string
   readonly startedMs: number
   readonly changed: Set<string>
   /** Never rejects. */
@@ -75,7 +78,7 @@ export class TreeWalk {
   readonly #options: TreeWalkOptions
   readonly #steps = new LRUCache<string, Steps>({ max: MAX_PARENTS })
   #tail: Tail | undefined
-  #flight: Flight | undefined
+  readonly #flights = new Set<Flight>()
 
   constructor(options: TreeWalkOptions) {
     this.#options = options
@@ -101,23 +104,24 @@ export class TreeWalk {
     if (root === undefined) return new Listing(new SplitPages(store, { prefix }), prefix, nowMs)
     const tail = this.#tailOf(prefix, nowMs)
     // Whichever of these it will be told by.
-    const startedMs = Math.min(this.#flight?.startedMs ?? nowMs, tail?.startedMs ?? nowMs)
-    return new Listing(new FlatPages(() => this.#answer(prefix, root, tail)), prefix, startedMs)
+    const startedMs = Math.min(this.#bringing(prefix)?.startedMs ?? nowMs, tail?.startedMs ?? nowMs)
+    return new Listing(new FlatPages(() => this.#answer(prefix, root, tail, startedMs)), prefix, startedMs)
   }
 
   /** This mount changed something at a path, or no longer knows what is there. */
   changed(path: string): void {
     if (this.#tail !== undefined) this.#tail = undefined
-    if (this.#flight === undefined) return
-    for (let slash = path.indexOf('/'); slash >= 0; slash = path.indexOf('/', slash + 1))
-      this.#flight.changed.add(path.slice(0, slash + 1))
-    this.#flight.changed.add(`${path}/`)
+    for (const { changed } of this.#flights) {
+      for (let slash = path.indexOf('/'); slash >= 0; slash = path.indexOf('/', slash + 1))
+        changed.add(path.slice(0, slash + 1))
+      changed.add(`${path}/`)
+    }
   }
 
   /** A folder moved or went with all that is in it: nothing that is under way counts. */
   changedBelow(): void {
     this.#tail = undefined
-    this.#flight = undefined
+    this.#flights.clear()
   }
 
   /** The highest folder whose folders are read one after the other, of those above; undefined: no walk. */
@@ -164,44 +168,50 @@ export class TreeWalk {
     return compareKeys(prefix, tail.after) > 0 && tail.last.startsWith(prefix) ? tail : undefined
   }
 
-  async #answer(prefix: string, root: string, seen: Tail | undefined): Promise<FlatAnswer> {
-    while (this.#flight !== undefined) {
-      await this.#flight.ended
+  async #answer(prefix: string, root: string, seen: Tail | undefined, sinceMs: number): Promise<FlatAnswer> {
+    for (let other = this.#bringing(prefix); other !== undefined; other = this.#bringing(prefix)) {
+      await other.ended
       const held = this.#options.heldAt(prefix)
-      if (held !== undefined) return { page: pageOf(held), rest: undefined }
+      if (held !== undefined && held.startedMs >= sinceMs) return { page: pageOf(held), rest: undefined }
     }
     // Something in it may have changed since.
     const tail = seen === this.#tail ? seen : undefined
     const startedMs = tail?.startedMs ?? this.#options.clock.nowMs()
-    const flight: Flight = { startedMs, changed: new Set(), ended: Promise.resolve() }
-    const answered = this.#ask(prefix, root, tail, flight)
-    const land = () => {
-      if (this.#flight === flight) this.#flight = undefined
-    }
+    // All keys of the folder stand behind `folder.` and whatever follows that.
+    const before = `${prefix.slice(0, -1)}.\ufffd`
+    const flight: Flight = { before, root, startedMs, changed: new Set(), ended: Promise.resolve() }
+    const answered = this.#ask(prefix, tail, flight)
+    const land = () => void this.#flights.delete(flight)
     flight.ended = answered.then(land, land)
-    this.#flight = flight
+    this.#flights.add(flight)
     return answered
   }
 
-  async #ask(prefix: string, root: string, tail: Tail | undefined, flight: Flight): Promise<FlatAnswer> {
+  /** A page under way that may hold all of the folder. */
+  #bringing(prefix: string): Flight | undefined {
+    for (const flight of this.#flights)
+      if (prefix.startsWith(flight.root) && compareKeys(prefix, flight.before) > 0) return flight
+    return undefined
+  }
+
+  async #ask(prefix: string, tail: Tail | undefined, flight: Flight): Promise<FlatAnswer> {
     const { store } = this.#options
+    const { root, before } = flight
     const carried = tail?.objects.filter(({ key }) => key.startsWith(prefix)) ?? []
     const isCarried = carried.length > 0 && carried.length <= MAX_CARRIED
-    // All keys of the folder stand behind `folder.` and whatever follows that.
-    const before = `${prefix.slice(0, -1)}.\ufffd`
     const page = await store.list({ prefix: root, startAfter: isCarried ? tail?.last : before })
     const last = page.next === undefined ? undefined : page.objects.at(-1)?.key
     if (page.next !== undefined && last === undefined)
       return { page: { objects: [], prefixes: [], next: before }, rest: new SplitPages(store, { prefix }) }
     const objects: readonly ObjectVersion[] = isCarried ? [...carried, ...page.objects] : page.objects
     const startedMs = isCarried && tail !== undefined ? tail.startedMs : flight.startedMs
-    return this.#take(prefix, root, { objects, after: before, last }, startedMs, flight)
+    return this.#take(prefix, { objects, after: before, last }, startedMs, flight)
   }
 
-  #take(prefix: string, root: string, run: FlatRun, startedMs: number, flight: Flight): FlatAnswer {
+  #take(prefix: string, run: FlatRun, startedMs: number, flight: Flight): FlatAnswer {
     const { store } = this.#options
-    const { whole, begun } = foldersOf(run, root)
-    const isCurrent = this.#flight === flight
+    const { whole, begun } = foldersOf(run, flight.root)
+    const isCurrent = this.#flights.has(flight)
     for (const [folder, listed] of whole)
       if (isCurrent && folder !== prefix && !flight.changed.has(folder))
         this.#options.fill(Listing.of(listed, folder, startedMs))

@@ -219,7 +219,7 @@ describe('the end of a flat page, in which the next folder begins', () => {
     return { ...world, beginOther }
   }
 
-  it('is not used by who waited while this mount changed something in it', async () => {
+  it('is not used for what this mount changes meanwhile', async () => {
     const { inner, cache, beginOther } = await walking('t/c/s/x', 't/c/s/y', 't/c/z')
     const endOther = await beginOther()
     const waiting = read(cache, 't/c/')
@@ -228,6 +228,17 @@ describe('the end of a flat page, in which the next folder begins', () => {
     await endOther()
     expect((await waiting).sort()).toEqual(['s/', 'z'])
     expect(await read(cache, 't/c/s/')).toEqual(['y'])
+  })
+
+  it('is there for who walks elsewhere, whose pages wait for no other', async () => {
+    const { cache, store, beginOther } = await walking('t/c/x', 't/c/y', 't/c/z')
+    const endOther = await beginOther()
+    expect(await read(cache, 't/c/')).toEqual(['x', 'y', 'z'])
+    await endOther()
+    store.lists = []
+    expect(await read(cache, 'u/b/')).toEqual(['1'])
+    expect(await read(cache, 'u/c/')).toEqual(['1'])
+    expect(store.lists).toEqual([])
   })
 
   it('makes a folder as old as it is', async () => {
