@@ -148,8 +148,11 @@ export class HeldListings {
     const listings = new Set(this.#live.get(prefix)?.keys())
     const held = this.#held.peek(prefix)
     if (held === undefined) return listings
-    if (held.expiresMs > this.#clock.nowMs()) listings.add(held.listing)
-    else this.#held.delete(prefix)
+    if (held.expiresMs > this.#clock.nowMs()) {
+      listings.add(held.listing)
+      // The names that changes before this one added are counted.
+      this.#held.set(prefix, { ...held })
+    } else this.#held.delete(prefix)
     return listings
   }
 

@@ -34,6 +34,16 @@ describe('HeldListings', () => {
     expect(held.last('a/')).toBeUndefined()
   })
 
+  it('counts the names that this mount adds to a folder', async () => {
+    const { clock, held } = await listings(100)
+    await readAll(held, clock, 'a/', 0)
+    for (let file = 0; file < 50; file++) {
+      const version = { key: `a/new${file}`, etag: 'e', sizeBytes: 1, lastModifiedMs: 0 }
+      for (const listing of held.changed(version.key)) listing.changeObject(`new${file}`, version)
+    }
+    expect(held.last('a/')).toBeUndefined()
+  })
+
   it('counts all names of a folder that was read for longer than it counts', async () => {
     const { clock, held } = await listings(100)
     for (const prefix of ['a/', 'b/']) await readAll(held, clock, prefix, TTL_MS)
