@@ -273,7 +273,10 @@ export class FileData {
     if (stream === undefined) return
     await stream.room(data.length, signal)
     let isStaged: boolean
-    if (await this.#canHold(stream, data.length)) {
+    // Memory may be waiting for the disk only.
+    if (!stream.canHold(data.length)) await this.#content.settled()
+    // Nothing is waited for before `append`: others take of the same memory.
+    if (stream.canHold(data.length)) {
       const lent = stream.append(data, hold)
       // The parts may be stored before the staging file is made.
       const releases = lent.map(piece => piece.hold())
@@ -294,13 +297,6 @@ export class FileData {
     const wasWhole = !this.hasDropped
     this.#dropped.add(offset, offset + data.length)
     if (wasWhole) void this.#content.ownerChanged()
-  }
-
-  /** Memory may be waiting for the disk only. */
-  async #canHold(stream: PartStream, sizeBytes: number): Promise<boolean> {
-    if (stream.canHold(sizeBytes)) return true
-    await this.#content.settled()
-    return stream.canHold(sizeBytes)
   }
 
   /** False when there is no room, even after what is stored was dropped from staging. */

@@ -107,3 +107,33 @@ describe('the parts of a streamed file', () => {
     expect((await storedBytes(h, 'f')).equals(bytes)).toBe(true)
   })
 })
+
+describe('files that are streamed at the same time', () => {
+  it('are each stored as they were written, however little memory they share', async () => {
+    const writes = fc.array(fc.integer({ min: 1, max: PART + 1000 }), { minLength: 2, maxLength: 8 })
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(writes, { minLength: 2, maxLength: 3 }),
+        fc.integer({ min: 0, max: 8 }),
+        async (files, parts) => {
+          const { h } = await gated({ writeMemoryBytes: parts * PART })
+          const write = async (sizes: readonly number[], index: number) => {
+            const { handle } = await h.create(`f${index}`)
+            let written = Buffer.alloc(0)
+            for (const [n, size] of sizes.entries()) {
+              const bytes = pattern(size, 10 * index + n)
+              await new LentMemory().write(h, handle, written.length, bytes)
+              written = Buffer.concat([written, bytes])
+            }
+            await h.closeFile(handle)
+            return written
+          }
+          const written = await Promise.all(files.map(write))
+          for (const [index, bytes] of written.entries())
+            expect((await storedBytes(h, `f${index}`)).equals(bytes)).toBe(true)
+        },
+      ),
+      { numRuns: 100 },
+    )
+  })
+})
