@@ -152,12 +152,13 @@ export class PartStream {
   /** Drops the upload and its parts. */
   async abort(): Promise<void> {
     this.#abort.abort()
+    // The store may take long to answer, and others need memory.
+    this.#dropMemory()
     await this.settle()
     try {
       await (await this.#upload)?.abort({ priority: 'background' })
-      await this.end()
+      await this.#forget?.()
     } catch (error) {
-      this.#dropMemory()
       this.#options.log.warn('an upload could not be aborted; it is tried again after --abort-after', {
         key: this.key,
         error,

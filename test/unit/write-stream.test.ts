@@ -1,8 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { openMemoryStore } from '../../src/backend/memory/memory-store.js'
 import { pattern } from '../support/bytes.js'
+import { endsWithTest } from '../support/ends-with-test.js'
 import type { Harness } from '../support/filesystem-harness.js'
+import { GatedStore } from '../support/gated-store.js'
 import { gated, PART, storedBytes, writeAll } from '../support/small-parts.js'
+import { WriterHarness } from '../support/writer-harness.js'
 
 /** How many parts the harness sends at once. */
 const AT_ONCE = 3
@@ -105,6 +109,22 @@ describe('the parts of a streamed file', () => {
     for (const gate of [...gates, rest]) gate.open()
     await closed
     expect((await storedBytes(h, 'f')).equals(bytes)).toBe(true)
+  })
+})
+
+describe('the memory of a streamed file', () => {
+  it('is free when its parts are of no use any more, though the store does not answer', async () => {
+    const store = new GatedStore(openMemoryStore('memory-of-a-stream', { minPartBytes: PART }))
+    const h = endsWithTest(await WriterHarness.open(store, { partBytes: PART }))
+    const writer = await h.writer('f')
+    await writer.write(0, pattern(1.5 * PART))
+    expect(h.services.budget.takenBytes).toBeGreaterThan(0)
+    const abort = store.hold('abort', 'before')
+    writer.moved(undefined, false)
+    await abort.reached
+    await expect.poll(() => h.services.budget.takenBytes).toBe(0)
+    abort.open()
+    await writer.close(undefined)
   })
 })
 
