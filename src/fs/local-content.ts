@@ -1,4 +1,4 @@
-import { Extents } from './extents.js'
+import { type Extent, Extents } from './extents.js'
 import { FsError } from './fs-error.js'
 import type { KeptRecord, Ranges, StagedFor, StoreSource } from './kept-files.js'
 import type { Lent } from './lent.js'
@@ -98,17 +98,18 @@ export class LocalContent {
 
   /**
    * Makes the bytes safe on this disk under `kept/` and gives them up here; says where they lie. `zeros` are ranges
-   * without bytes that read as zeros, as the file's holes do; bytes of `lost` are not to be had.
+   * without bytes that read as zeros, as the file's holes do; bytes of `lost` are not to be had, nor are those that
+   * are still in memory and that the disk does not take.
    */
   async keep(
     record: Omit<KeptRecord, 'ranges' | 'lost' | keyof StagedFor | keyof StoreSource>,
     { zeros, lost }: { readonly zeros: Extents; readonly lost: Extents },
   ): Promise<string> {
     const file = await this.spill()
-    const all = new Extents()
-    for (const { start, end } of [...file.held.ranges, ...zeros.ranges]) all.add(start, end)
+    const gone = joined(lost.ranges, await file.forgetUnwritten())
+    const all = joined(file.held.ranges, zeros.ranges)
     const { key, baseEtag } = this.#options.owner()
-    const kept = { key, baseEtag, ...record, ranges: rangesOf(all), lost: rangesOf(lost) }
+    const kept = { key, baseEtag, ...record, ranges: rangesOf(all), lost: rangesOf(gone) }
     const keptAt = await this.#options.area.keep(file, kept)
     this.#isDisposed = true
     return keptAt
@@ -176,6 +177,12 @@ export class LocalContent {
     if (this.#file !== undefined) await this.#options.area.remove(this.#file)
     this.#file = undefined
   }
+}
+
+function joined(...sets: readonly (readonly Extent[])[]): Extents {
+  const all = new Extents()
+  for (const { start, end } of sets.flat()) all.add(start, end)
+  return all
 }
 
 function rangesOf(extents: Extents): Ranges {

@@ -120,7 +120,7 @@ export class StagingFile {
     try {
       if (this.#isQuiet) this.#punch()
     } catch {
-      // What was read is right all the same; the next `drop` or `sync` says that the disk fails.
+      // What is held is right all the same; the next `sync` says that the disk fails.
     }
   }
 
@@ -170,16 +170,33 @@ export class StagingFile {
   drop(start: number, end: number): void {
     this.#forgotten.add(start, end)
     this.#behind.cut(start, end)
-    if (this.#isQuiet) this.#punch()
     this.held.remove(start, end)
     this.#settle()
+    this.#tryPunch()
   }
 
-  /** What is not held reads as zeros from here on. */
+  /** What is not held reads as zeros from here on. Where some bytes can't be written the others are on the disk. */
   async sync(): Promise<void> {
-    await this.flush()
-    this.#punch()
-    await this.#handle.datasync()
+    try {
+      await this.flush()
+    } finally {
+      this.#punch()
+      await this.#handle.datasync()
+    }
+  }
+
+  /** Forgets what the disk does not take; says what that is. */
+  async forgetUnwritten(): Promise<readonly Extent[]> {
+    try {
+      await this.flush()
+      return []
+    } catch {
+      const unwritten = this.#behind.hold(0, Number.MAX_SAFE_INTEGER)
+      const ranges = unwritten.pieces.map(({ offset, bytes }) => ({ start: offset, end: offset + bytes.length }))
+      unwritten.release()
+      for (const { start, end } of ranges) this.drop(start, end)
+      return ranges
+    }
   }
 
   async close(): Promise<void> {

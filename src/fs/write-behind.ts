@@ -102,34 +102,35 @@ export class WriteBehind {
 
   #begin(): void {
     if (this.#flight !== undefined || this.#waiting.length === 0) return
-    this.#flight = this.#fly().then(() => {
-      this.#flight = undefined
-      this.#onIdle()
-    })
+    this.#flight = this.#fly()
   }
 
   async #fly(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const run = firstRun(this.#waiting)
-      this.#flying = run
-      this.#waiting.splice(0, run.length)
-      try {
-        const [first] = run
-        const pieces = run.map(({ bytes }) => bytes)
-        if (first !== undefined) await this.#write(pieces, first.offset)
-        for (const piece of run) piece.release()
-      } catch (cause) {
-        this.#failure = { cause }
-        const left = this.#cuts.reduce<readonly Waiting[]>(
-          (pieces, { start, end }) => pieces.flatMap(piece => cutPiece(piece, start, end)),
-          run,
-        )
-        this.#waiting = [...left, ...this.#waiting]
-        return
-      } finally {
-        this.#flying = []
-        this.#cuts = []
-      }
+    while (this.#waiting.length > 0 && !this.hasFailed) await this.#writeFirst()
+    // Nothing comes between the look at what waits and this: what comes later begins anew.
+    this.#flight = undefined
+    this.#onIdle()
+  }
+
+  async #writeFirst(): Promise<void> {
+    const run = firstRun(this.#waiting)
+    this.#flying = run
+    this.#waiting.splice(0, run.length)
+    try {
+      const [first] = run
+      const pieces = run.map(({ bytes }) => bytes)
+      if (first !== undefined) await this.#write(pieces, first.offset)
+      for (const piece of run) piece.release()
+    } catch (cause) {
+      this.#failure = { cause }
+      const left = this.#cuts.reduce<readonly Waiting[]>(
+        (pieces, { start, end }) => pieces.flatMap(piece => cutPiece(piece, start, end)),
+        run,
+      )
+      this.#waiting = [...left, ...this.#waiting]
+    } finally {
+      this.#flying = []
+      this.#cuts = []
     }
   }
 }

@@ -1,0 +1,84 @@
+import type { FileHandle } from 'node:fs/promises'
+import { open, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { KeptFiles } from '../../src/fs/kept-files.js'
+import { StagingFile } from '../../src/fs/staging-file.js'
+import { WriteBehind } from '../../src/fs/write-behind.js'
+import { pattern } from '../support/bytes.js'
+import { gated, PART, writeAll, writers } from '../support/small-parts.js'
+
+/** From now on the disk of the state folder takes no bytes of files. */
+async function fillDisk(folder: string): Promise<void> {
+  const handle = await open(join(folder, 'probe'), 'w')
+  const prototype = Object.getPrototypeOf(handle) as FileHandle
+  await handle.close()
+  const full = Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
+  const spy = vi.spyOn(prototype, 'writev').mockRejectedValue(full)
+  onTestFinished(() => spy.mockRestore())
+}
+
+describe('a streamed file that can not be stored, and whose last bytes the disk did not take', () => {
+  it('is kept but for these', async () => {
+    const { h, rules } = await gated()
+    const bytes = pattern(5 * PART + 1000)
+    const { handle } = await h.create('f')
+    await writeAll(h, handle, bytes.subarray(0, 3 * PART))
+    // A read waits for nothing, a patch does: what was written before is in the file then.
+    await h.write(handle, 10, bytes.subarray(10, 20))
+    await fillDisk(h.folder)
+    rules.add({ operations: ['part', 'complete', 'createUpload', 'put'], fault: { kind: 'denied' } })
+    await h.write(handle, 3 * PART, bytes.subarray(3 * PART)).catch(() => undefined)
+    await expect(h.closeFile(handle)).rejects.toMatchObject({ kind: 'denied' })
+    const [kept] = await new KeptFiles(h.folder).list()
+    expect(kept?.record).toMatchObject({ key: 'f' })
+    expect((await readFile(kept?.dataPath ?? '')).equals(bytes.subarray(0, 3 * PART))).toBe(true)
+  })
+})
+
+describe('a range of a staging file that its disk can not give back', () => {
+  it('is forgotten all the same, with what was on its way to it', async () => {
+    const h = await writers()
+    const real = await open(join(h.folder, 'some'), 'wx+')
+    let fd = real.fd
+    const stubborn = new Proxy(real, {
+      get: (target, name) => {
+        const value: unknown = name === 'fd' ? fd : Reflect.get(target, name, target)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+    const file = new StagingFile(h.services.area, 'some', join(h.folder, 'some'), stubborn)
+    await file.write(0, pattern(300))
+    // No hole can be punched with it.
+    fd = -1
+    file.drop(100, 200)
+    expect(file.held.ranges).toEqual([
+      { start: 0, end: 100 },
+      { start: 200, end: 300 },
+    ])
+    await file.write(100, pattern(100, 5))
+    expect((await file.read(100, 100)).equals(pattern(100, 5))).toBe(true)
+    await file.close()
+  })
+})
+
+describe('bytes that come while the last ones before them have just been written', () => {
+  it('are written too, though nobody asks', async () => {
+    let behind: WriteBehind | undefined
+    const written: number[] = []
+    const first = Promise.resolve()
+    const write = async (_: readonly Uint8Array[], offset: number) => {
+      written.push(offset)
+      await first
+    }
+    const lent = () => ({ bytes: Buffer.alloc(10), hold: () => () => undefined })
+    for (let ticks = 0; ticks < 12; ticks++) {
+      behind = new WriteBehind(write, () => undefined)
+      behind.add(0, lent())
+      for (let tick = 0; tick < ticks; tick++) await first
+      behind.add(100 + ticks, lent())
+      await new Promise(setImmediate)
+    }
+    expect(written.filter(offset => offset > 0)).toEqual(Array.from({ length: 12 }, (_, ticks) => 100 + ticks))
+  })
+})
