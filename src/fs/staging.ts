@@ -108,10 +108,14 @@ export class StagingArea {
     return keptAt
   }
 
-  /** Nobody waits until the disk has forgotten its bytes. */
+  /** Nobody waits until the disk has forgotten its bytes. Never rejects: what it held is stored, or nobody's any more. */
   async remove(file: StagingFile): Promise<void> {
-    await rm(file.path, { force: true })
-    await this.#removeRecord(file)
+    try {
+      await rm(file.path, { force: true })
+      await this.#removeRecord(file)
+    } catch (error) {
+      this.#options.log.warn('a staging file could not be removed', { path: file.path, error })
+    }
     file.close().catch((error: unknown) => {
       this.#options.log.warn('a staging file could not be closed', { path: file.path, error })
     })
