@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { KeptFiles } from '../../src/fs/kept-files.js'
 import { StagingFile } from '../../src/fs/staging-file.js'
-import { WriteBehind } from '../../src/fs/write-behind.js'
 import { pattern } from '../support/bytes.js'
 import { gated, PART, writeAll, writers } from '../support/small-parts.js'
 
@@ -59,26 +58,5 @@ describe('a range of a staging file that its disk can not give back', () => {
     await file.write(100, pattern(100, 5))
     expect((await file.read(100, 100)).equals(pattern(100, 5))).toBe(true)
     await file.close()
-  })
-})
-
-describe('bytes that come while the last ones before them have just been written', () => {
-  it('are written too, though nobody asks', async () => {
-    let behind: WriteBehind | undefined
-    const written: number[] = []
-    const first = Promise.resolve()
-    const write = async (_: readonly Uint8Array[], offset: number) => {
-      written.push(offset)
-      await first
-    }
-    const lent = () => ({ bytes: Buffer.alloc(10), hold: () => () => undefined })
-    for (let ticks = 0; ticks < 12; ticks++) {
-      behind = new WriteBehind(write, () => undefined)
-      behind.add(0, lent())
-      for (let tick = 0; tick < ticks; tick++) await first
-      behind.add(100 + ticks, lent())
-      await new Promise(setImmediate)
-    }
-    expect(written.filter(offset => offset > 0)).toEqual(Array.from({ length: 12 }, (_, ticks) => 100 + ticks))
   })
 })

@@ -110,6 +110,25 @@ describe('bytes that are written behind', () => {
     expect(pieces.map(({ users }) => users)).toEqual([0, 0])
     expect(file.isWaiting).toBe(false)
   })
+
+  it('are written too where they come just as the last ones before them have been, though nobody asks', async () => {
+    let behind: WriteBehind | undefined
+    const written: number[] = []
+    const first = Promise.resolve()
+    const write = async (_: readonly Uint8Array[], offset: number) => {
+      written.push(offset)
+      await first
+    }
+    const lent = () => ({ bytes: Buffer.alloc(10), hold: () => () => undefined })
+    for (let ticks = 0; ticks < 12; ticks++) {
+      behind = new WriteBehind(write, () => undefined)
+      behind.add(0, lent())
+      for (let tick = 0; tick < ticks; tick++) await first
+      behind.add(100 + ticks, lent())
+      await new Promise(setImmediate)
+    }
+    expect(written.filter(offset => offset > 0)).toEqual(Array.from({ length: 12 }, (_, ticks) => 100 + ticks))
+  })
 })
 
 describe('the memory of a part', () => {
