@@ -267,8 +267,10 @@ export class HttpConnection {
     const { head, isSent, hasSurplus } = running
     if (head === undefined) return
     // A refusal may come early; nobody can have done what was not asked in full.
-    if (!isSent && head.status < 300)
-      return this.#fail(running, new HttpError('BadHttp', 'the server has answered before the request had left'))
+    if (!isSent && head.status < 300) {
+      this.#fail(running, new HttpError('BadHttp', 'the server has answered before the request had left'))
+      return
+    }
     this.#running = undefined
     running.forgetSignal()
     if (isSent && !hasSurplus && head.isKeptAlive && head.framing !== 'close') {
