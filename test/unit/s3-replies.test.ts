@@ -39,6 +39,7 @@ describe('errors of the provider', () => {
     ['a write whose connection broke', socketError('ECONNRESET'), WRITE, 'unavailable', true],
     ['a read whose connection broke', socketError('ECONNRESET'), READ, 'unavailable', false],
     ['a write that nobody took', socketError('ECONNREFUSED'), WRITE, 'unavailable', false],
+    ['a write without a network', socketError('ENETDOWN'), WRITE, 'unavailable', false],
     ['a name that does not resolve', socketError('ENOTFOUND'), WRITE, 'unavailable', false],
     ['credentials that are not there', reply(0, 'CredentialsProviderError'), READ, 'denied', false],
     ['what the server has not got', reply(501, 'NotImplemented'), WRITE, 'unsupported', false],
@@ -50,6 +51,8 @@ describe('errors of the provider', () => {
   it('does not retry what can not get better', () => {
     expect(toStoreError(reply(404, 'NoSuchBucket'), READ).retryable).toBe(false)
     expect(toStoreError(new Error('?'), READ).retryable).toBe(false)
+    for (const code of ['ENETDOWN', 'EHOSTDOWN', 'ENETRESET', 'ECONNABORTED'])
+      expect(toStoreError(socketError(code), READ).retryable, code).toBe(true)
     expect(toStoreError(reply(500, 'InternalError'), READ).retryable).toBe(true)
     expect(toStoreError(reply(403, 'RequestTimeTooSkewed'), READ)).toMatchObject({ kind: 'denied', retryable: true })
   })
