@@ -18,8 +18,8 @@ function reply(status: number, name: string, headers: Record<string, string> = {
   return Object.assign(new Error('told'), { name, $metadata: { httpStatusCode: status }, $response: { headers } })
 }
 
-function socketError(code: string): unknown {
-  return Object.assign(new Error('socket'), { code })
+function socketError(code: string, syscall = 'connect'): unknown {
+  return Object.assign(new Error('socket'), { code, syscall })
 }
 
 describe('errors of the provider', () => {
@@ -39,6 +39,8 @@ describe('errors of the provider', () => {
     ['a write whose connection broke', socketError('ECONNRESET'), WRITE, 'unavailable', true],
     ['a read whose connection broke', socketError('ECONNRESET'), READ, 'unavailable', false],
     ['a write that nobody took', socketError('ECONNREFUSED'), WRITE, 'unavailable', false],
+    ['a write whose way was lost', socketError('EHOSTUNREACH', 'read'), WRITE, 'unavailable', true],
+    ['a write that found no way', socketError('EHOSTUNREACH', 'connect'), WRITE, 'unavailable', false],
     ['a write without a network', socketError('ENETDOWN'), WRITE, 'unavailable', false],
     ['a name that does not resolve', socketError('ENOTFOUND'), WRITE, 'unavailable', false],
     ['credentials that are not there', reply(0, 'CredentialsProviderError'), READ, 'denied', false],

@@ -174,12 +174,18 @@ export function toStoreError(error: unknown, attempt: Attempt): StoreError {
   if (attempt.signal?.aborted) return storeError('aborted', 'the call was given up', error, attempt, true)
   const seen = readError(error)
   const row = rowOf(seen, attempt)
-  const inDoubt = row.kind === 'unavailable' && row.refused !== true
+  const inDoubt = row.kind === 'unavailable' && (row.refused !== true || wasConnected(error))
   return storeError(row.kind, describe(seen, row, attempt), causeOf(error, seen), attempt, inDoubt, {
     ...(row.retryable === undefined ? {} : { retryable: row.retryable }),
     ...retryAfter(seen),
     code: seen.code === '' ? String(seen.status ?? 'unknown') : seen.code,
   })
+}
+
+/** A connection that has lost its way ends with the same codes as one that finds none, when a request may be done. */
+function wasConnected(error: unknown): boolean {
+  const { syscall } = asRecord(error)
+  return syscall === 'read' || syscall === 'write'
 }
 
 /** The SDK hangs the whole HTTP response with its socket on its errors: too much to keep or to print. */
