@@ -199,7 +199,7 @@ export class FileWriter implements Borrower {
 
   /**
    * Ends the writer. What programs wrote and is not stored is kept under the state folder, unless nothing is to be; says
-   * where. No upload is left when it resolves.
+   * where. No upload is left when it has ended.
    */
   close(keeping: Keeping | undefined): Promise<string | undefined> {
     this.#closed ??= this.#close(keeping)
@@ -207,21 +207,23 @@ export class FileWriter implements Borrower {
   }
 
   async #close(keeping: Keeping | undefined): Promise<string | undefined> {
-    const keptAt = await this.#target.lock.run(async () => {
-      this.#hasEnded = true
-      this.#data.endStream()
-      this.#services.loans.end(this)
-      this.#isDirty = false
-      if (keeping !== undefined && this.#isContentDirty && this.#isWritten && !this.#target.isUnlinked) {
-        const keptAtMs = this.#services.clock.nowMs()
-        // It may have been renamed since it was to be kept.
-        return this.#data.keep({ ...keeping, path: this.#target.path, sizeBytes: this.sizeBytes, keptAtMs })
-      }
-      await this.#data.content.dispose()
-      return undefined
-    })
-    await this.#data.streamsEnded
-    return keptAt
+    try {
+      return await this.#target.lock.run(() => this.#end(keeping))
+    } finally {
+      await this.#data.streamsEnded
+    }
+  }
+
+  async #end(keeping: Keeping | undefined): Promise<string | undefined> {
+    this.#hasEnded = true
+    this.#data.endStream()
+    this.#services.loans.end(this)
+    this.#isDirty = false
+    if (keeping === undefined || !this.#isContentDirty || !this.#isWritten || this.#target.isUnlinked)
+      return this.#data.content.dispose().then(() => undefined)
+    const keptAtMs = this.#services.clock.nowMs()
+    // It may have been renamed since it was to be kept.
+    return this.#data.keep({ ...keeping, path: this.#target.path, sizeBytes: this.sizeBytes, keptAtMs })
   }
 
   /** ENOSPC when bytes are needed under another name that only the parts under this one hold. */

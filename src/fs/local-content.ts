@@ -99,13 +99,16 @@ export class LocalContent {
   /**
    * Makes the bytes safe on this disk under `kept/` and gives them up here; says where they lie. `zeros` are ranges
    * without bytes that read as zeros, as the file's holes do; bytes of `lost` are not to be had, nor are those that
-   * are still in memory and that the disk does not take.
+   * are still in memory and that the disk does not take. Where it takes none of them all are given up.
    */
   async keep(
     record: Omit<KeptRecord, 'ranges' | 'lost' | keyof StagedFor | keyof StoreSource>,
     { zeros, lost }: { readonly zeros: Extents; readonly lost: Extents },
   ): Promise<string> {
-    const file = await this.spill()
+    const file = await this.spill().catch(async (error: unknown) => {
+      await this.dispose()
+      throw error
+    })
     const gone = joined(lost.ranges, await file.forgetUnwritten())
     const all = joined(file.held.ranges, zeros.ranges)
     const { key, baseEtag } = this.#options.owner()

@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { KeptFiles } from '../../src/fs/kept-files.js'
 import { StagingFile } from '../../src/fs/staging-file.js'
 import { pattern } from '../support/bytes.js'
-import { gated, PART, writeAll, writers } from '../support/small-parts.js'
+import { gated, PART, storedBytes, writeAll, writers } from '../support/small-parts.js'
 
 /** From now on the disk of the state folder takes no bytes of files. */
 async function fillDisk(folder: string): Promise<void> {
@@ -58,5 +58,19 @@ describe('a range of a staging file that its disk can not give back', () => {
     await file.write(100, pattern(100, 5))
     expect((await file.read(100, 100)).equals(pattern(100, 5))).toBe(true)
     await file.close()
+  })
+})
+
+describe('a small file that can neither be stored nor kept', () => {
+  it('takes no memory from others', async () => {
+    const { h, rules } = await gated({ maxStagingBytes: 0, writeMemoryBytes: PART })
+    rules.add({ operations: ['put'], nth: 1, fault: { kind: 'denied' } })
+    const { handle } = await h.create('lost')
+    await h.write(handle, 0, pattern(PART))
+    await expect(h.closeFile(handle)).rejects.toMatchObject({ kind: 'denied' })
+    const other = await h.create('other')
+    await h.write(other.handle, 0, pattern(PART))
+    await h.closeFile(other.handle)
+    expect((await storedBytes(h, 'other')).equals(pattern(PART))).toBe(true)
   })
 })
