@@ -14,6 +14,7 @@ import { readCustomerKey } from './backend/s3/customer-key.js'
 import type { KnowledgeKeeper, S3Options } from './backend/s3/options.js'
 import { verifyAccess } from './backend/verify-access.js'
 import { BlockCache } from './cache/block-cache.js'
+import { BufferBudget } from './cache/buffer-budget.js'
 import { SYSTEM_CLOCK } from './cache/clock.js'
 import { CacheFolderError } from './cache/disk/cache-folder.js'
 import { DiskCache } from './cache/disk/disk-cache.js'
@@ -29,6 +30,7 @@ import { resolveMount } from './config/resolve.js'
 import { Committer } from './fs/commit.js'
 import { BucketFilesystem } from './fs/filesystem.js'
 import { abortLeftUploads } from './fs/left-uploads.js'
+import { MemoryBudget } from './fs/memory-budget.js'
 import { PartSizes } from './fs/part-sizes.js'
 import type { RecoveryServices } from './fs/recovery.js'
 import { RenameJournal } from './fs/rename-journal.js'
@@ -93,17 +95,13 @@ export async function mountBucket(configuration: MountConfiguration, hooks: Moun
     closeKnowledge = close
     const lane = new MainLane(store, () => known.asking())
     diskCache = openDiskCache(configuration, lane, log)
+    const memory = new BufferBudget(data.memoryBytes)
     const filesystem = new BucketFilesystem({
       store,
       known,
       folderTimes,
       metadata: new MetadataCache({ store, clock, ttlMs: data.metadataTtlMs, maxEntries: data.metadataEntries }),
-      blocks: new BlockCache({
-        lane,
-        tier: diskCache,
-        maxBytes: data.memoryCacheBytes,
-        blockSizeBytes: data.blockSizeBytes,
-      }),
+      blocks: new BlockCache({ lane, tier: diskCache, memory, blockSizeBytes: data.blockSizeBytes }),
       area,
       journal,
       kernelCache: transport.kernelCache,
@@ -118,8 +116,8 @@ export async function mountBucket(configuration: MountConfiguration, hooks: Moun
       maxReadAheadBytes: data.readAheadBytes,
       partSizeBytes: data.partSizeBytes,
       uploadConcurrency: data.uploadConcurrency,
-      // What one streaming writer takes, and a little for others: further ones go through staging.
-      writeMemoryBytes: data.partSizeBytes * (data.uploadConcurrency + 4),
+      // What one streaming writer takes, and a little for others: further ones wait for it, or go through staging.
+      writeMemory: new MemoryBudget(memory, data.partSizeBytes * (data.uploadConcurrency + 4)),
       sizeBytes: data.volumeSizeBytes,
     })
     signal?.throwIfAborted()
@@ -182,7 +180,7 @@ async function openKnowledge(configuration: MountConfiguration, log: Log) {
   return { known, folderTimes, close }
 }
 
-/** Every mount of the bucket finds the same bytes there. Memory that waits for the disk is the memory cache's. */
+/** Every mount of the bucket finds the same bytes there. What waits for the disk stays in the memory of its block. */
 function openDiskCache({ url, s3, data, diskCache }: MountConfiguration, lane: MainLane, log: Log) {
   if (diskCache === undefined) return undefined
   const parsed = parseStorageUrl(url)
@@ -194,7 +192,7 @@ function openDiskCache({ url, s3, data, diskCache }: MountConfiguration, lane: M
       keepFree: diskCache.keepFree,
       store: { url: `s3://${parsed.bucket}`, endpoint: s3.endpoint },
       prefix: parsed.prefix,
-      maxWaitingBytes: Math.floor(data.memoryCacheBytes / 4),
+      maxWaitingBytes: Math.floor(data.memoryBytes / 4),
       storeMs: sizeBytes => lane.pace.usualMs(sizeBytes),
       log,
     })

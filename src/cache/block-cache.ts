@@ -5,7 +5,7 @@ import { BlockIndex, type Gap } from './block-index.js'
 import { BlockMemory, costOf } from './block-memory.js'
 import { BlockShelves, type Need } from './block-shelves.js'
 import type { BlockTier } from './block-tier.js'
-import { BufferBudget } from './buffer-budget.js'
+import type { BufferBudget } from './buffer-budget.js'
 import type { BlockSource, MainLane } from './lanes/main-lane.js'
 import type { ReadReply } from './lanes/read-reply.js'
 import { ReadAheadShares } from './read-ahead-shares.js'
@@ -14,10 +14,10 @@ import type { StorePace } from './store-pace.js'
 export interface BlockCacheOptions {
   readonly lane: MainLane
   /**
-   * Bound of all blocks together, those that are being filled included. Only a read that needs more, with the blocks that
-   * it touches, goes beyond, alone.
+   * What all blocks are drawn from, those that are being filled included. Only a read that finds no room, with the
+   * blocks that it touches, goes beyond, alone.
    */
-  readonly maxBytes: number
+  readonly memory: BufferBudget
   /** The grid on which blocks begin and end. */
   readonly blockSizeBytes: number
   /** Where bytes are looked for before the store is asked. */
@@ -85,9 +85,10 @@ export class BlockCache {
     this.#tier = options.tier
     this.#nowMs = options.nowMs ?? (() => performance.now())
     this.blockSizeBytes = options.blockSizeBytes
-    this.#memory = new BlockMemory(new BufferBudget(options.maxBytes), options.blockSizeBytes)
+    this.#memory = new BlockMemory(options.memory, options.blockSizeBytes)
     this.#index = new BlockIndex(options.blockSizeBytes)
-    this.#shares = new ReadAheadShares(Math.floor(options.maxBytes * AHEAD_SHARE))
+    this.#shares = new ReadAheadShares(() => Math.floor(this.#memory.maxBytes * AHEAD_SHARE))
+    options.memory.join({ yield: missingBytes => this.#yield(missingBytes), onRoom: () => this.#serveWaiting() })
   }
 
   /** Bytes held in blocks, those that are being filled included. */
@@ -308,6 +309,18 @@ export class BlockCache {
       this.#giveUp(block)
     }
     return true
+  }
+
+  /** For others who draw from the same memory: nobody has asked for these blocks lately, or at all. */
+  #yield(missingBytes: number): void {
+    const wanted = this.#memory.freeBytes + missingBytes
+    this.#giveUpStale()
+    while (this.#memory.missingBytes(wanted) > 0) {
+      const block = this.#shelves.next('read-ahead')
+      if (block === undefined) break
+      this.#giveUp(block)
+    }
+    this.#memory.yield(wanted - this.#memory.freeBytes)
   }
 
   #giveUp(block: Block): void {

@@ -21,8 +21,13 @@ export class BlockMemory {
     this.#cellBytes = cellBytes
   }
 
+  /** What blocks may take as long as the others who draw from the budget hold what they hold. */
   get maxBytes(): number {
-    return this.#budget.maxBytes
+    return Math.max(0, this.#budget.freeBytes + this.#usedBytes + this.#spareBytes)
+  }
+
+  get freeBytes(): number {
+    return this.#budget.freeBytes
   }
 
   /** What blocks take. */
@@ -32,7 +37,7 @@ export class BlockMemory {
 
   /** How much must be given back before blocks that cost so much together can be taken. */
   missingBytes(costBytes: number): number {
-    return Math.max(0, costBytes - this.#spareBytes - (this.#budget.maxBytes - this.#budget.takenBytes))
+    return Math.max(0, costBytes - this.#spareBytes - this.#budget.freeBytes)
   }
 
   /** Memory for one block. The caller has made room, or holds nothing and must go on nevertheless. */
@@ -44,8 +49,8 @@ export class BlockMemory {
       this.#spareBytes -= cost
       return spare
     }
-    this.#shrink(cost)
-    if (!this.#budget.take(cost)) this.#budget.takeBeyond(cost)
+    this.yield(cost - this.#budget.freeBytes)
+    this.#budget.take(cost)
     return Buffer.allocUnsafeSlow(sizeBytes)
   }
 
@@ -53,8 +58,7 @@ export class BlockMemory {
     const cost = costOf(memory.length)
     this.#usedBytes -= cost
     const cells = memory.length / this.#cellBytes
-    if (!Number.isInteger(Math.log2(cells)) || this.#budget.takenBytes > this.#budget.maxBytes)
-      this.#budget.giveBack(cost)
+    if (!Number.isInteger(Math.log2(cells)) || this.#budget.freeBytes < 0) this.#budget.giveBack(cost)
     else {
       this.#spareBytes += cost
       const spare = this.#spare.get(memory.length)
@@ -63,14 +67,16 @@ export class BlockMemory {
     }
   }
 
-  /** Gives up spare buffers until the budget has room for `costBytes` more. */
-  #shrink(costBytes: number): void {
-    for (const [sizeBytes, buffers] of this.#spare)
-      while (buffers.length > 0 && this.#budget.takenBytes + costBytes > this.#budget.maxBytes) {
-        buffers.pop()
-        this.#spareBytes -= costOf(sizeBytes)
-        this.#budget.giveBack(costOf(sizeBytes))
+  /** Gives up spare buffers until the budget has so many bytes more, or there are none. */
+  yield(missingBytes: number): void {
+    let missing = missingBytes
+    for (const [sizeBytes, buffers] of this.#spare) {
+      const cost = costOf(sizeBytes)
+      for (; missing > 0 && buffers.pop() !== undefined; missing -= cost) {
+        this.#spareBytes -= cost
+        this.#budget.giveBack(cost)
       }
+    }
   }
 }
 

@@ -3,11 +3,12 @@ import { costOf } from './block-memory.js'
 
 /** Who has brought how much that nobody has read yet. All together are bounded, and each has the same share. */
 export class ReadAheadShares {
-  readonly #maxBytes: number
+  readonly #maxBytes: () => number
   readonly #bytes = new Map<object, number>()
   #totalBytes = 0
 
-  constructor(maxBytes: number) {
+  /** `maxBytes` is asked whenever it matters. */
+  constructor(maxBytes: () => number) {
     this.#maxBytes = maxBytes
   }
 
@@ -15,7 +16,8 @@ export class ReadAheadShares {
   room(owner: object): number {
     const own = this.#bytes.get(owner) ?? 0
     const owners = this.#bytes.size + (own === 0 ? 1 : 0)
-    return Math.max(0, Math.min(this.#maxBytes - this.#totalBytes, Math.floor(this.#maxBytes / owners) - own))
+    const maxBytes = this.#maxBytes()
+    return Math.max(0, Math.min(maxBytes - this.#totalBytes, Math.floor(maxBytes / owners) - own))
   }
 
   has(owner: object): boolean {

@@ -36,10 +36,10 @@ export function assemble(ingredients: Ingredients, faults: Fault[]): MountConfig
   const stateRoot = values.stateDir ?? places.stateRoot
   if (stateRoot === undefined)
     faults.push({ place: '--state-dir', expected: 'a folder', found: 'none, and no home folder for the usual one' })
-  if (values.blockSize > values.memoryCache)
+  if (values.blockSize > values.memory)
     faults.push({
-      place: chosen.get('blockSize')?.place ?? chosen.get('memoryCache')?.place ?? '--block-size',
-      expected: `a block size of at most --memory-cache (${formatSize(values.memoryCache)})`,
+      place: chosen.get('blockSize')?.place ?? chosen.get('memory')?.place ?? '--block-size',
+      expected: `a block size of at most --memory (${formatSize(values.memory)})`,
       found: formatSize(values.blockSize),
     })
   const diskCache = diskCacheOf(ingredients, store?.url, faults)
@@ -109,7 +109,7 @@ function ownerOf(values: OptionValues, environment: Environment): OwnerSettings 
 
 function dataOf(values: OptionValues): DataSettings {
   return {
-    memoryCacheBytes: values.memoryCache,
+    memoryBytes: values.memory,
     blockSizeBytes: values.blockSize,
     readAheadBytes: values.readAhead,
     metadataTtlMs: values.metadataTtl,

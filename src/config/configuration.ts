@@ -48,7 +48,8 @@ export interface OwnerSettings {
 
 /** The bounds of caches, requests and uploads. */
 export interface DataSettings {
-  readonly memoryCacheBytes: number
+  /** Of all buffers of reading and writing together. */
+  readonly memoryBytes: number
   readonly blockSizeBytes: number
   /** The largest window of the driver's own read-ahead. */
   readonly readAheadBytes: number

@@ -288,7 +288,7 @@ export class FileData {
     } else {
       isStaged = await this.#stage(stream, () => this.#content.write(offset, data))
       while (!isStaged && !stream.canHold(data.length)) {
-        if (!(await stream.partEnds(signal)))
+        if (!(await stream.memoryFreed(data.length, signal)))
           throw new FsError('ENOSPC', 'neither memory nor staging has room (--staging-size)')
       }
       stream.append(data)

@@ -3,7 +3,6 @@ import type { Attachments, BodySource, CompletedPart, ObjectStore, Upload } from
 import type { BufferPool } from './buffer-pool.js'
 import type { Hold, Lent } from './lent.js'
 import type { MemoryBudget } from './memory-budget.js'
-import { abandonable } from './mutex.js'
 import { PartMemory } from './part-memory.js'
 import type { PartSizes } from './part-sizes.js'
 import type { StagingArea } from './staging.js'
@@ -75,27 +74,27 @@ export class PartStream {
   }
 
   /**
-   * Waits while too many parts are under way for `sizeBytes` more to be taken: who writes faster than the store takes
-   * it waits here. The next part is filled meanwhile, and waits with the last write to it.
+   * Waits while too many parts are under way for `sizeBytes` more to be taken, of this file or of all: who writes faster
+   * than the store takes it waits here. The next part is filled meanwhile, and waits with the last write to it.
    */
   async room(sizeBytes: number, signal?: AbortSignal): Promise<void> {
-    while (this.#underWay.size > 0 && !this.#hasRoom(sizeBytes)) await this.partEnds(signal)
+    const { budget } = this.#options
+    // Better soon in memory than at once without: what is not in memory is sent at the end.
+    while (!this.#mayBegin(sizeBytes) || (!this.canHold(sizeBytes) && this.#isHoldable(sizeBytes)))
+      if (!(await budget.freed(signal))) return
   }
 
-  /** Waits until one of the parts under way has ended; false when there is none. */
-  async partEnds(signal?: AbortSignal): Promise<boolean> {
-    if (this.#underWay.size === 0) return false
-    const any = Promise.race(this.#underWay.values())
-    await (signal === undefined ? any : abandonable(any, signal))
-    return true
+  /** Waits until `canHold` may say something else; false when that doesn't come by itself. */
+  async memoryFreed(sizeBytes: number, signal?: AbortSignal): Promise<boolean> {
+    return this.#isHoldable(sizeBytes) && this.#options.budget.freed(signal)
   }
 
   /** Whether `append`, called at once, can hold so many bytes in memory until they are stored. */
   canHold(sizeBytes: number): boolean {
     // Memory may have come free since the part was begun.
-    if (this.#tail?.filledBytes === 0) this.#dropTail()
-    const tail = this.#tail ?? this.#beginPart()
-    return tail.memory !== undefined && this.#hasMemory(tail, sizeBytes)
+    if (this.#tail?.filledBytes === 0 && this.#tail.memory === undefined) this.#tail = undefined
+    const { number, memory } = this.#tail ?? this.#beginPart()
+    return memory !== undefined && this.#options.budget.has(this.#neededBytes(number + 1, sizeBytes))
   }
 
   /**
@@ -173,26 +172,31 @@ export class PartStream {
     return upload
   }
 
-  #hasRoom(sizeBytes: number): boolean {
-    const { sizes, concurrency, budget } = this.#options
+  /** Not too many parts of this file are under way for one more to be sent, if these bytes end one. */
+  #mayBegin(sizeBytes: number): boolean {
+    const { sizes, concurrency } = this.#options
     const number = this.#tail?.number ?? sizes.at(this.#position)
     const endsPart = this.#position + sizeBytes >= sizes.startOf(number) + sizes.sizeOf(number)
-    if (endsPart && this.#underWay.size >= concurrency) return false
-    // Better soon in memory than at once without: what is not in memory is sent at the end.
-    if (this.#tail === undefined)
-      return sizes.sizeOf(number) > MAX_MEMORY_PART_BYTES || budget.has(sizes.sizeOf(number))
-    return this.#tail.memory === undefined || this.#hasMemory(this.#tail, sizeBytes)
+    return !endsPart || this.#underWay.size < concurrency
   }
 
-  /** For the parts behind the tail that so many bytes begin. */
-  #hasMemory(tail: Tail, sizeBytes: number): boolean {
+  /** Whether `canHold` can come to say yes when others give memory back. */
+  #isHoldable(sizeBytes: number): boolean {
     const { sizes, budget } = this.#options
+    const tail = this.#tail
+    if (tail !== undefined && tail.filledBytes > 0)
+      return tail.memory !== undefined && this.#neededBytes(tail.number + 1, sizeBytes) <= budget.maxBytes
+    const number = sizes.at(this.#position)
+    return sizes.startOf(number) === this.#position && this.#neededBytes(number, sizeBytes) <= budget.maxBytes
+  }
+
+  /** Of the parts from this one on that so many bytes begin; infinite where one is too large to be held in memory. */
+  #neededBytes(from: number, sizeBytes: number): number {
+    const { sizes } = this.#options
     let neededBytes = 0
-    for (let number = tail.number + 1; sizes.startOf(number) < this.#position + sizeBytes; number++) {
-      if (sizes.sizeOf(number) > MAX_MEMORY_PART_BYTES) return false
-      neededBytes += sizes.sizeOf(number)
-    }
-    return budget.has(neededBytes)
+    for (let number = from; sizes.startOf(number) < this.#position + sizeBytes; number++)
+      neededBytes += sizes.sizeOf(number) > MAX_MEMORY_PART_BYTES ? Number.POSITIVE_INFINITY : sizes.sizeOf(number)
+    return neededBytes
   }
 
   #beginPart(): Tail {
@@ -210,13 +214,13 @@ export class PartStream {
     const { number, memory } = tail
     this.#tail = undefined
     if (memory === undefined) return
-    const sent = this.#send(number, memory.body).then(isStored => {
+    const send = this.#send(number, memory.body).then(isStored => {
       this.#underWay.delete(number)
       const isStale = this.#stale.delete(number)
       if (isStored || isStale || this.#abort.signal.aborted) memory.release()
       else this.#failed.set(number, memory)
     })
-    this.#underWay.set(number, sent)
+    this.#underWay.set(number, this.#options.budget.whileLeaving(send))
   }
 
   async #send(number: number, body: BodySource): Promise<boolean> {

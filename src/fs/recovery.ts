@@ -3,6 +3,7 @@ import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import mime from 'mime/lite'
 import type { Attachments, ObjectInfo, ObjectStore, WriteConditions } from '../backend/object-store.js'
 import { isStoreError } from '../backend/store-error.js'
+import { BufferBudget } from '../cache/buffer-budget.js'
 import type { Committer } from './commit.js'
 import { type Extent, Extents } from './extents.js'
 import type { KeptFile, KeptRecord, Ranges } from './kept-files.js'
@@ -153,7 +154,7 @@ export async function retryKept(
   for (const [start, end] of record.ranges ?? []) file.held.add(start, end)
   const content = new LocalContent({
     area,
-    budget: new MemoryBudget(0),
+    budget: new MemoryBudget(new BufferBudget(0)),
     maxMemoryBytes: 0,
     owner: () => ({ key: record.key, baseEtag: record.baseEtag }),
     file,

@@ -4,7 +4,7 @@ import type { Clock } from '../cache/clock.js'
 import { BufferPool } from './buffer-pool.js'
 import { Committer } from './commit.js'
 import { Loans } from './loans.js'
-import { MemoryBudget } from './memory-budget.js'
+import type { MemoryBudget } from './memory-budget.js'
 import { PartSizes } from './part-sizes.js'
 import { PartStream } from './part-stream.js'
 import type { StagingArea } from './staging.js'
@@ -31,15 +31,14 @@ export interface WriterOptions {
   /** Parts of one file under way at the same time. */
   readonly uploadConcurrency: number
   /** What all writers together may hold in memory. */
-  readonly writeMemoryBytes: number
+  readonly writeMemory: MemoryBudget
   readonly clock: Clock
   readonly log: Log
 }
 
 export function writerServices(options: WriterOptions): WriterServices {
-  const { store, area, clock, log, uploadConcurrency: concurrency } = options
+  const { store, area, clock, log, uploadConcurrency: concurrency, writeMemory: budget } = options
   const sizes = new PartSizes(options.partSizeBytes)
-  const budget = new MemoryBudget(options.writeMemoryBytes)
   const chunks = new BufferPool(Math.min(CHUNK_BYTES, sizes.firstBytes))
   const nowMs = () => clock.nowMs()
   return {

@@ -11,6 +11,7 @@ import { MemoryStore } from '../../src/backend/memory/memory-store.js'
 import type { ObjectStore } from '../../src/backend/object-store.js'
 import type { Timers } from '../../src/backend/timers.js'
 import { BlockCache } from '../../src/cache/block-cache.js'
+import { BufferBudget } from '../../src/cache/buffer-budget.js'
 import { FolderTimes } from '../../src/cache/folder-times.js'
 import { KnownVersions } from '../../src/cache/known-versions.js'
 import { MainLane } from '../../src/cache/lanes/main-lane.js'
@@ -151,7 +152,7 @@ export class World {
       folder: this.#folder,
       startMs: this.nowMs,
       metadata: new MetadataCache({ store, clock, ttlMs: metadataTtlMs, maxEntries: metadataEntries }),
-      blocks: new BlockCache({ lane, maxBytes: 4 * KIB, blockSizeBytes: KIB / 2 }),
+      blocks: new BlockCache({ lane, memory: new BufferBudget(4 * KIB), blockSizeBytes: KIB / 2 }),
       metadataTtlMs,
       asksAllAttributes,
       partSizeBytes: KIB,

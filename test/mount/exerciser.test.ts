@@ -64,7 +64,7 @@ describe.skipIf(!canMount())('the exerciser finds no difference', () => {
   test('over the kernel transport, another walk', () => exercise(2500, 3, []))
 
   test('over the kernel transport with hardly any cache', () => {
-    const flags = ['--metadata-ttl', '0', '--memory-cache', '1M', '--block-size', '4K', '--part-size', '5M']
+    const flags = ['--metadata-ttl', '0', '--memory', '1M', '--block-size', '4K', '--part-size', '5M']
     return exercise(1000, 4, [], ...flags)
   })
 

@@ -17,7 +17,7 @@ describe.skipIf(!canMount())('random calls', () => {
   beforeAll(async () => {
     store = await mounts.folder('store')
     usual = await mounts.start({ url: `file://${store}`, flags: ['--part-size', '5M'] })
-    const flags = ['--metadata-ttl', '0', '--memory-cache', '1M', '--block-size', '4K', '--part-size', '5M']
+    const flags = ['--metadata-ttl', '0', '--memory', '1M', '--block-size', '4K', '--part-size', '5M']
     forgetful = await mounts.start({ url: `file://${store}`, flags })
   })
 

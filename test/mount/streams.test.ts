@@ -130,7 +130,7 @@ describe.skipIf(!canMount())('what reading and looking costs', () => {
   })
 
   test('many writers and readers at once mix nothing up', async () => {
-    const driver = await s3.mount(['--part-size', '5M', '--memory-cache', '4M'])
+    const driver = await s3.mount(['--part-size', '5M', '--memory', '4M'])
     await mkdir(driver.path('parallel'))
     const numbers = Array.from({ length: 24 }, (_, i) => i)
     const bytesOf = (i: number) => Buffer.from(testBytes(i % 6 === 0 ? 6_000_001 : 50_000 + 7 * i, i))

@@ -7,6 +7,7 @@ import { type Log, SILENT } from '../../src/backend/log.js'
 import { openMemoryStore } from '../../src/backend/memory/memory-store.js'
 import type { ObjectStore } from '../../src/backend/object-store.js'
 import { BlockCache } from '../../src/cache/block-cache.js'
+import { BufferBudget } from '../../src/cache/buffer-budget.js'
 import { FolderTimes } from '../../src/cache/folder-times.js'
 import { KnownVersions } from '../../src/cache/known-versions.js'
 import { MainLane } from '../../src/cache/lanes/main-lane.js'
@@ -14,6 +15,7 @@ import { MetadataCache } from '../../src/cache/metadata-cache.js'
 import { BucketFilesystem } from '../../src/fs/filesystem.js'
 import type { FilesystemOptions } from '../../src/fs/filesystem-options.js'
 import { errnoOf } from '../../src/fs/fs-error.js'
+import { MemoryBudget } from '../../src/fs/memory-budget.js'
 import { type CallContext, type Entry, type OpenFlags, ROOT_NODE, type SetAttributes } from '../../src/fs/operations.js'
 import { RenameJournal } from '../../src/fs/rename-journal.js'
 import { resumeRenames } from '../../src/fs/resume-renames.js'
@@ -22,7 +24,9 @@ import { endsWithTest } from './ends-with-test.js'
 
 const MIB = 1024 * 1024
 
-export interface HarnessOptions extends Partial<FilesystemOptions> {
+export interface HarnessOptions extends Partial<Omit<FilesystemOptions, 'writeMemory'>> {
+  /** What writers may hold in memory. */
+  readonly writeMemoryBytes?: number
   readonly maxStagingBytes?: number
   readonly bucket?: string
   /** The state folder; default a new one. */
@@ -59,13 +63,14 @@ export class Harness {
     this.meter = new Meter()
     const store = new MeteringLayer(this.store, this.meter)
     const metadataTtlMs = options.metadataTtlMs ?? 10_000
+    const writeMemoryBytes = options.writeMemoryBytes ?? 64 * MIB
     const known = options.known ?? new KnownVersions(1000)
     const lane = new MainLane(store, () => known.asking())
     this.filesystem = new BucketFilesystem({
       known,
       folderTimes: new FolderTimes(1000),
       metadata: new MetadataCache({ store, clock, ttlMs: metadataTtlMs, maxEntries: 10_000 }),
-      blocks: new BlockCache({ lane, maxBytes: 8 * MIB, blockSizeBytes: 64 * 1024 }),
+      blocks: new BlockCache({ lane, memory: new BufferBudget(8 * MIB), blockSizeBytes: 64 * 1024 }),
       area,
       journal,
       kernelCache: {
@@ -85,7 +90,7 @@ export class Harness {
       maxReadAheadBytes: 2 * MIB,
       partSizeBytes: 5 * MIB,
       uploadConcurrency: 3,
-      writeMemoryBytes: 64 * MIB,
+      writeMemory: new MemoryBudget(new BufferBudget(2 * writeMemoryBytes), writeMemoryBytes),
       sizeBytes: 1e15,
       ...options,
       store,

@@ -5,6 +5,7 @@ import { SILENT } from '../../src/backend/log.js'
 import type { Attachments, ObjectInfo, ObjectStore } from '../../src/backend/object-store.js'
 import { isStoreError } from '../../src/backend/store-error.js'
 import { BlockCache } from '../../src/cache/block-cache.js'
+import { BufferBudget } from '../../src/cache/buffer-budget.js'
 import { MainLane } from '../../src/cache/lanes/main-lane.js'
 import { BufferPool } from '../../src/fs/buffer-pool.js'
 import { Committer } from '../../src/fs/commit.js'
@@ -33,7 +34,7 @@ export class WriterHarness {
     this.store = store
     this.folder = folder
     const sizes = new PartSizes(partBytes)
-    const budget = new MemoryBudget(64 * MIB)
+    const budget = new MemoryBudget(new BufferBudget(128 * MIB), 64 * MIB)
     const chunks = new BufferPool(Math.min(MIB, partBytes))
     const nowMs = () => 1_700_000_000_000
     const concurrency = 3
@@ -49,7 +50,11 @@ export class WriterHarness {
       clock: { nowMs },
       log,
     }
-    const blocks = new BlockCache({ lane: new MainLane(store), maxBytes: 8 * MIB, blockSizeBytes: 64 * 1024 })
+    const blocks = new BlockCache({
+      lane: new MainLane(store),
+      memory: new BufferBudget(8 * MIB),
+      blockSizeBytes: 64 * 1024,
+    })
     this.reader = new Reader(blocks, 0, () => 0)
   }
 

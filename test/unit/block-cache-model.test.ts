@@ -7,6 +7,7 @@ import { openMemoryStore } from '../../src/backend/memory/memory-store.js'
 import type { ByteRange, ObjectStore, PrepareReadOptions, ReadPlan } from '../../src/backend/object-store.js'
 import { isStoreError, StoreError } from '../../src/backend/store-error.js'
 import { BlockCache } from '../../src/cache/block-cache.js'
+import { BufferBudget } from '../../src/cache/buffer-budget.js'
 import type { BlockSource } from '../../src/cache/lanes/main-lane.js'
 import { MainLane } from '../../src/cache/lanes/main-lane.js'
 
@@ -111,7 +112,11 @@ async function check(scheduler: fc.Scheduler, commands: readonly Command[], fail
     if (cache.heldBytes > MAX_BYTES) throw new Error(`${cache.heldBytes} bytes held`)
   }
   const store = new SlowStore(memory, scheduler, failures, bound)
-  const cache = new BlockCache({ lane: new MainLane(store), maxBytes: MAX_BYTES, blockSizeBytes: CELL_BYTES })
+  const cache = new BlockCache({
+    lane: new MainLane(store),
+    memory: new BufferBudget(MAX_BYTES),
+    blockSizeBytes: CELL_BYTES,
+  })
   const owners = [{}, {}, {}]
   const aborts: AbortController[] = []
   const reads: Promise<unknown>[] = []

@@ -8,6 +8,7 @@ import { openMemoryStore } from '../../src/backend/memory/memory-store.js'
 import type { ByteRange, PrepareReadOptions } from '../../src/backend/object-store.js'
 import { BlockCache } from '../../src/cache/block-cache.js'
 import type { BlockTier } from '../../src/cache/block-tier.js'
+import { BufferBudget } from '../../src/cache/buffer-budget.js'
 import { MainLane } from '../../src/cache/lanes/main-lane.js'
 
 const KIB = 1024
@@ -21,7 +22,7 @@ async function setUp(sizeBytes: number, rules = new FaultRules([])) {
   const { etag } = await store.put('f', bytes)
   const meter = new Meter()
   const lane = new MainLane(new MeteringLayer(new FaultLayer(store, rules), meter))
-  const cache = new BlockCache({ lane, maxBytes: 64 * KIB, blockSizeBytes: 4 * KIB })
+  const cache = new BlockCache({ lane, memory: new BufferBudget(64 * KIB), blockSizeBytes: 4 * KIB })
   const gets = () => meter.snapshot().get?.requests ?? 0
   return { lane, cache, source: { key: 'f', etag, sizeBytes }, bytes, gets, store }
 }
@@ -143,7 +144,7 @@ describe('BlockCache', () => {
       },
       settled: () => Promise.resolve(),
     }
-    const cache = new BlockCache({ lane, maxBytes: 16 * KIB, blockSizeBytes: 4 * KIB, tier })
+    const cache = new BlockCache({ lane, memory: new BufferBudget(16 * KIB), blockSizeBytes: 4 * KIB, tier })
     expect((await cache.readBytes(source, 0, 4096)).equals(bytes.subarray(0, 4096))).toBe(true)
     expect(gets()).toBe(0)
     expect((await cache.readBytes(source, 4096, 8192)).equals(bytes.subarray(4096, 12_288))).toBe(true)
@@ -211,7 +212,12 @@ describe('BlockCache', () => {
   it('gives read-ahead up that nobody came for, when other readers need its share', async () => {
     let nowMs = 0
     const { lane, source, gets } = await setUp(200_000)
-    const cache = new BlockCache({ lane, maxBytes: 64 * KIB, blockSizeBytes: 4 * KIB, nowMs: () => nowMs })
+    const cache = new BlockCache({
+      lane,
+      memory: new BufferBudget(64 * KIB),
+      blockSizeBytes: 4 * KIB,
+      nowMs: () => nowMs,
+    })
     for (let at = 0; at < 48; at += 12) cache.readAhead(source, at * KIB, 12 * KIB, { reader: at })
     await cache.readBytes(source, 100_000, 10)
     await expect.poll(gets).toBe(5)

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { openMemoryStore } from '../../src/backend/memory/memory-store.js'
 import { BlockCache } from '../../src/cache/block-cache.js'
+import { BufferBudget } from '../../src/cache/buffer-budget.js'
 import { MainLane } from '../../src/cache/lanes/main-lane.js'
 import { MetadataCache } from '../../src/cache/metadata-cache.js'
 import { GatedStore } from '../support/gated-store.js'
@@ -11,7 +12,7 @@ describe('BlockCache', () => {
     const bytes = Buffer.from(Array.from({ length: 12_000 }, (_, i) => i % 251))
     const { etag } = await store.put('f', bytes)
     const source = { key: 'f', etag, sizeBytes: bytes.length }
-    const cache = new BlockCache({ lane: new MainLane(store), maxBytes: 65_536, blockSizeBytes: 4096 })
+    const cache = new BlockCache({ lane: new MainLane(store), memory: new BufferBudget(65_536), blockSizeBytes: 4096 })
     const first = store.hold('get', 'before')
     const second = store.hold('get', 'before')
     const other = {}

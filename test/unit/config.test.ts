@@ -17,7 +17,7 @@ describe('precedence', () => {
   it('takes the default where nothing is said', async () => {
     const { data, mount, owner, foreground, log } = await configure(BUCKET)
     expect(data).toEqual({
-      memoryCacheBytes: 128 * 1024 ** 2,
+      memoryBytes: 192 * 1024 ** 2,
       blockSizeBytes: 64 * 1024,
       readAheadBytes: 96 * 1024 ** 2,
       metadataTtlMs: 10_000,
@@ -240,8 +240,8 @@ describe('faults', () => {
     [['file://relative', '/mnt'], 'URL: expected file:///FOLDER, found "file://relative"'],
     [['/a', '/b', '/c'], 'command line: expected [URL] MOUNTPOINT, found also /c'],
     [
-      [...BUCKET, '--block-size', '16M', '--memory-cache', '8M'],
-      '--block-size: expected a block size of at most --memory-cache (8M), found 16M',
+      [...BUCKET, '--block-size', '16M', '--memory', '8M'],
+      '--block-size: expected a block size of at most --memory (8M), found 16M',
     ],
     [['--endpoint', 'http://nas:9000', '/mnt'], '--endpoint: expected a s3:// URL with it, found no URL'],
     [['file:///srv', '/mnt', '--region', 'x'], '--region: expected a s3:// URL with it, found file://'],

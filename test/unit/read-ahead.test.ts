@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { BlockCache } from '../../src/cache/block-cache.js'
+import { BufferBudget } from '../../src/cache/buffer-budget.js'
 import { MainLane } from '../../src/cache/lanes/main-lane.js'
 import type { ReadReply } from '../../src/cache/lanes/read-reply.js'
 import { ReadPattern } from '../../src/fs/read-pattern.js'
@@ -23,7 +24,7 @@ function setUp(way: Way, maxBytes = 128 * MIB, maxWindowBytes = 96 * MIB) {
   const nowMs = () => time.nowMs
   const cache = new BlockCache({
     lane: new MainLane(store, undefined, nowMs),
-    maxBytes,
+    memory: new BufferBudget(maxBytes),
     blockSizeBytes: CELL_BYTES,
     nowMs,
   })

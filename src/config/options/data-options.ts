@@ -3,12 +3,12 @@ import { KILLED_WRITER } from '../signals.js'
 
 /** Caches, requests and uploads: what bounds memory, disk and time. */
 export const DATA_OPTIONS = {
-  memoryCache: {
+  memory: {
     group: 'Caches and reading',
     value: { type: 'size', leastBytes: MIB, mostBytes: 64 * GIB },
     placeholder: 'SIZE',
-    default: '128M',
-    help: 'how much memory reading takes: what was read, and what is fetched ahead',
+    default: '192M',
+    help: 'how much memory files take, all together: what was read, what is fetched ahead and what is on its way to the store, beside some 100M of the program itself',
   },
   readAhead: {
     group: 'Caches and reading',
