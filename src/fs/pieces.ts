@@ -58,7 +58,7 @@ export function seekStored(sizeBytes: number, offset: number, what: 'data' | 'ho
   return what === 'data' ? offset : sizeBytes
 }
 
-const CHUNK_BYTES = 1024 * 1024
+const CHUNK_BYTES = 256 * 1024
 
 /** A range of a file as a body to store, of local bytes and zeros: `fetchRemote` has made the others local. */
 export function bodyOf(file: WrittenFile, start: number, end: number): BodySource {

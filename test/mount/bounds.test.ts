@@ -13,7 +13,7 @@ const GIB = 1024 ** 3
 const MEMORY = 16 * MIB
 const FLAGS = ['--memory', '16M', '--part-size', '5M']
 /** What the driver may take beside `--memory`: what the kernel's writes are received into, garbage, more code. */
-const BESIDE = 96 * MIB
+const BESIDE = 160 * MIB
 
 /** `at_once` runs a function in a thread for each item; `read` and `write` give the CRC32 of a file. */
 const PROGRAM = `
