@@ -17,7 +17,7 @@ describe('precedence', () => {
   it('takes the default where nothing is said', async () => {
     const { data, mount, owner, foreground, log } = await configure(BUCKET)
     expect(data).toEqual({
-      memoryBytes: 192 * 1024 ** 2,
+      memoryBytes: 160 * 1024 ** 2,
       blockSizeBytes: 64 * 1024,
       readAheadBytes: 96 * 1024 ** 2,
       metadataTtlMs: 10_000,

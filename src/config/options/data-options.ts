@@ -7,8 +7,8 @@ export const DATA_OPTIONS = {
     group: 'Caches and reading',
     value: { type: 'size', leastBytes: MIB, mostBytes: 64 * GIB },
     placeholder: 'SIZE',
-    default: '192M',
-    help: 'how much memory files take, all together: what was read, what is fetched ahead and what is on its way to the store, beside some 100M of the program itself',
+    default: '160M',
+    help: 'how much memory files take, all together: what was read, what is fetched ahead and what is on its way to the store, beside 100M to 150M of the program itself',
   },
   readAhead: {
     group: 'Caches and reading',
