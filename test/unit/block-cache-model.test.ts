@@ -10,6 +10,7 @@ import { BlockCache } from '../../src/cache/block-cache.js'
 import { BufferBudget } from '../../src/cache/buffer-budget.js'
 import type { BlockSource } from '../../src/cache/lanes/main-lane.js'
 import { MainLane } from '../../src/cache/lanes/main-lane.js'
+import { MemoryBudget } from '../../src/fs/memory-budget.js'
 
 const CELL_BYTES = 512
 /** More than a read can need: what is between two blocks of four cells, and those. */
@@ -84,6 +85,8 @@ const command = fc.oneof(
   fc.record({ kind: fc.constant('cancel' as const), owner }),
   fc.record({ kind: fc.constant('abort' as const), read: fc.nat(20) }),
   fc.record({ kind: fc.constant('let go' as const) }),
+  fc.record({ kind: fc.constant('write' as const), sizeBytes: fc.nat(MAX_BYTES) }),
+  fc.record({ kind: fc.constant('stored' as const) }),
   fc.record({ kind: fc.constant('step' as const) }),
   fc.record({ kind: fc.constant('run' as const), steps: fc.nat(20) }),
 )
@@ -112,11 +115,10 @@ async function check(scheduler: fc.Scheduler, commands: readonly Command[], fail
     if (cache.heldBytes > MAX_BYTES) throw new Error(`${cache.heldBytes} bytes held`)
   }
   const store = new SlowStore(memory, scheduler, failures, bound)
-  const cache = new BlockCache({
-    lane: new MainLane(store),
-    memory: new BufferBudget(MAX_BYTES),
-    blockSizeBytes: CELL_BYTES,
-  })
+  const shared = new BufferBudget(MAX_BYTES)
+  const cache = new BlockCache({ lane: new MainLane(store), memory: shared, blockSizeBytes: CELL_BYTES })
+  const writers = new MemoryBudget(shared)
+  const written: number[] = []
   const owners = [{}, {}, {}]
   const aborts: AbortController[] = []
   const reads: Promise<unknown>[] = []
@@ -154,6 +156,9 @@ async function check(scheduler: fc.Scheduler, commands: readonly Command[], fail
     if (one.kind === 'step') {
       if (scheduler.count() > 0) await scheduler.waitOne()
     } else if (one.kind === 'run') await letRun(scheduler, one.steps)
+    else if (one.kind === 'write') {
+      if (writers.take(one.sizeBytes)) written.push(one.sizeBytes)
+    } else if (one.kind === 'stored') writers.giveBack(written.shift() ?? 0)
     else if (one.kind === 'let go') kept.shift()?.()
     else if (one.kind === 'abort') aborts[one.read]?.abort()
     else if (one.kind === 'cancel') cache.cancelReadAhead(owners[one.owner] ?? {})
@@ -169,6 +174,7 @@ async function check(scheduler: fc.Scheduler, commands: readonly Command[], fail
   const letGo = () => {
     for (const release of kept.splice(0)) release()
   }
+  // What writers still hold they never give back.
   let isOver = false
   const all = Promise.all(reads).finally(() => {
     isOver = true
