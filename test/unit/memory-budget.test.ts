@@ -76,6 +76,27 @@ describe('memory that reading and writing share', () => {
     expect(cache.aheadRoom({})).toBe(3 * KIB)
   })
 
+  it('is waited for only where it comes free by itself', async () => {
+    const { writing } = await shared()
+    writing.take(12 * KIB)
+    expect(await writing.freed()).toBe(false)
+    let store = () => {}
+    const part = writing.whileLeaving(
+      new Promise<void>(resolve => {
+        store = resolve
+      }).then(() => writing.giveBack(4 * KIB)),
+    )
+    const leaving = new AbortController()
+    const left = writing.freed(leaving.signal)
+    leaving.abort()
+    await expect(left).rejects.toMatchObject({ errno: 'EINTR' })
+    const freed = writing.freed().then(isFreed => isFreed && writing.has(4 * KIB))
+    store()
+    expect(await freed).toBe(true)
+    await part
+    expect(await writing.freed()).toBe(false)
+  })
+
   it('is waited for by a writer while parts of another are on their way, and staging has no room', async () => {
     const { h, store } = await gated({ maxStagingBytes: 0, writeMemoryBytes: 5 * PART })
     const gates = [1, 2, 3].map(() => store.hold('part', 'before'))
@@ -85,12 +106,7 @@ describe('memory that reading and writing share', () => {
     await writeAll(h, b.handle, bytes.subarray(0, PART))
     await writeAll(h, a.handle, bytes)
     await Promise.all(gates.map(gate => gate.reached))
-    let isTaken = false
-    const write = h.write(b.handle, PART, bytes.subarray(PART, PART + KIB)).then(() => {
-      isTaken = true
-    })
-    await h.walk('b')
-    expect(isTaken).toBe(false)
+    const write = h.write(b.handle, PART, bytes.subarray(PART, PART + KIB))
     gates[0]?.open()
     await write
     for (const gate of gates) gate.open()
