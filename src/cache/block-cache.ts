@@ -13,10 +13,7 @@ import type { StorePace } from './store-pace.js'
 
 export interface BlockCacheOptions {
   readonly lane: MainLane
-  /**
-   * What all blocks are drawn from, those that are being filled included. Only a read that finds no room, with the
-   * blocks that it touches, goes beyond, alone.
-   */
+  /** What all blocks are drawn from. A read that finds no room goes beyond it, alone, with the blocks that it touches. */
   readonly memory: BufferBudget
   /** The grid on which blocks begin and end. */
   readonly blockSizeBytes: number
@@ -315,11 +312,7 @@ export class BlockCache {
   #yield(missingBytes: number): void {
     const wanted = this.#memory.freeBytes + missingBytes
     this.#giveUpStale()
-    while (this.#memory.missingBytes(wanted) > 0) {
-      const block = this.#shelves.next('read-ahead')
-      if (block === undefined) break
-      this.#giveUp(block)
-    }
+    this.#makeRoom(wanted, 'read-ahead')
     this.#memory.yield(wanted - this.#memory.freeBytes)
   }
 

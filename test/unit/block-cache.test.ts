@@ -189,7 +189,7 @@ describe('BlockCache', () => {
       write: () => new Promise(() => {}),
       settled: () => Promise.resolve(),
     }
-    const cache = new BlockCache({ lane, maxBytes: 64 * KIB, blockSizeBytes: 4 * KIB, tier })
+    const cache = new BlockCache({ lane, memory: new BufferBudget(64 * KIB), blockSizeBytes: 4 * KIB, tier })
     await cache.readBytes(source, 0, 1)
     expect((await cache.readBytes(source, 4096, 150_000)).equals(bytes.subarray(4096, 154_096))).toBe(true)
   })
@@ -203,7 +203,11 @@ describe('BlockCache', () => {
         return super.prepareRead(key, range, options)
       }
     })(store)
-    const cache = new BlockCache({ lane: new MainLane(watched), maxBytes: 64 * KIB, blockSizeBytes: 4 * KIB })
+    const cache = new BlockCache({
+      lane: new MainLane(watched),
+      memory: new BufferBudget(64 * KIB),
+      blockSizeBytes: 4 * KIB,
+    })
     cache.readAhead(source, 0, 8 * KIB, {})
     await cache.fetch(source, 0, 4 * KIB)
     expect(asked.map(({ urged }) => urged?.aborted)).toEqual([true])
