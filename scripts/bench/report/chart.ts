@@ -22,6 +22,7 @@ export function chartOf(report: BenchReport): string {
   const height = HEAD_HEIGHT + workloads.length * groupHeight + 28
   const parts = [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="11">`,
+    '<title>Times and rates of drivers, side by side</title>',
     `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
     ...legend(mounts),
     ...report.settings.map(({ name, title }, index) =>
