@@ -1,5 +1,4 @@
-import type { Block } from './block.js'
-import type { BlockSource } from './lanes/main-lane.js'
+import type { Block, BlockSource } from './block.js'
 
 /** A part of an object that no block has. */
 export interface Gap {

@@ -1,4 +1,4 @@
-import type { BlockSource } from './lanes/main-lane.js'
+import type { BlockSource } from './block.js'
 
 /** A slower place for bytes of object versions, asked before the store is, and offered the blocks for which the store was asked. */
 export interface BlockTier {

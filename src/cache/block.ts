@@ -1,5 +1,11 @@
 import { onAbort } from '../backend/call.js'
-import type { BlockSource } from './lanes/main-lane.js'
+
+/** The version of an object whose blocks are filled. */
+export interface BlockSource {
+  readonly key: string
+  readonly etag: string
+  readonly sizeBytes: number
+}
 
 /**
  * What one request brings of one version of an object: memory that is filled from the front, and who waits for it. It

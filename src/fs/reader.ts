@@ -1,5 +1,5 @@
+import type { BlockSource } from '../cache/block.js'
 import type { BlockCache, Caller } from '../cache/block-cache.js'
-import type { BlockSource } from '../cache/lanes/main-lane.js'
 import type { ReadReply } from '../cache/lanes/read-reply.js'
 import type { FileWriter } from './file-writer.js'
 import { FsError } from './fs-error.js'

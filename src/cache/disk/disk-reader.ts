@@ -1,6 +1,6 @@
 import type { Log, LogFields } from '../../backend/log.js'
 import type { Timers } from '../../backend/timers.js'
-import type { BlockSource } from '../lanes/main-lane.js'
+import type { BlockSource } from '../block.js'
 import type { Pace } from './pace.js'
 import type { SegmentFile } from './segment-file.js'
 import type { SegmentFiles } from './segment-files.js'

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
-import type { BlockSource } from '../lanes/main-lane.js'
+import type { BlockSource } from '../block.js'
 
 /**
  * The format of a segment, which holds up to 4 MiB of one version of one object:

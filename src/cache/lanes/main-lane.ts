@@ -2,13 +2,6 @@ import type { ObjectInfo, ObjectStore, Priority, ReadSink } from '../../backend/
 import type { Block } from '../block.js'
 import { StorePace } from '../store-pace.js'
 
-/** The version of an object whose blocks are filled. */
-export interface BlockSource {
-  readonly key: string
-  readonly etag: string
-  readonly sizeBytes: number
-}
-
 export interface FillOptions {
   readonly priority: Priority
   /** Fires when a program has come to wait for the block. */
