@@ -192,6 +192,7 @@ export class Reference {
   renameFolder(from: string, to: string, now: Timestamp): void {
     const moved = (path: string) => (path === from || path.startsWith(`${from}/`) ? to + path.slice(from.length) : path)
     const replaced = this.folders.get(to)
+    this.folders.delete(to)
     for (const [path, folder] of [...this.folders]) {
       this.folders.delete(path)
       this.folders.set(moved(path), folder)
