@@ -1,5 +1,4 @@
 import {
-  appendFileSync,
   copyFileSync,
   existsSync,
   mkdtempSync,
@@ -13,12 +12,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Log, SILENT } from '../../src/backend/log.js'
-import type { ObjectInfo } from '../../src/backend/object-store.js'
-import { FolderTimes } from '../../src/cache/folder-times.js'
 import { KnownVersions, type KnownVersionsOptions } from '../../src/cache/known-versions.js'
 import { HeldTimers } from '../support/held-timers.js'
+import { info, T } from '../support/object-info.js'
 
-const T = 1_700_000_000_000
 const TTL_MS = 10_000
 
 let folder: string
@@ -67,11 +64,6 @@ async function written(): Promise<void> {
 async function reopen(known: KnownVersions, more: Partial<KnownVersionsOptions> = {}): Promise<KnownVersions> {
   await known.close()
   return open(more)
-}
-
-function info(more: Partial<ObjectInfo> = {}): ObjectInfo {
-  const plain = { key: 'a/b', etag: 'e', sizeBytes: 3, lastModifiedMs: T }
-  return { ...plain, metadata: { mode: '33188' }, headers: { contentType: 'text/plain' }, ...more }
 }
 
 const file = () => join(folder, 'known-versions.jsonl')
@@ -397,38 +389,9 @@ describe('the file', () => {
   })
 
   it('that can not be read is logged', async () => {
-    appendFileSync(join(folder, 'not-a-folder'), '')
+    writeFileSync(join(folder, 'not-a-folder'), '')
     const warnings: string[] = []
     await open({ folder: join(folder, 'not-a-folder'), log: { ...SILENT, warn: message => warnings.push(message) } })
     expect(warnings).toHaveLength(1)
-  })
-})
-
-describe('times of folders', () => {
-  const at = (seconds: number) => ({ seconds, nanoseconds: 5 })
-  const openTimes = (maxEntries = 10) => FolderTimes.open({ maxEntries, folder, log: SILENT, timers })
-
-  it('survive a restart, unless the folder went', async () => {
-    let times = await openTimes()
-    times.set('', { modified: at(1), changed: at(2) })
-    times.set('a/b', { modified: at(-3), changed: at(4) })
-    times.set('gone', { modified: at(5), changed: at(6) })
-    await times.close()
-    times = await openTimes()
-    times.delete('gone')
-    times.delete('never')
-    await times.close()
-    times = await openTimes()
-    expect(times.get('')).toEqual({ modified: at(1), changed: at(2) })
-    expect(times.get('a/b')).toEqual({ modified: at(-3), changed: at(4) })
-    expect(times.get('gone')).toBeUndefined()
-  })
-
-  it('are bounded', async () => {
-    const times = await openTimes(2)
-    for (const path of ['a', 'b', 'c']) times.set(path, { modified: at(1), changed: at(1) })
-    expect(['a', 'b', 'c'].map(path => times.get(path) !== undefined)).toEqual([false, true, true])
-    await times.close()
-    expect(new FolderTimes(1).get('a')).toBeUndefined()
   })
 })
