@@ -95,7 +95,7 @@ export class Device {
 
   #failed(error: unknown): false {
     const code = (error as NodeJS.ErrnoException).code
-    // ENOENT: the request is gone (its program was killed). ENODEV, ECONNABORTED: so is the mount.
+    // ENOENT: nobody waits for the request any more (the connection was cut off). ENODEV, ECONNABORTED: the mount is gone.
     if (code !== 'ENOENT' && code !== 'ENODEV' && code !== 'ECONNABORTED')
       this.#log.error('the kernel refused an answer', { error })
     return false
