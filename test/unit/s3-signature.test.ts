@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import type { BucketPlace } from '../../src/backend/s3/bucket-place.js'
-import { percentEncode, percentEncodePath } from '../../src/backend/s3/percent-encoding.js'
-import { requestHead, signingTime } from '../../src/backend/s3/request-head.js'
-import { Signer } from '../../src/backend/s3/signature.js'
+import { requestHead } from '../../src/backend/s3/request-head.js'
+import { percentEncode, percentEncodePath } from '../../src/backend/signing/percent-encoding.js'
+import { Signer, signingTime } from '../../src/backend/signing/signature.js'
 
 /** The examples of the Amazon S3 API Reference, "Signature Calculations for the Authorization Header". */
 

@@ -1,5 +1,6 @@
 import { throwIfAborted, unlessAborted } from '../call.js'
 import type { Body, ReadSink } from '../object-store.js'
+import { Signer, signingTime } from '../signing/signature.js'
 import type { BucketPlace } from './bucket-place.js'
 import { Collector } from './collector.js'
 import { type Attempt, corruptReply, toStoreError } from './errors.js'
@@ -9,8 +10,7 @@ import type { ResponseFields, ResponseHead } from './http/response-head.js'
 import type { S3Credentials } from './options.js'
 import { makePayload, NO_PAYLOAD, type Payload, type PayloadRules, textPayload } from './payload.js'
 import { ReplyError } from './reply-error.js'
-import { requestHead, signingTime, type WireRequest } from './request-head.js'
-import { Signer } from './signature.js'
+import { requestHead, type WireRequest } from './request-head.js'
 import { XmlError, XmlReader } from './xml.js'
 
 export interface ChannelSettings {

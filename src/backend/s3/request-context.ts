@@ -6,10 +6,10 @@ import type {
   ServiceOutputTypes,
 } from '@aws-sdk/client-s3'
 import { throwIfAborted } from '../call.js'
+import { percentEncodePath } from '../signing/percent-encoding.js'
 import type { Channel } from './channel.js'
 import { type Attempt, toStoreError } from './errors.js'
 import type { S3Options } from './options.js'
-import { percentEncodePath } from './percent-encoding.js'
 import { type SharedFields, sharedFields } from './wire-fields.js'
 
 type Command<I extends ServiceInputTypes, O extends ServiceOutputTypes> = $Command<

@@ -1,8 +1,8 @@
+import { encodeQuery, percentEncodePath } from '../signing/percent-encoding.js'
+import type { Signer } from '../signing/signature.js'
 import { StoreError } from '../store-error.js'
 import type { BucketPlace } from './bucket-place.js'
 import type { S3Credentials } from './options.js'
-import { percentEncode, percentEncodePath } from './percent-encoding.js'
-import type { Signer } from './signature.js'
 
 /** Names in lower case; what is undefined is not sent. */
 export type Fields = Readonly<Record<string, string | undefined>>
@@ -37,7 +37,7 @@ export function requestHead(
 ): string {
   const { method, key } = request
   const path = key === undefined ? place.path || '/' : `${place.path}/${percentEncodePath(key)}`
-  const query = queryOf(request.query)
+  const query = encodeQuery(request.query ?? {})
   const all: [string, string][] = [['host', place.hostField]]
   addFields(all, withEncodings(request.fields, payload.fields))
   all.push(['x-amz-content-sha256', payload.hash])
@@ -78,26 +78,4 @@ function addFields(all: [string, string][], fields: Fields): void {
       throw new StoreError('invalid', `a header can not carry ${JSON.stringify(`${name}: ${value}`)}`)
     all.push([name, value.trim()])
   }
-}
-
-/** In the order of the encoded names, as signatures have it. */
-function queryOf(query: Fields | undefined): string {
-  if (query === undefined) return ''
-  return Object.entries(query)
-    .flatMap(([name, value]) => (value === undefined ? [] : `${percentEncode(name)}=${percentEncode(value)}`))
-    .sort()
-    .join('&')
-}
-
-let lastSecond = Number.NaN
-let lastTime = ''
-
-/** As x-amz-date has it: `20130524T000000Z`. */
-export function signingTime(nowMs: number): string {
-  const second = Math.floor(nowMs / 1000)
-  if (second !== lastSecond) {
-    lastSecond = second
-    lastTime = `${new Date(second * 1000).toISOString().slice(0, 19).replace(/[-:]/g, '')}Z`
-  }
-  return lastTime
 }

@@ -12,3 +12,11 @@ export function percentEncode(text: string): string {
 export function percentEncodePath(path: string): string {
   return PLAIN_PATH.test(path) ? path : percentEncode(path).replaceAll('%2F', '/')
 }
+
+/** A query in the order of its encoded names, as signatures have it; what is undefined is left out. */
+export function encodeQuery(query: Readonly<Record<string, string | undefined>>): string {
+  return Object.entries(query)
+    .flatMap(([name, value]) => (value === undefined ? [] : `${percentEncode(name)}=${percentEncode(value)}`))
+    .sort()
+    .join('&')
+}
