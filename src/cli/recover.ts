@@ -124,7 +124,7 @@ async function save(kept: FoundFile, request: RecoverRequest, environment: Envir
 
 function reportMissing(isGuess: boolean, missingBytes: number, isContent: boolean): ExitCode {
   if (isGuess)
-    complain('which bytes were written was not noted before the driver ended: what it did not write is zeros')
+    complain('the driver ended while it was written: the end may be missing, and what was not written yet is zeros')
   if (missingBytes > 0) complain(`${missingBytes} bytes can not be had any more and are zeros`)
   return isContent || (!isGuess && missingBytes === 0) ? EXIT.done : EXIT.failed
 }

@@ -137,7 +137,6 @@ export class FileData {
     this.#content.discard(offset, end)
     this.#remote.set({ start: offset, end, version: source, offset: sourceOffset })
     this.#sizeBytes = Math.max(this.#sizeBytes, end)
-    void this.#content.ownerChanged()
     return true
   }
 
@@ -293,10 +292,7 @@ export class FileData {
       }
       stream.append(data)
     }
-    if (isStaged) return
-    const wasWhole = !this.hasDropped
-    this.#dropped.add(offset, offset + data.length)
-    if (wasWhole) void this.#content.ownerChanged()
+    if (!isStaged) this.#dropped.add(offset, offset + data.length)
   }
 
   /** False when there is no room, even after what is stored was dropped from staging. */
@@ -309,23 +305,22 @@ export class FileData {
         if (!(error instanceof FsError) || error.errno !== 'ENOSPC') throw error
         const path = this.#owner.path
         if (!mayDrop) this.#services.log.debug('staging has no room; streaming goes on', { path })
-        else await this.#dropStored(stream)
+        else this.#dropStored(stream)
       }
     }
     return false
   }
 
-  async #dropStored(stream: PartStream): Promise<void> {
+  #dropStored(stream: PartStream): void {
     if (this.#content.isInMemory) return
     const { sizes } = this.#services
-    const wasWhole = !this.hasDropped
     const dropped = [...stream.stored.keys()]
       .map(number => ({ start: sizes.startOf(number), end: sizes.startOf(number) + sizes.sizeOf(number) }))
       .filter(({ start, end }) => this.#content.held.overlaps(start, end))
-    for (const { start, end } of dropped) this.#dropped.add(start, end)
-    // Who finds the file after a crash must not take the holes for zeros.
-    if (wasWhole) await this.#content.ownerChanged()
-    for (const { start, end } of dropped) this.#content.discard(start, end)
+    for (const { start, end } of dropped) {
+      this.#dropped.add(start, end)
+      this.#content.discard(start, end)
+    }
   }
 
   /** ENOSPC unless every part of the range could be sent again, as another one where it ends elsewhere now. */
@@ -342,15 +337,9 @@ export class FileData {
       throw new FsError('EFBIG', `the store holds no file of ${sizeBytes} bytes`)
   }
 
-  /** Bytes that are neither the content's nor the base's at the same place. */
-  get #isPartial(): boolean {
-    const base = this.#base()
-    return this.hasDropped || this.#remote.ranges.some(range => !isOfBase(range, base))
-  }
-
   #newContent(): LocalContent {
     const { area, budget, sizes } = this.#services
-    const owner = () => ({ key: this.#owner.path, baseEtag: this.#base()?.etag, isPartial: this.#isPartial })
+    const owner = () => ({ key: this.#owner.path, baseEtag: this.#base()?.etag })
     return new LocalContent({ area, budget, maxMemoryBytes: sizes.firstBytes, owner })
   }
 }

@@ -10,8 +10,6 @@ export interface StagedFor {
   readonly key: string
   /** The version that was being edited; undefined for a new or replaced object. */
   readonly baseEtag: string | undefined
-  /** The holes of the file are neither zeros nor that version's bytes. */
-  readonly isPartial?: boolean
 }
 
 /** Where the object is or was to be. Without secrets. */
@@ -42,7 +40,7 @@ export interface KeptRecord extends StagedFor, StoreSource, Partial<Keeping> {
   readonly sizeBytes: number
   /**
    * The ranges that the kept file holds, zeros where it is shorter; other bytes are the base's. Undefined where the driver died before it
-   * could say: then the holes of the file are the base's bytes.
+   * could say: then nobody knows what the holes of the file stand for, nor what came behind its end.
    */
   readonly ranges: Ranges | undefined
   /** Ranges that only the parts of an upload held, which is gone: staging had no room for them. */

@@ -145,7 +145,8 @@ export async function retryKept(
   { force, signal }: { readonly force: boolean; readonly signal: AbortSignal },
 ): Promise<void> {
   const { record } = kept
-  if (!isWhole(record)) throw new RecoveryError('only a part of it is known: save what there is, and look at it')
+  if (!isWhole(record))
+    throw new RecoveryError('only a part of it is known to be there: save what there is, and look at it')
   const base = piecesOfKept(record).some(piece => piece.kind === 'base') ? await findBase(record, services) : undefined
   const { area, committer } = services
   // Zeros at the end take no room.

@@ -193,7 +193,7 @@ export class StagingArea {
     const path = join(this.#options.folder, 'staging', `${id}.data`)
     const recorded = await readJson<StagedFor>(this.#recordPath(id))
     // A record that the crash cut off must not cost the bytes.
-    const { isPartial = false, ...owner }: StagedFor = recorded ?? { key: '', baseEtag: undefined }
+    const owner: StagedFor = recorded ?? { key: '', baseEtag: undefined }
     const { size } = await stat(path)
     if (size === 0) {
       await rm(path, { force: true })
@@ -202,7 +202,8 @@ export class StagingArea {
         ...this.#options.source,
         ...owner,
         sizeBytes: size,
-        ranges: recorded === undefined || isPartial || owner.baseEtag !== undefined ? undefined : [[0, size]],
+        // Its writer may have had more in memory, and what was dropped or lost with the machine's memory is a hole.
+        ranges: undefined,
         reason: `the driver ended before it was stored${recorded === undefined ? ' and before it noted of which key' : ''}`,
         keptAtMs: Date.now(),
       })

@@ -16,6 +16,7 @@ interface Listed {
   readonly key: string
   readonly sizeBytes: number
   readonly reason: string
+  readonly isWhole: boolean
   readonly file: string
 }
 
@@ -197,22 +198,29 @@ print(libc.munmap(ctypes.c_void_p(m), 10))`,
     expect(await stored('f')).toBe('latey text')
   })
 
-  test('has what a driver that was killed had staged', async () => {
+  test('has what a driver that was killed had staged, and does not take it for whole', async () => {
     const places = { stateDir: await mounts.folder('state'), mountPoint: await mounts.folder('mnt') }
     const dying = await s3.mount(['--part-size', '5M'], places)
     const bytes = Buffer.alloc(7 * 1024 * 1024, 'staged')
     const handle = await open(dying.path('big'), 'w')
     await handle.writeFile(bytes)
+    await expect.poll(() => dying.stagedBytes()).toBe(bytes.length)
     await dying.kill()
     await handle.close().catch(() => undefined)
     const next = await s3.mount([], places)
-    const env = { PATH: process.env.PATH ?? '', HOME: folder, ...KEYS }
+    const options = { reject: false, extendEnv: false, env: { PATH: process.env.PATH ?? '', HOME: folder, ...KEYS } }
     const command = (...words: readonly string[]) =>
-      execa(process.execPath, [PROGRAM, 'recover', ...words, '--state-dir', places.stateDir], { extendEnv: false, env })
+      execa(process.execPath, [PROGRAM, 'recover', ...words, '--state-dir', places.stateDir], options)
     const [file] = JSON.parse((await command('--json')).stdout) as Listed[]
-    expect(file).toMatchObject({ key: 'big', sizeBytes: bytes.length })
-    await command('retry', file?.id ?? '')
-    expect((await contentOf(s3.store, 'big')).equals(bytes)).toBe(true)
+    expect(file).toMatchObject({ key: 'big', sizeBytes: bytes.length, isWhole: false })
+    expect(await command('retry', file?.id ?? '')).toMatchObject({ exitCode: 7 })
+    expect((await listAll(s3.store, {})).names).toEqual([])
+    const target = join(places.stateDir, 'saved')
+    const saved = await command('save', file?.id ?? '', target)
+    expect(saved).toMatchObject({ exitCode: 1 })
+    expect(saved.stderr).toContain('the end may be missing')
+    expect((await readFile(target)).equals(bytes)).toBe(true)
+    expect(await command('save', '--force', '--partial', file?.id ?? '', target)).toMatchObject({ exitCode: 0 })
     expect(await next.unmount()).toBe(0)
   })
 })

@@ -59,6 +59,7 @@ describe.skipIf(!canMount())('what a user may rely on', () => {
       const before = s3.server.counters().requests.UploadPart ?? 0
       await handle.writeFile(bytes)
       await expect.poll(() => (s3.server.counters().requests.UploadPart ?? 0) - before).toBe(2)
+      await expect.poll(() => driver.stagedBytes()).toBe(bytes.length)
       await driver.kill()
       await codeOf(handle.close())
       s3.server.setKnobs({ faults: [] })

@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { accessSync, constants } from 'node:fs'
-import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -119,6 +119,14 @@ export class Driver {
   get pid(): number {
     if (this.#child.pid === undefined) throw new Error('the driver did not start')
     return this.#child.pid
+  }
+
+  /** So many bytes of unfinished writers have reached the state folder: what a driver that dies leaves behind. */
+  async stagedBytes(): Promise<number> {
+    const names = await readdir(this.stateDir, { recursive: true })
+    const files = names.filter(name => /\/staging\/[^/]*\.data$/.test(name))
+    const sizes = await Promise.all(files.map(async name => (await stat(join(this.stateDir, name))).size))
+    return sizes.reduce((sum, sizeBytes) => sum + sizeBytes, 0)
   }
 
   /** What it has logged so far. */

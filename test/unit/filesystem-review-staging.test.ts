@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { SILENT } from '../../src/backend/log.js'
@@ -26,28 +26,6 @@ describe('a streamed file that staging has no room for', () => {
     })
     await h.closeFile(handle)
     expect((await storedBytes(h, 'f')).equals(bytes)).toBe(true)
-  })
-
-  it('is not taken for whole when the driver dies and another finds it', async () => {
-    const { h } = await gated({ maxStagingBytes: 3 * PART })
-    const { handle } = await h.create('f')
-    await writeAll(h, handle, pattern(10 * PART))
-    const [id] = (await readdir(join(h.folder, 'staging'))).map(name => name.split('.')[0])
-    const record = JSON.parse(await readFile(join(h.folder, 'staging', `${id}.json`), 'utf8'))
-    await mkdir(join(h.folder, 'later', 'staging'), { recursive: true })
-    await writeFile(join(h.folder, 'later', 'staging', 'x.data'), Buffer.alloc(10 * PART))
-    await writeFile(join(h.folder, 'later', 'staging', 'x.json'), JSON.stringify(record))
-    await StagingArea.open({
-      folder: join(h.folder, 'later'),
-      source: { url: 'mem://x' },
-      maxBytes: 1e9,
-      maxKeptBytes: 1e9,
-      log: SILENT,
-    })
-    const kept = JSON.parse(await readFile(join(h.folder, 'later', 'kept', 'x.json'), 'utf8'))
-    expect(kept).toMatchObject({ key: 'f' })
-    expect(kept.ranges).toBeUndefined()
-    await h.closeFile(handle)
   })
 })
 
