@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-/** `unit` imports src/; `stores` and `mount` start real servers and spawn what was built into dist/ and build/. */
+/** `unit` imports src/; `stores`, `bucket` and `mount` start real servers and spawn what was built into dist/ and build/. */
 export default defineConfig({
   test: {
     env: { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' },
@@ -10,6 +10,10 @@ export default defineConfig({
       {
         extends: true,
         test: { name: 'stores', include: ['test/stores/**/*.test.ts'], testTimeout: 30_000, hookTimeout: 60_000 },
+      },
+      {
+        extends: true,
+        test: { name: 'bucket', include: ['test/bucket/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 },
       },
       {
         extends: true,

@@ -1,10 +1,10 @@
 import { type Command, CommanderError } from 'commander'
 import { ConfigurationError, type Fault } from '../config/fault.js'
 import { perhaps } from '../config/nearest.js'
-import { keyOf, OPTION_NAMES, OPTIONS, type OptionName } from '../config/option-table.js'
+import { keyOf, OPTION_NAMES, OPTIONS } from '../config/option-table.js'
 import type { CommandLine } from '../config/resolve.js'
-import type { GivenValue } from '../config/source.js'
 import type { CacheRequest } from './cache.js'
+import { readFlags } from './option-flags.js'
 import type { PrefetchRequest } from './prefetch.js'
 import { buildProgram } from './program.js'
 import { type RecoverRequest, readRecoverWords } from './recover-request.js'
@@ -49,7 +49,7 @@ export function parseArguments(words: readonly string[]): Invocation {
 
 function mountInvocation(program: Command): Invocation {
   const { operands, faults } = readOperands(program)
-  const values = readFlags(program, faults)
+  const values = readFlags(program, OPTION_NAMES, faults)
   const [first, second, ...more] = operands
   const isUrl = /^[a-z][a-z0-9+.-]*:\/\//.test(first ?? '')
   const [url, mountPoint] = second === undefined && !isUrl ? [undefined, first] : [first, second]
@@ -63,7 +63,7 @@ function mountInvocation(program: Command): Invocation {
 
 function unmountInvocation(program: Command, unmount: Command): Invocation {
   const { operands, faults } = readOperands(unmount)
-  const values = readFlags(program, faults)
+  const values = readFlags(program, OPTION_NAMES, faults)
   const [mountPoint, ...more] = operands
   if (mountPoint === undefined || more.length > 0)
     faults.push({ place: 'unmount', expected: 'one MOUNTPOINT', found: operands.join(' ') || 'none' })
@@ -73,14 +73,14 @@ function unmountInvocation(program: Command, unmount: Command): Invocation {
 
 function recoverInvocation(program: Command, recover: Command): Invocation {
   const { operands, faults } = readOperands(recover)
-  const values = readFlags(program, faults)
+  const values = readFlags(program, OPTION_NAMES, faults)
   const task = readRecoverWords(operands, recover.opts(), faults)
   return { command: 'recover', line: { values, mountOptions: readLists(program, faults), faults }, ...task }
 }
 
 function cacheInvocation(program: Command, cache: Command): Invocation {
   const { operands, faults } = readOperands(cache)
-  const values = readFlags(program, faults)
+  const values = readFlags(program, OPTION_NAMES, faults)
   const [action = 'usage', ...more] = operands
   if ((action !== 'usage' && action !== 'clear') || more.length > 0)
     faults.push({ place: 'cache', expected: 'usage or clear', found: operands.join(' ') })
@@ -92,7 +92,7 @@ function cacheInvocation(program: Command, cache: Command): Invocation {
 
 function prefetchInvocation(program: Command, prefetch: Command): Invocation {
   const { operands, faults } = readOperands(prefetch)
-  const values = readFlags(program, faults)
+  const values = readFlags(program, OPTION_NAMES, faults)
   if (operands.length === 0) faults.push({ place: 'prefetch', expected: 'PATH...', found: 'none' })
   const line = { values, mountOptions: [], faults }
   return { command: 'prefetch', line, paths: operands, quiet: prefetch.opts().quiet === true }
@@ -114,19 +114,6 @@ function readOperands(command: Command): { readonly operands: readonly string[];
     return { place: 'command line', expected: `a known flag${perhaps(flag, flags)}`, found: flag }
   })
   return { operands: command.args.filter(word => !isFlag(word)), faults }
-}
-
-function readFlags(program: Command, faults: Fault[]): Map<OptionName, GivenValue> {
-  const values = new Map<OptionName, GivenValue>()
-  for (const name of OPTION_NAMES) {
-    if (OPTIONS[name].positional || program.getOptionValueSource(name) !== 'cli') continue
-    const value: unknown = program.getOptionValue(name)
-    const isSwitch = OPTIONS[name].value.type === 'switch'
-    const place = `--${isSwitch && value === false ? 'no-' : ''}${keyOf(name)}`
-    if (isSwitch || typeof value === 'string') values.set(name, { text: String(value), place })
-    else faults.push({ place, expected: 'a value', found: 'none' })
-  }
-  return values
 }
 
 function readLists(program: Command, faults: Fault[]): readonly string[] {

@@ -29,9 +29,10 @@ const STORE_EXITS: Readonly<Record<StoreErrorKind, ExitCode>> = {
 /** The provider's code for a bucket that is not there, which is `unavailable` to a running mount. */
 const NO_BUCKET = 'NoSuchBucket'
 
-export function failureOf(error: unknown): Failure {
+/** `program` is the command that failed, as its user called it. */
+export function failureOf(error: unknown, program = 'mount-bucket'): Failure {
   if (error instanceof ConfigurationError)
-    return { lines: [...error.message.split('\n'), 'mount-bucket --help tells more'], exitCode: EXIT.usage }
+    return { lines: [...error.message.split('\n'), `${program} --help tells more`], exitCode: EXIT.usage }
   if (error instanceof MountError) return { lines: [error.message], exitCode: EXIT.mountPoint }
   const lines = [error instanceof Error ? error.message : String(error)]
   return { lines, exitCode: isStoreError(error) ? storeExit(error) : EXIT.failed }

@@ -5,5 +5,10 @@ export function say(...lines: readonly string[]): void {
 
 /** Lines about what went wrong. */
 export function complain(...lines: readonly string[]): void {
-  process.stderr.write(lines.map(line => `mount-bucket: ${line}\n`).join(''))
+  complainAs('mount-bucket', ...lines)
+}
+
+/** The same of a command that has another name. */
+export function complainAs(program: string, ...lines: readonly string[]): void {
+  process.stderr.write(lines.map(line => `${program}: ${line}\n`).join(''))
 }

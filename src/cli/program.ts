@@ -1,6 +1,7 @@
 import { Argument, Command, Option as Flag } from 'commander'
-import { OPTION_GROUPS, type Option } from '../config/option.js'
-import { keyOf, OPTION_NAMES, OPTIONS, type OptionName } from '../config/option-table.js'
+import { OPTION_GROUPS } from '../config/option.js'
+import { OPTION_NAMES, OPTIONS } from '../config/option-table.js'
+import { addFlags, plain } from './option-flags.js'
 
 const DESCRIPTION = `Shows a bucket of an object store as a folder, for every program to read and write.
 
@@ -161,37 +162,9 @@ function addPrefetch(program: Command): void {
     .allowExcessArguments()
 }
 
-/** A switch goes by two flags; help shows the one that changes something. */
-function addFlags(program: Command, name: OptionName): void {
-  const option: Option = OPTIONS[name]
-  if (option.positional) return
-  const key = keyOf(name)
-  const group = `${option.group}:`
-  const short = option.short === undefined ? '' : `${option.short}, `
-  const help = `${plain(option.help)}${defaultOf(option)}`
-  if (option.value.type !== 'switch') {
-    program.addOption(new Flag(`${short}--${key} [${option.placeholder ?? 'VALUE'}]`, help).helpGroup(group))
-    return
-  }
-  const isOn = option.default === 'true'
-  program.addOption(new Flag(`${short}--${key}`, help).helpGroup(group).hideHelp(isOn))
-  program.addOption(new Flag(`--no-${key}`, help).helpGroup(group).hideHelp(!isOn))
-}
-
 function mountOptionsFlag(): Flag {
   const help =
     'options as mount(8) has them: ro, allow_other, uid=1000, noatime, ..., and every option here by its name (part_size=16M); may be repeated'
   const collect = (list: string, before: readonly string[] | undefined) => [...(before ?? []), list]
   return new Flag('-o [LIST]', help).argParser(collect).helpGroup('Mount:')
-}
-
-function defaultOf(option: Option): string {
-  if (option.value.type === 'switch') return ''
-  const text = option.default ?? option.defaultNote
-  return text === undefined ? '' : ` (default: ${plain(text)})`
-}
-
-/** Without the marks of the documentation's text. */
-function plain(text: string): string {
-  return text.replaceAll('`', '')
 }

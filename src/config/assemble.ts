@@ -1,6 +1,7 @@
 import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import {
+  type BucketConfiguration,
   type DataSettings,
   type DiskCacheSettings,
   MOUNT_NAMES,
@@ -66,6 +67,30 @@ export function assemble(ingredients: Ingredients, faults: Fault[]): MountConfig
       maxBytes: values.logSize,
     },
     notifySocket: environment.variables.NOTIFY_SOCKET || undefined,
+  }
+}
+
+/** The same for a store that is not mounted: undefined only beside new faults. */
+export function assembleBucket(
+  ingredients: Omit<Ingredients, 'kernelOptions'>,
+  faults: Fault[],
+): BucketConfiguration | undefined {
+  const { chosen, values, places } = ingredients
+  const store = storeOf(chosen, places, faults)
+  if (store === undefined) return undefined
+  checkScheme(chosen, schemeOf(store.url), store.isEmbedded, faults)
+  const stateRoot = values.stateDir ?? places.stateRoot
+  return {
+    ...store,
+    s3: pick(values, S3_NAMES),
+    mount: { readOnly: values.readOnly },
+    data: dataOf(values),
+    places: {
+      endpointsDir: stateRoot === undefined ? undefined : join(stateRoot, 'endpoints'),
+      stateRoot,
+      cacheRoot: places.cacheRoot,
+    },
+    log: { level: values.logLevel },
   }
 }
 

@@ -96,19 +96,37 @@ export interface LogSettings {
   readonly maxBytes: number
 }
 
-/** Everything that a mount needs to know, checked and with every default in its place. Plain data. */
-export interface MountConfiguration {
+/** Everything that is needed to reach a store, checked and with every default in its place. Plain data. */
+export interface StoreConfiguration {
   /** Without secrets and without a slash at the end. */
   readonly url: string
   /** Nobody named a store: `url` is the embedded one, whose folder may not exist yet. */
   readonly isEmbedded: boolean
+  readonly s3: S3Settings
+  readonly mount: Pick<MountSettings, 'readOnly'>
+  readonly data: DataSettings
+  readonly places: { readonly endpointsDir: string | undefined }
+}
+
+/** What `bucket` and the library's Bucket need to know. */
+export interface BucketConfiguration extends StoreConfiguration {
+  readonly places: {
+    /** Undefined: this user has no place for state, and what is found out of an endpoint is found out again. */
+    readonly endpointsDir: string | undefined
+    /** Below which folder state is kept. Absolute; it need not exist yet. */
+    readonly stateRoot: string | undefined
+    readonly cacheRoot: string | undefined
+  }
+  readonly log: { readonly level: OptionValues['logLevel'] }
+}
+
+/** Everything that a mount needs to know. */
+export interface MountConfiguration extends StoreConfiguration {
   /** Absolute. */
   readonly mountPoint: string
   readonly foreground: boolean
-  readonly s3: S3Settings
   readonly mount: MountSettings
   readonly owner: OwnerSettings
-  readonly data: DataSettings
   /** Undefined: none is asked for, or the store has no use for one. */
   readonly diskCache: DiskCacheSettings | undefined
   readonly places: PlaceSettings

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { assemble } from './assemble.js'
+import { assemble, assembleBucket } from './assemble.js'
 import { type CheckedValue, checkValue } from './check.js'
 import type { ConfigFile } from './config-file.js'
-import type { MountConfiguration } from './configuration.js'
+import type { BucketConfiguration, MountConfiguration } from './configuration.js'
 import { type ChosenValues, settleContradictions } from './contradictions.js'
 import type { Environment } from './environment.js'
 import { ConfigurationError, type Fault } from './fault.js'
@@ -33,6 +33,18 @@ export async function resolveMount(line: CommandLine, environment: Environment):
   settleContradictions(chosen, faults)
   const values = checkAll(chosen, environment, faults)
   const configuration = assemble({ chosen, values, places, environment, kernelOptions }, faults)
+  if (configuration === undefined || faults.length > 0) throw new ConfigurationError(faults)
+  return configuration
+}
+
+/** The same for a store that is reached without a mount. */
+export async function resolveBucket(line: CommandLine, environment: Environment): Promise<BucketConfiguration> {
+  const faults = [...line.faults]
+  const places = placesOf(environment)
+  const chosen = await chooseAll([line.values], places, environment, faults)
+  settleContradictions(chosen, faults)
+  const values = checkAll(chosen, environment, faults)
+  const configuration = assembleBucket({ chosen, values, places, environment }, faults)
   if (configuration === undefined || faults.length > 0) throw new ConfigurationError(faults)
   return configuration
 }

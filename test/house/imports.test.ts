@@ -10,9 +10,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   fs: ['system', 'backend', 'cache'],
   fuse: ['system', 'backend', 'cache', 'fs'],
   bucket: ['backend'],
-  'compose.ts': ['system', 'backend', 'cache', 'fs', 'fuse', 'config'],
-  'index.ts': ['backend', 'bucket', 'compose.ts'],
-  cli: ['system', 'backend', 'cache', 'fs', 'fuse', 'bucket', 'config', 'compose.ts'],
+  compose: ['system', 'backend', 'bucket', 'config'],
+  'compose.ts': ['system', 'backend', 'cache', 'fs', 'fuse', 'config', 'compose'],
+  'index.ts': ['backend', 'bucket', 'compose', 'compose.ts'],
+  cli: ['system', 'backend', 'cache', 'fs', 'fuse', 'bucket', 'config', 'compose', 'compose.ts'],
 }
 
 const files = sourceFiles()

@@ -64,7 +64,12 @@ describe('the package', () => {
       cwd: installation,
     })
     const [kinds = '', caught] = stdout.split('\n')
-    expect(JSON.parse(kinds)).toMatchObject({ openStore: 'function', StoreError: 'function', mount: 'function' })
+    expect(JSON.parse(kinds)).toMatchObject({
+      openStore: 'function',
+      openBucket: 'function',
+      StoreError: 'function',
+      mount: 'function',
+    })
     expect(caught).toBe('true not-found')
     expect(stderr).toBe('')
   })

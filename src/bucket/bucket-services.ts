@@ -1,0 +1,25 @@
+import type { Log } from '../backend/log.js'
+import type { ObjectStore } from '../backend/object-store.js'
+
+/** What every part of a Bucket works with. */
+export interface BucketServices {
+  /** With all its layers: prefix, retries, limits. */
+  readonly store: ObjectStore
+  readonly settings: BucketSettings
+  readonly log: Log
+}
+
+export interface BucketSettings {
+  /** The size of the first parts of a large object; later ones grow so that 10,000 are enough. At least 5 MiB. */
+  readonly partSizeBytes: number
+  /** Parts of one object on their way at once. */
+  readonly uploadConcurrency: number
+  /** Objects of one call on their way at once. */
+  readonly objectsAtOnce: number
+}
+
+/** What every call takes. */
+export interface BucketCallOptions {
+  /** Ends the call, which then rejects with a StoreError of kind `aborted`. */
+  readonly signal?: AbortSignal | undefined
+}

@@ -1,0 +1,80 @@
+import { type Log, SILENT } from '../../backend/log.js'
+import type { Bucket } from '../../bucket/bucket.js'
+import type { Environment } from '../../config/environment.js'
+import { ConfigurationError } from '../../config/fault.js'
+import type { CommandRequest } from './arguments.js'
+import { CommandOutput } from './command-output.js'
+
+/** What a command works with: its words and flags, the bucket, and how it says what it found. */
+export class CommandContext {
+  readonly words: readonly string[]
+  readonly output: CommandOutput
+  readonly environment: Environment
+  /** Fires when the command is no longer wanted (SIGINT, SIGTERM). */
+  readonly signal: AbortSignal
+  readonly log: Log = SILENT
+  readonly #request: CommandRequest
+  readonly #opened: Bucket[] = []
+
+  constructor(request: CommandRequest, environment: Environment, signal: AbortSignal) {
+    this.words = request.words
+    this.output = new CommandOutput(request.common)
+    this.environment = environment
+    this.signal = signal
+    this.#request = request
+  }
+
+  /** The bucket that the command line, the environment or the configuration names; with `url`, that one instead. */
+  async openBucket(url?: { readonly text: string; readonly place: string }): Promise<Bucket> {
+    const [{ resolveBucket }, { bucketOf }] = await Promise.all([
+      import('../../config/resolve.js'),
+      import('../../compose/open-bucket.js'),
+    ])
+    const { line } = this.#request
+    const given = url === undefined ? line : { ...line, values: new Map([...line.values, ['url', url] as const]) }
+    const bucket = await bucketOf(await resolveBucket(given, this.environment), this.log)
+    this.#opened.push(bucket)
+    return bucket
+  }
+
+  /** Gives up what `openBucket` opened. */
+  async close(): Promise<void> {
+    await Promise.all(this.#opened.map(bucket => bucket.close()))
+  }
+
+  /** A flag of the command with a value; undefined where it is not given. */
+  text(name: string): string | undefined {
+    const value = this.#request.flags[name]
+    return typeof value === 'string' ? value : undefined
+  }
+
+  /** The values of a flag that may be repeated. */
+  texts(name: string): readonly string[] {
+    const value = this.#request.flags[name]
+    return Array.isArray(value) ? value.filter(each => typeof each === 'string') : []
+  }
+
+  /** A flag of the command without a value. */
+  isOn(name: string): boolean {
+    return this.#request.flags[name] === true
+  }
+
+  /** A flag that is a whole number of at least `least`. Throws a ConfigurationError for anything else. */
+  count(name: string, least: number): number | undefined {
+    const text = this.text(name)
+    if (text === undefined) return undefined
+    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN
+    if (Number.isSafeInteger(value) && value >= least) return value
+    throw this.usage(flagOf(name), `a whole number of at least ${least}`, JSON.stringify(text))
+  }
+
+  /** What to throw where words or flags can't be understood. */
+  usage(place: string, expected: string, found: string): ConfigurationError {
+    return new ConfigurationError([{ place, expected, found }])
+  }
+}
+
+/** `maxKeys` is `--max-keys`. */
+function flagOf(name: string): string {
+  return `--${name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)}`
+}

@@ -1,0 +1,44 @@
+import { type Log, SILENT } from '../backend/log.js'
+import { Bucket } from '../bucket/bucket.js'
+import type { BucketConfiguration } from '../config/configuration.js'
+import { processEnvironment } from '../config/environment.js'
+import type { OptionName } from '../config/option-table.js'
+import { resolveBucket } from '../config/resolve.js'
+import { openStack } from './store-stack.js'
+
+/** Options by their names in doc/CONFIGURATION.md, in camel case: `partSize: '16M'`, `readOnly: true`. */
+export type BucketOptions = Partial<Record<Exclude<OptionName, 'url' | 'mountPoint'>, string | number | boolean>>
+
+export interface BucketHooks {
+  readonly log: Log
+}
+
+/** Objects of one call that travel at once; within them `--requests` bounds what is on the wire. */
+const OBJECTS_AT_ONCE = 16
+
+/**
+ * Opens a bucket by its URL; without one, that which the environment or the configuration file names, or else the embedded
+ * store on the local disk. What the options leave open comes from the environment and the configuration file, as for the
+ * commands. Nothing is asked of the store yet. Rejects with ConfigurationError or StoreError.
+ */
+export async function openBucket(
+  url?: string,
+  options: BucketOptions = {},
+  hooks: Partial<BucketHooks> = {},
+): Promise<Bucket> {
+  const values = new Map(
+    Object.entries({ ...options, ...(url !== undefined && { url }) }).map(
+      ([name, value]) => [name as OptionName, { text: String(value), place: name }] as const,
+    ),
+  )
+  const configuration = await resolveBucket({ values, mountOptions: [], faults: [] }, processEnvironment())
+  return bucketOf(configuration, hooks.log ?? SILENT)
+}
+
+/** Configuration to a Bucket. */
+export async function bucketOf(configuration: BucketConfiguration, log: Log): Promise<Bucket> {
+  const { store } = await openStack(configuration, log)
+  const { partSizeBytes, uploadConcurrency, requests } = configuration.data
+  const settings = { partSizeBytes, uploadConcurrency, objectsAtOnce: Math.min(OBJECTS_AT_ONCE, requests) }
+  return new Bucket({ store, settings, log })
+}

@@ -1,0 +1,82 @@
+import { createHash } from 'node:crypto'
+import { readFile, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { LimitsLayer } from '../backend/layers/limits-layer.js'
+import { Meter } from '../backend/layers/meter.js'
+import { MeteringLayer } from '../backend/layers/metering-layer.js'
+import { PrefixLayer } from '../backend/layers/prefix-layer.js'
+import { ReadOnlyLayer } from '../backend/layers/read-only-layer.js'
+import { RetryLayer } from '../backend/layers/retry/retry-layer.js'
+import type { Log } from '../backend/log.js'
+import type { ObjectStore } from '../backend/object-store.js'
+import { openBareStore, parseStorageUrl } from '../backend/registry.js'
+import { readCustomerKey } from '../backend/s3/customer-key.js'
+import type { KnowledgeKeeper, S3Options } from '../backend/s3/options.js'
+import type { StoreConfiguration } from '../config/configuration.js'
+import { makeFolder } from '../system/make-folder.js'
+
+/** Whoever mounts should hear of a wrong endpoint soon, and not of one answer that got lost. */
+const CHECK_LIMITS = { timeoutMs: 10_000, maxAttempts: 3 }
+
+/** The store and what is around it, innermost first; `checked` is the same with less patience. */
+export async function openStack(
+  configuration: StoreConfiguration,
+  log: Log,
+): Promise<{ readonly store: ObjectStore; readonly checked: ObjectStore; readonly meter: Meter }> {
+  const { data, mount } = configuration
+  const url = parseStorageUrl(configuration.url)
+  const bare = await openBareStore(url, {
+    log,
+    s3: url.scheme === 's3' ? await s3Options(configuration, url.bucket, log) : undefined,
+    local: { create: configuration.isEmbedded },
+  })
+  const meter = new Meter()
+  const metered = new MeteringLayer(bare, meter)
+  const limited = new LimitsLayer(metered, { concurrency: data.requests })
+  const retried = new RetryLayer(limited, { timeoutMs: data.timeoutMs, maxAttempts: data.attempts })
+  const guarded = mount.readOnly ? new ReadOnlyLayer(retried) : retried
+  const prefixed = (store: ObjectStore) => (url.prefix === '' ? store : new PrefixLayer(store, url.prefix))
+  return { store: prefixed(guarded), checked: prefixed(new RetryLayer(metered, CHECK_LIMITS)), meter }
+}
+
+async function s3Options(configuration: StoreConfiguration, bucket: string, log: Log): Promise<S3Options> {
+  const { s3, data, places } = configuration
+  return {
+    profile: s3.profile,
+    region: s3.region,
+    endpoint: s3.endpoint,
+    forcePathStyle: s3.pathStyle === 'auto' ? undefined : s3.pathStyle === 'on',
+    anonymous: !s3.signRequest,
+    requesterPays: s3.requesterPays,
+    sse: s3.sse,
+    sseKmsKeyId: s3.sseKmsKeyId,
+    sseCustomerKey: s3.sseCKeyFile === undefined ? undefined : await readCustomerKey(s3.sseCKeyFile),
+    storageClass: s3.storageClass,
+    acl: s3.acl,
+    checksums: s3.checksums,
+    signPayload: s3.signPayload,
+    maxSockets: data.requests,
+    idleTimeoutMs: data.timeoutMs,
+    knowledge:
+      places.endpointsDir === undefined
+        ? undefined
+        : knowledgeIn(places.endpointsDir, `${s3.endpoint ?? ''} ${bucket}`),
+    log,
+  }
+}
+
+/** Keeps what is known of an endpoint as a file that all mounts share; what can't be kept is found out again. */
+function knowledgeIn(folder: string, name: string): KnowledgeKeeper {
+  const path = join(folder, `${createHash('sha256').update(name).digest('hex').slice(0, 32)}.json`)
+  return {
+    load: async () => {
+      const text = await readFile(path, 'utf8').catch(() => undefined)
+      return text === undefined ? undefined : (JSON.parse(text) as unknown)
+    },
+    save: async value => {
+      makeFolder(folder)
+      await writeFile(`${path}.${process.pid}`, JSON.stringify(value), { mode: 0o600 })
+      await rename(`${path}.${process.pid}`, path)
+    },
+  }
+}
