@@ -6,6 +6,7 @@
  * `StoreError` and nothing else.
  */
 
+import type { CannedAcl, Powers } from './powers.js'
 import type { StoreError } from './store-error.js'
 
 /** Who waits for the answer. Limits serve `demand` first and never give the last slot to the others. */
@@ -151,6 +152,8 @@ export interface Attachments {
   readonly metadata?: Metadata | undefined
   readonly headers?: ObjectHeaders | undefined
   readonly traits?: ObjectTraits | undefined
+  /** In the place of `traits.grants`. `unsupported` where the store has no such ACL. */
+  readonly acl?: CannedAcl | undefined
 }
 
 export interface PutOptions extends CallOptions, WriteConditions, Attachments {}
@@ -274,6 +277,8 @@ export interface Capabilities {
   readonly maxMetadataBytes: number
   /** False where `a` and `a/b` can't both be objects. */
   readonly keysMayNest: boolean
+  /** What else it can do: powers.ts. */
+  readonly powers: Powers
 }
 
 /** One bucket (or a part of one). */

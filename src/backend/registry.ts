@@ -1,4 +1,6 @@
-import { fileURLToPath } from 'node:url'
+import { basename, dirname, join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import type { BucketAdmin } from './bucket-admin.js'
 import { PrefixLayer } from './layers/prefix-layer.js'
 import type { LocalStoreOptions } from './local/local-store.js'
 import type { Log } from './log.js'
@@ -52,6 +54,41 @@ export async function openBareStore(url: StorageUrl, options: StoreOptions = {})
       return openMemoryStore(url.bucket)
     }
   }
+}
+
+/**
+ * Where the buckets are of which a URL names one: the account of `s3://BUCKET`, the folder around `file:///FOLDER/BUCKET`,
+ * this process for `mem://BUCKET`.
+ */
+export async function openBuckets(url: StorageUrl, options: StoreOptions = {}): Promise<BucketAdmin> {
+  switch (url.scheme) {
+    case 's3': {
+      const { openS3Buckets } = await import('./s3/s3-buckets.js')
+      return openS3Buckets({ ...(options.log && { log: options.log }), ...options.s3 })
+    }
+    case 'file': {
+      const { LocalBuckets } = await import('./local/local-buckets.js')
+      return new LocalBuckets(dirname(url.path.replace(/(.)\/+$/, '$1')))
+    }
+    case 'mem': {
+      const { MEMORY_BUCKETS } = await import('./memory/memory-buckets.js')
+      return MEMORY_BUCKETS
+    }
+  }
+}
+
+/** The name of the bucket that a URL is about, as `openBuckets` knows it. */
+export function bucketNameOf(url: StorageUrl): string {
+  return url.scheme === 'file' ? basename(url.path) : url.bucket
+}
+
+/** The URL of another bucket beside the one of a URL. Throws `invalid` for a name that leads elsewhere. */
+export function siblingUrl(url: string, name: string): string {
+  const parsed = parseStorageUrl(url)
+  if (name === '' || name === '.' || name === '..' || name.includes('/'))
+    throw new StoreError('invalid', `not the name of a bucket: ${JSON.stringify(name)}`)
+  if (parsed.scheme !== 'file') return `${parsed.scheme}://${name}`
+  return pathToFileURL(join(dirname(parsed.path.replace(/(.)\/+$/, '$1')), name)).href
 }
 
 /** The store of a storage URL: what the prefix leaves of it. Requests are sent as they are, without retries. */

@@ -1,10 +1,12 @@
 import { type Log, SILENT } from '../backend/log.js'
+import { siblingUrl } from '../backend/registry.js'
 import { Bucket } from '../bucket/bucket.js'
+import { Buckets } from '../bucket/buckets.js'
 import type { BucketConfiguration } from '../config/configuration.js'
 import { processEnvironment } from '../config/environment.js'
 import type { OptionName } from '../config/option-table.js'
 import { resolveBucket } from '../config/resolve.js'
-import { openStack } from './store-stack.js'
+import { openAccount, openStack } from './store-stack.js'
 
 /** Options by their names in doc/CONFIGURATION.md, in camel case: `partSize: '16M'`, `readOnly: true`. */
 export type BucketOptions = Partial<Record<Exclude<OptionName, 'url' | 'mountPoint'>, string | number | boolean>>
@@ -26,13 +28,34 @@ export async function openBucket(
   options: BucketOptions = {},
   hooks: Partial<BucketHooks> = {},
 ): Promise<Bucket> {
+  return bucketOf(await resolved(url, options), hooks.log ?? SILENT)
+}
+
+function resolved(url: string | undefined, options: BucketOptions): Promise<BucketConfiguration> {
   const values = new Map(
     Object.entries({ ...options, ...(url !== undefined && { url }) }).map(
       ([name, value]) => [name as OptionName, { text: String(value), place: name }] as const,
     ),
   )
-  const configuration = await resolveBucket({ values, mountOptions: [], faults: [] }, processEnvironment())
-  return bucketOf(configuration, hooks.log ?? SILENT)
+  return resolveBucket({ values, mountOptions: [], faults: [] }, processEnvironment())
+}
+
+/**
+ * The buckets beside the one of a URL: those of its account (`s3://`), or the folders beside a folder. Rejects as
+ * `openBucket` does.
+ */
+export async function openBuckets(
+  url?: string,
+  options: BucketOptions = {},
+  hooks: Partial<BucketHooks> = {},
+): Promise<Buckets> {
+  return bucketsOf(await resolved(url, options), hooks.log ?? SILENT)
+}
+
+export async function bucketsOf(configuration: BucketConfiguration, log: Log): Promise<Buckets> {
+  const named = (name: string) => siblingUrl(configuration.url, name)
+  const open = (name: string) => bucketOf({ ...configuration, url: named(name), isEmbedded: false }, log)
+  return new Buckets(await openAccount(configuration, log), open, configuration.mount.readOnly)
 }
 
 /** Configuration to a Bucket. */

@@ -1,15 +1,17 @@
 import { createHash } from 'node:crypto'
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { BucketAdmin } from '../backend/bucket-admin.js'
 import { LimitsLayer } from '../backend/layers/limits-layer.js'
 import { Meter } from '../backend/layers/meter.js'
 import { MeteringLayer } from '../backend/layers/metering-layer.js'
 import { PrefixLayer } from '../backend/layers/prefix-layer.js'
 import { ReadOnlyLayer } from '../backend/layers/read-only-layer.js'
+import { retriedBuckets } from '../backend/layers/retry/retried-buckets.js'
 import { RetryLayer } from '../backend/layers/retry/retry-layer.js'
 import type { Log } from '../backend/log.js'
 import type { ObjectStore } from '../backend/object-store.js'
-import { openBareStore, parseStorageUrl } from '../backend/registry.js'
+import { openBareStore, openBuckets, parseStorageUrl } from '../backend/registry.js'
 import { readCustomerKey } from '../backend/s3/customer-key.js'
 import type { KnowledgeKeeper, S3Options } from '../backend/s3/options.js'
 import type { StoreConfiguration } from '../config/configuration.js'
@@ -28,7 +30,7 @@ export async function openStack(
   const bare = await openBareStore(url, {
     log,
     s3: url.scheme === 's3' ? await s3Options(configuration, url.bucket, log) : undefined,
-    local: { create: configuration.isEmbedded },
+    local: { create: configuration.isEmbedded, publicUrl: configuration.publicUrl },
   })
   const meter = new Meter()
   const metered = new MeteringLayer(bare, meter)
@@ -37,6 +39,14 @@ export async function openStack(
   const guarded = mount.readOnly ? new ReadOnlyLayer(retried) : retried
   const prefixed = (store: ObjectStore) => (url.prefix === '' ? store : new PrefixLayer(store, url.prefix))
   return { store: prefixed(guarded), checked: prefixed(new RetryLayer(metered, CHECK_LIMITS)), meter }
+}
+
+/** The buckets of the account, folder or process to which the configuration's bucket belongs. */
+export async function openAccount(configuration: StoreConfiguration, log: Log): Promise<BucketAdmin> {
+  const { data } = configuration
+  const url = parseStorageUrl(configuration.url)
+  const s3 = url.scheme === 's3' ? await s3Options(configuration, url.bucket, log) : undefined
+  return retriedBuckets(await openBuckets(url, { log, s3 }), { timeoutMs: data.timeoutMs, maxAttempts: data.attempts })
 }
 
 async function s3Options(configuration: StoreConfiguration, bucket: string, log: Log): Promise<S3Options> {

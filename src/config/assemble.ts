@@ -50,6 +50,7 @@ export function assemble(ingredients: Ingredients, faults: Fault[]): MountConfig
     ...store,
     mountPoint,
     foreground: values.foreground,
+    publicUrl: values.publicUrl,
     s3: pick(values, S3_NAMES),
     mount: {
       ...pick(values, MOUNT_NAMES),
@@ -82,6 +83,7 @@ export function assembleBucket(
   const stateRoot = values.stateDir ?? places.stateRoot
   return {
     ...store,
+    publicUrl: values.publicUrl,
     s3: pick(values, S3_NAMES),
     mount: { readOnly: values.readOnly },
     data: dataOf(values),

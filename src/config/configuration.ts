@@ -102,6 +102,8 @@ export interface StoreConfiguration {
   readonly url: string
   /** Nobody named a store: `url` is the embedded one, whose folder may not exist yet. */
   readonly isEmbedded: boolean
+  /** Where a folder is served; undefined: it is asked who serves it. */
+  readonly publicUrl?: string | undefined
   readonly s3: S3Settings
   readonly mount: Pick<MountSettings, 'readOnly'>
   readonly data: DataSettings

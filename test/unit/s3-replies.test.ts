@@ -3,11 +3,11 @@ import { fillSink } from '../../src/backend/fill-sink.js'
 import { Collector } from '../../src/backend/s3/collector.js'
 import { type ProviderError, readError, toStoreError } from '../../src/backend/s3/errors.js'
 import { decodeName, readListing } from '../../src/backend/s3/list-reply.js'
-import { fromWireMetadata, toWireMetadata } from '../../src/backend/s3/metadata.js'
 import { bareEtag, readChecksums, readExtent, readInfo } from '../../src/backend/s3/replies.js'
 import { copySource } from '../../src/backend/s3/request-context.js'
 import { readGrants } from '../../src/backend/s3/trait-requests.js'
 import { StoreError, type StoreErrorKind } from '../../src/backend/store-error.js'
+import { fromWireMetadata, toWireMetadata } from '../../src/backend/wire-metadata.js'
 
 const READ = { operation: 'get', key: 'k', reads: true }
 const WRITE = { operation: 'put', key: 'k', writes: true }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { fromWireMetadata, toWireMetadata } from '../../src/backend/s3/metadata.js'
+import { fromWireMetadata, toWireMetadata } from '../../src/backend/wire-metadata.js'
 import { decodeValue, encodeValue, metadataBytes, metadataNameOf, xattrNameOf } from '../../src/fs/xattr-names.js'
 
 const RUNS = { numRuns: 3000 }

@@ -25,8 +25,10 @@ import type {
   WriteConditions,
   WriteResult,
 } from '../object-store.js'
+import type { Powers } from '../powers.js'
 import { StoreError } from '../store-error.js'
 import { SYSTEM_TIMERS, sleep, type Timers } from '../timers.js'
+import { aroundPowers } from './around-powers.js'
 import type { Fault, FaultRules } from './fault-rules.js'
 import { StoreLayer } from './store-layer.js'
 import type { StoreOperation } from './store-operation.js'
@@ -106,6 +108,12 @@ export class FaultLayer extends StoreLayer {
   override delete(entries: readonly DeleteEntry[], options?: CallOptions): Promise<readonly DeleteResult[]> {
     const keys = entries.map(entry => entry.key)
     return this.#injector.call('delete', keys, options, () => this.inner.delete(entries, options))
+  }
+
+  protected override wrapPowers(powers: Powers): Powers {
+    return aroundPowers(powers, ({ operation, key, options }, run) =>
+      this.#injector.call(operation, key === undefined ? [] : [key], options, () => run(options)),
+    )
   }
 }
 

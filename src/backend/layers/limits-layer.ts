@@ -25,6 +25,8 @@ import type {
   WriteConditions,
   WriteResult,
 } from '../object-store.js'
+import type { Powers } from '../powers.js'
+import { aroundPowers } from './around-powers.js'
 import { type Release, Slots } from './slots.js'
 import { StoreLayer } from './store-layer.js'
 import type { StoreOperation } from './store-operation.js'
@@ -112,6 +114,12 @@ export class LimitsLayer extends StoreLayer {
 
   override delete(entries: readonly DeleteEntry[], options: CallOptions = {}): Promise<readonly DeleteResult[]> {
     return withSlot(this.#slots, 'delete', options, () => this.inner.delete(entries, options))
+  }
+
+  protected override wrapPowers(powers: Powers): Powers {
+    return aroundPowers(powers, ({ operation, options }, run) =>
+      withSlot(this.#slots, operation, options, () => run(options)),
+    )
   }
 }
 

@@ -24,6 +24,8 @@ import type {
   WriteConditions,
   WriteResult,
 } from '../object-store.js'
+import type { Powers } from '../powers.js'
+import { aroundPowers } from './around-powers.js'
 import type { Meter } from './meter.js'
 import { StoreLayer } from './store-layer.js'
 import { UploadLayer } from './upload-layer.js'
@@ -92,6 +94,10 @@ export class MeteringLayer extends StoreLayer {
     const results = await this.#meter.count('delete', () => this.inner.delete(entries, options))
     for (const { error } of results) if (error !== undefined) this.#meter.countError('delete', error)
     return results
+  }
+
+  protected override wrapPowers(powers: Powers): Powers {
+    return aroundPowers(powers, ({ operation, options }, run) => this.#meter.count(operation, () => run(options)))
   }
 }
 

@@ -23,7 +23,9 @@ import type {
   Upload,
   WriteResult,
 } from '../object-store.js'
+import type { Powers } from '../powers.js'
 import { StoreError } from '../store-error.js'
+import { prefixPowers } from './around-powers.js'
 import { StoreLayer } from './store-layer.js'
 import { UploadLayer } from './upload-layer.js'
 
@@ -105,6 +107,10 @@ export class PrefixLayer extends StoreLayer {
       options,
     )
     return results.map((result, i) => ({ ...result, key: entries[i]?.key ?? this.#without(result.key) }))
+  }
+
+  protected override wrapPowers(powers: Powers): Powers {
+    return prefixPowers(powers, this.#prefix)
   }
 
   #full(key: string, operation: string): string {

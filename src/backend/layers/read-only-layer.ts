@@ -1,7 +1,8 @@
 import type { CompletedPart, DeleteResult, Upload, WriteResult } from '../object-store.js'
+import type { Powers } from '../powers.js'
 import { StoreError } from '../store-error.js'
+import { readOnlyPowers } from './around-powers.js'
 import { StoreLayer } from './store-layer.js'
-import type { StoreOperation } from './store-operation.js'
 import { UploadLayer } from './upload-layer.js'
 
 /** A store of which nothing can be changed: every writing call rejects with `denied`. */
@@ -25,6 +26,10 @@ export class ReadOnlyLayer extends StoreLayer {
   override delete(): Promise<readonly DeleteResult[]> {
     return refuse('delete')
   }
+
+  protected override wrapPowers(powers: Powers): Powers {
+    return readOnlyPowers(powers, refuse)
+  }
 }
 
 class ReadOnlyUpload extends UploadLayer {
@@ -45,7 +50,7 @@ class ReadOnlyUpload extends UploadLayer {
   }
 }
 
-async function refuse(operation: StoreOperation, key?: string): Promise<never> {
+async function refuse(operation: string, key?: string): Promise<never> {
   throw new StoreError('denied', `${operation}: the store is opened read-only`, {
     operation,
     code: 'EROFS',

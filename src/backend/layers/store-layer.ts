@@ -22,10 +22,13 @@ import type {
   Upload,
   WriteResult,
 } from '../object-store.js'
+import type { Powers } from '../powers.js'
 
 /** A store around a store that passes everything on. A layer extends it and overrides what it is about. */
 export abstract class StoreLayer implements ObjectStore {
   protected readonly inner: ObjectStore
+  /** The store's capabilities with this layer around the powers; made anew when the store answers others. */
+  #capabilities: { readonly of: Capabilities; readonly own: Capabilities } | undefined
 
   constructor(inner: ObjectStore) {
     this.inner = inner
@@ -36,7 +39,9 @@ export abstract class StoreLayer implements ObjectStore {
   }
 
   get capabilities(): Capabilities {
-    return this.inner.capabilities
+    const of = this.inner.capabilities
+    if (this.#capabilities?.of !== of) this.#capabilities = { of, own: { ...of, powers: this.wrapPowers(of.powers) } }
+    return this.#capabilities.own
   }
 
   head(key: string, options?: CallOptions): Promise<ObjectInfo> {
@@ -89,5 +94,9 @@ export abstract class StoreLayer implements ObjectStore {
 
   close(): Promise<void> {
     return this.inner.close()
+  }
+
+  protected wrapPowers(powers: Powers): Powers {
+    return powers
   }
 }

@@ -14,3 +14,8 @@ export type StoreOperation =
   | 'copy'
   | 'traits'
   | 'delete'
+  | 'getAcl'
+  | 'setAcl'
+  | 'isPublic'
+  | 'getCdn'
+  | 'setCdn'

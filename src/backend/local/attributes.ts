@@ -12,15 +12,22 @@ const ATTRIBUTE = 'user.mount-bucket'
 /** Disks without extended attributes say ENOTSUP, ext4 ENOSPC and xfs E2BIG for one that is too long. */
 const NO_ROOM = ['ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'ENOSPC', 'E2BIG', 'ERANGE', 'EDQUOT']
 
+/** What is kept of an object in a folder. */
+export interface LocalAttachments extends KeptAttachments {
+  /** Who reaches the folder by HTTP may read it without a signature. */
+  readonly isPublic: boolean
+}
+
 /** What is kept beside the bytes of an object's file. */
 interface ObjectRecord extends KeptAttachments {
+  readonly isPublic?: true
   readonly etag: string
   /** The file of which this is the ETag; it counts only for a file that is still so. */
   readonly identity: string
 }
 
 /** What an object's file tells of the object. */
-export interface FileFacts extends KeptAttachments {
+export interface FileFacts extends LocalAttachments {
   readonly etag: string
   /** `valid`: of these bytes; `stale`: of others; else the ETag is a derived one. */
   readonly record: 'valid' | 'stale' | 'none'
@@ -52,11 +59,13 @@ export class Attributes {
    */
   async read(file: string | number, stats: BigIntStats, hasSideFiles = true): Promise<FileFacts> {
     const record = parsed(this.#xattr(file)) ?? (hasSideFiles ? await this.#readSide(stats) : undefined)
-    if (record === undefined) return { etag: derivedEtag(stats), record: 'none', metadata: {}, headers: {} }
+    if (record === undefined)
+      return { etag: derivedEtag(stats), record: 'none', metadata: {}, headers: {}, isPublic: false }
     const { metadata, headers } = record
+    // Bytes that another program put there were not what was made public.
     return record.identity === identityOf(stats)
-      ? { etag: record.etag, record: 'valid', metadata, headers }
-      : { etag: derivedEtag(stats), record: 'stale', metadata, headers }
+      ? { etag: record.etag, record: 'valid', metadata, headers, isPublic: record.isPublic === true }
+      : { etag: derivedEtag(stats), record: 'stale', metadata, headers, isPublic: false }
   }
 
   /** Most disks have extended attributes and a store on them no side file at all. */
@@ -65,9 +74,10 @@ export class Attributes {
   }
 
   /** The bytes of the file must be complete: later changes make the ETag void. `replaces`: it may have a record. */
-  async write(fd: number, stats: BigIntStats, etag: string, kept: KeptAttachments, replaces: boolean): Promise<void> {
-    const { metadata, headers } = kept
-    const record: ObjectRecord = { etag, identity: identityOf(stats), metadata, headers }
+  async write(fd: number, stats: BigIntStats, etag: string, kept: LocalAttachments, replaces: boolean): Promise<void> {
+    const { metadata, headers, isPublic } = kept
+    const identity = identityOf(stats)
+    const record: ObjectRecord = { etag, identity, metadata, headers, ...(isPublic && { isPublic }) }
     const value = Buffer.from(JSON.stringify(record))
     const isSet = this.#setXattr(fd, value)
     if (!isSet) await this.#writeSide(this.#sideFile(stats), value)

@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises'
 import { pathToFileURL } from 'node:url'
+import { areForAll, cannedGrants } from '../acl-grants.js'
 import { copiedAttachments, keptAttachments } from '../attachments.js'
 import { readBody } from '../body.js'
 import { throwIfAborted } from '../call.js'
@@ -35,11 +36,13 @@ import type {
 import { checkRange, checkWholeRange, clampRange } from '../range.js'
 import { Attributes } from './attributes.js'
 import { FolderReader } from './folder-reader.js'
+import { KeptTexts } from './kept-texts.js'
 import { KeyLocks } from './key-locks.js'
 import { KeyTree } from './key-paths.js'
 import { type Layout, openLayout } from './layout.js'
 import { KeyLister } from './list-keys.js'
 import { onDisk, toStoreError, unlessMissing } from './local-errors.js'
+import { isPublicAcl, localPowers } from './local-powers.js'
 import { LocalUpload, type LocalUploadParts } from './local-upload.js'
 import { infoOf, notFound, ObjectFiles } from './object-files.js'
 import { bodyOf, fillFrom } from './object-reader.js'
@@ -60,6 +63,8 @@ export interface LocalStoreOptions {
   readonly minPartBytes?: number | undefined
   /** Names of the folders listed last that are remembered, so that paging through a large one is fast. Default 200,000. */
   readonly maxRememberedNames?: number | undefined
+  /** Where the folder is served by HTTP. Default: where it is served at present, if it is. */
+  readonly publicUrl?: string | undefined
   readonly nowMs?: (() => number) | undefined
   readonly log?: Log | undefined
 }
@@ -93,6 +98,13 @@ export class LocalStore implements ObjectStore {
 
   constructor(layout: Layout, nowMs: () => number, options: LocalStoreOptions) {
     this.url = pathToFileURL(layout.root).href
+    const attributes = new Attributes(layout.side, options.useXattrs ?? true, layout.temporary)
+    const locks = new KeyLocks(layout.locks)
+    const folders = new UploadFolders(layout)
+    this.#nowMs = nowMs
+    this.#tree = new KeyTree(layout.reserved, layout.temporary)
+    this.#files = new ObjectFiles(layout, this.#tree, attributes)
+    this.#writer = new ObjectWriter(layout, this.#tree, this.#files, attributes, locks)
     this.capabilities = {
       conditions: { put: 'atomic', complete: 'atomic', copy: 'atomic', delete: 'atomic' },
       multipart: { minPartBytes: options.minPartBytes ?? 1, maxPartBytes: 5 * GIB, maxParts: 10_000 },
@@ -101,14 +113,15 @@ export class LocalStore implements ObjectStore {
       maxCopyBytes: 16 * TIB,
       maxMetadataBytes: 8192,
       keysMayNest: true,
+      powers: localPowers({
+        url: this.url,
+        files: this.#files,
+        writer: this.#writer,
+        texts: new KeptTexts(layout),
+        publicUrl: options.publicUrl,
+        nowMs,
+      }),
     }
-    const attributes = new Attributes(layout.side, options.useXattrs ?? true, layout.temporary)
-    const locks = new KeyLocks(layout.locks)
-    const folders = new UploadFolders(layout)
-    this.#nowMs = nowMs
-    this.#tree = new KeyTree(layout.reserved, layout.temporary)
-    this.#files = new ObjectFiles(layout, this.#tree, attributes)
-    this.#writer = new ObjectWriter(layout, this.#tree, this.#files, attributes, locks)
     const maxNames = options.maxRememberedNames ?? 200_000
     this.#lister = new KeyLister(new FolderReader(layout, this.#tree, this.#files, maxNames, nowMs), attributes)
     this.#uploads = { folders, files: this.#files, writer: this.#writer, limits: this.capabilities.multipart }
@@ -166,9 +179,18 @@ export class LocalStore implements ObjectStore {
   }
 
   async put(key: string, body: Body, options: PutOptions = {}): Promise<WriteResult> {
+    return this.putStream(key, readBody(body, 'put', key, options.signal), options)
+  }
+
+  /** As `put`, of bytes whose number nobody knows before; what `chunks` throws ends it with nothing stored. */
+  async putStream(key: string, chunks: AsyncIterable<Uint8Array>, options: PutOptions = {}): Promise<WriteResult> {
     const { signal, ifMatch, ifNoneMatch } = options
     const fill = async (file: FileHandle) => {
-      for await (const chunk of readBody(body, 'put', key, signal)) await writeAll(file, chunk)
+      for await (const chunk of chunks) {
+        throwIfAborted(signal, 'put', key)
+        await writeAll(file, chunk)
+      }
+      throwIfAborted(signal, 'put', key)
     }
     return this.#call('put', key, options, async () => {
       const attachments = this.#kept(options, 'put', key)
@@ -202,9 +224,13 @@ export class LocalStore implements ObjectStore {
     })
   }
 
-  /** A folder knows nothing of the kind. */
+  /** A folder knows of no other than whether everybody may read. */
   async traits(key: string, options: TraitsOptions = {}): Promise<ObjectTraits> {
-    return this.#call('traits', key, options, async () => ({}))
+    return this.#call('traits', key, options, async () => {
+      const object = await this.#files.open(key)
+      await object?.file.close()
+      return object?.facts.isPublic === true ? { grants: cannedGrants('public-read') } : {}
+    })
   }
 
   /** A copy of an object onto itself changes what is kept with it in place; no byte is written anew. */
@@ -214,7 +240,8 @@ export class LocalStore implements ObjectStore {
       checkKey(from, 'copy')
       return this.#files.withObject(from, 'copy', async source => {
         checkVersion(sourceIfMatch, source.facts.etag, 'copy', from)
-        const attachments = copiedAttachments(options, source.facts, this.capabilities.maxMetadataBytes, 'copy', to)
+        const kept = copiedAttachments(options, source.facts, this.capabilities.maxMetadataBytes, 'copy', to)
+        const attachments = { ...kept, isPublic: isPublicBy(options, 'copy', to) }
         const request = { key: to, operation: 'copy', attachments, ifMatch, ifNoneMatch, signal }
         if (from === to) return this.#writer.writeAttachments(request, sourceIfMatch)
         return this.#writer.write({ ...request, fill: (file, path) => copyBytes(source, file, path, signal) })
@@ -263,6 +290,11 @@ export class LocalStore implements ObjectStore {
   }
 
   #kept(options: Attachments, operation: string, key: string) {
-    return keptAttachments(options, this.capabilities.maxMetadataBytes, operation, key)
+    const kept = keptAttachments(options, this.capabilities.maxMetadataBytes, operation, key)
+    return { ...kept, isPublic: isPublicBy(options, operation, key) }
   }
+}
+
+function isPublicBy({ acl, traits }: Attachments, operation: string, key: string): boolean {
+  return acl === undefined ? areForAll(traits?.grants) : isPublicAcl(acl, operation, key)
 }

@@ -78,14 +78,14 @@ export class LocalUpload implements Upload {
     const { signal, ifMatch, ifNoneMatch } = options
     return onDisk('complete', key, async () => {
       throwIfAborted(signal, 'complete', key)
-      const { metadata, headers } = await folders.find(key, uploadId, 'complete')
+      const { metadata, headers, isPublic = false } = await folders.find(key, uploadId, 'complete')
       const stored = new Map((await folders.parts(key, uploadId, 'complete')).map(part => [part.number, part]))
       const chosen = checkedParts(parts, number => stored.get(number), limits, key)
       checkConditions(options, await files.etagOf(key), 'complete', key)
       return writer.write({
         key,
         operation: 'complete',
-        attachments: { metadata, headers },
+        attachments: { metadata, headers, isPublic },
         ifMatch,
         ifNoneMatch,
         signal,

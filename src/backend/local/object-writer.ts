@@ -1,12 +1,11 @@
 import { type BigIntStats, constants } from 'node:fs'
 import { copyFile, type FileHandle, link, lstat, open, rename, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import type { KeptAttachments } from '../attachments.js'
 import { throwIfAborted } from '../call.js'
 import { checkConditions } from '../conditions.js'
 import type { CallOptions, WriteConditions, WriteResult } from '../object-store.js'
 import { StoreError } from '../store-error.js'
-import { type Attributes, identityOf, newEtag } from './attributes.js'
+import { type Attributes, identityOf, type LocalAttachments, newEtag } from './attributes.js'
 import type { KeyLocks } from './key-locks.js'
 import type { KeyTree } from './key-paths.js'
 import { isReserved, type Layout } from './layout.js'
@@ -25,7 +24,7 @@ const NO_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']
 export interface WriteRequest extends WriteConditions, CallOptions {
   readonly key: string
   readonly operation: string
-  readonly attachments: KeptAttachments
+  readonly attachments: LocalAttachments
   /** Writes the bytes into a new file. */
   readonly fill: (file: FileHandle, path: string) => Promise<void>
   /** Looked at once more under the lock, just before the object appears; throws what is wrong. */
@@ -93,6 +92,17 @@ export class ObjectWriter {
         await this.#attributes.write(file.fd, stats, etag, request.attachments, true)
         await file.sync()
         return { etag, lastModifiedMs: Number(stats.mtimeNs / 1_000_000n) }
+      }),
+    )
+  }
+
+  /** Changes who may read an object; its version stays the same. */
+  async setPublic(key: string, isPublic: boolean, { signal }: CallOptions): Promise<void> {
+    await this.#layout.prepareWriting()
+    await this.#locks.withLock(key, signal, 'setAcl', () =>
+      this.#files.withObject(key, 'setAcl', async ({ file, stats, facts }) => {
+        await this.#attributes.write(file.fd, stats, facts.etag, { ...facts, isPublic }, true)
+        await file.sync()
       }),
     )
   }

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { type FileHandle, lstat, mkdir, open, readdir, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { KeptAttachments } from '../attachments.js'
 import type { CompletedPart, PendingUpload } from '../object-store.js'
 import { StoreError } from '../store-error.js'
+import type { LocalAttachments } from './attributes.js'
 import type { Layout } from './layout.js'
 import { unlessMissing } from './local-errors.js'
 import { syncFolder } from './sync-folder.js'
@@ -13,7 +13,7 @@ const PART_NAME = /^(\d{5})\.(.+)$/
 const BEGIN_FILE = 'upload.json'
 
 /** What was said when the upload began. */
-interface Beginning extends KeptAttachments {
+interface Beginning extends LocalAttachments {
   readonly key: string
   readonly startedMs: number
 }

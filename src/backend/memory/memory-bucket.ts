@@ -9,6 +9,7 @@ import type {
   ObjectTraits,
   ObjectVersion,
 } from '../object-store.js'
+import type { CannedAcl } from '../powers.js'
 import { SortedKeys } from './sorted-keys.js'
 
 /** An object that is never changed, only replaced. */
@@ -38,6 +39,9 @@ export interface StoredUpload {
 /** The content of one bucket in memory. Every method is synchronous, so that each change is atomic. */
 export class MemoryBucket {
   readonly uploads = new Map<string, StoredUpload>()
+  acl: CannedAcl = 'private'
+  /** Undefined: no CDN is enabled. */
+  cdnBase: string | undefined
   readonly #objects = new Map<string, StoredObject>()
   readonly #keys = new SortedKeys()
 
@@ -52,6 +56,10 @@ export class MemoryBucket {
 
   delete(key: string): void {
     if (this.#objects.delete(key)) this.#keys.delete(key)
+  }
+
+  get isEmpty(): boolean {
+    return this.#objects.size === 0
   }
 
   list(options: ListOptions): ListPage {

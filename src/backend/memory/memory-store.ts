@@ -34,6 +34,8 @@ import type {
 import { checkRange, checkWholeRange, clampRange } from '../range.js'
 import { isStoreError, StoreError } from '../store-error.js'
 import { infoOf, MemoryBucket, type StoredObject } from './memory-bucket.js'
+import { buckets } from './memory-buckets.js'
+import { checkedGrants, memoryPowers } from './memory-powers.js'
 import { completedPartsOf, MemoryUpload, uploadOf } from './memory-upload.js'
 
 const CHUNK_BYTES = 256 * 1024
@@ -45,9 +47,6 @@ export interface MemoryStoreOptions {
   readonly minPartBytes?: number | undefined
   readonly newUploadId?: (() => string) | undefined
 }
-
-/** The buckets of this process by name; they live as long as it does. */
-const buckets = new Map<string, MemoryBucket>()
 
 /** The store of `mem://name`: all stores of one name in a process share a bucket. */
 export function openMemoryStore(name: string, options: MemoryStoreOptions = {}): MemoryStore {
@@ -77,6 +76,7 @@ export class MemoryStore implements ObjectStore {
       maxCopyBytes: 5 * GIB,
       maxMetadataBytes: 2048,
       keysMayNest: true,
+      powers: memoryPowers(bucket, (key, operation, signal) => this.#find(key, operation, signal)),
     }
   }
 
@@ -160,7 +160,7 @@ export class MemoryStore implements ObjectStore {
     const attachments = copiedAttachments(options, source, this.capabilities.maxMetadataBytes, 'copy', to)
     const etag = looksLikeMd5(source.etag) ? source.etag : md5Hex(source.bytes)
     const tags = options.traits?.tags ?? source.traits.tags
-    const traits = givenTraits({ ...options.traits, tags })
+    const traits = { ...this.#traits(options, 'copy', to), ...(tags !== undefined && { tags }) }
     return this.#store(to, { bytes: source.bytes, etag, ...attachments, traits })
   }
 
@@ -195,7 +195,11 @@ export class MemoryStore implements ObjectStore {
 
   #kept(options: Attachments, operation: string, key: string) {
     const attachments = keptAttachments(options, this.capabilities.maxMetadataBytes, operation, key)
-    return { ...attachments, traits: givenTraits(options.traits ?? {}) }
+    return { ...attachments, traits: this.#traits(options, operation, key) }
+  }
+
+  #traits({ traits, acl }: Attachments, operation: string, key: string): ObjectTraits {
+    return givenTraits({ ...traits, ...(acl !== undefined && { grants: checkedGrants(acl, operation, key) }) })
   }
 
   #store(key: string, object: Omit<StoredObject, 'lastModifiedMs'>): WriteResult {

@@ -31,6 +31,8 @@ export interface SendOptions {
   /** Any other body; empty is one, too. */
   readonly text?: string | undefined
   readonly isPatient?: boolean | undefined
+  /** It is sent without credentials. */
+  readonly isAnonymous?: boolean | undefined
 }
 
 export interface Reply {
@@ -71,7 +73,7 @@ export class Channel {
   /** A request without a body, ready to run once, soon. Plain data. */
   async prepare(wire: WireRequest, attempt: Attempt): Promise<HttpRequest> {
     try {
-      return await this.#signed(wire, attempt, NO_PAYLOAD, false)
+      return await this.#signed(wire, attempt, NO_PAYLOAD, {})
     } catch (error) {
       throw toStoreError(error, attempt)
     }
@@ -115,10 +117,11 @@ export class Channel {
     this.#settings.pool.close()
   }
 
-  async #prepared(wire: WireRequest, attempt: Attempt, { body, text, isPatient = false }: SendOptions) {
+  async #prepared(wire: WireRequest, attempt: Attempt, options: SendOptions) {
+    const { body, text } = options
     try {
       const payload = text !== undefined ? textPayload(text) : await this.#payloadOf(body, attempt)
-      return { request: await this.#signed(wire, attempt, payload, isPatient), sent: payload.body }
+      return { request: await this.#signed(wire, attempt, payload, options), sent: payload.body }
     } catch (error) {
       throw toStoreError(error, attempt)
     }
@@ -128,8 +131,14 @@ export class Channel {
     return body === undefined ? NO_PAYLOAD : makePayload(body, this.#settings.payloads, attempt)
   }
 
-  async #signed(wire: WireRequest, attempt: Attempt, payload: Payload, isPatient: boolean): Promise<HttpRequest> {
-    const { place, credentials, nowMs, idleTimeoutMs, patientTimeoutMs } = this.#settings
+  async #signed(
+    wire: WireRequest,
+    attempt: Attempt,
+    payload: Payload,
+    { isPatient = false, isAnonymous = false }: SendOptions,
+  ): Promise<HttpRequest> {
+    const { place, nowMs, idleTimeoutMs, patientTimeoutMs } = this.#settings
+    const credentials = isAnonymous ? undefined : this.#settings.credentials
     const { signal, operation, key } = attempt
     const signing = credentials && {
       signer: this.#signer,

@@ -6,7 +6,7 @@ import { Channel } from './channel.js'
 import { readError, toStoreError } from './errors.js'
 import { HttpPool } from './http/pool.js'
 import { MAX_COPY_BYTES } from './limits.js'
-import type { S3Options } from './options.js'
+import type { S3Credentials, S3Options } from './options.js'
 
 /** The ways to a bucket, and what the rest of the store must know of its endpoint. */
 export interface Connection {
@@ -14,6 +14,9 @@ export interface Connection {
   readonly client: S3Client
   /** For what is asked often. */
   readonly channel: Channel
+  readonly place: BucketPlace
+  /** Undefined: requests are not signed. */
+  readonly credentials: (() => Promise<S3Credentials>) | undefined
   /** AWS itself keeps every condition and wants virtual-host names; others differ. */
   readonly isAws: boolean
 }
@@ -31,14 +34,20 @@ export async function connect(bucket: string, options: S3Options, signal?: Abort
   const found = { ...options, region, endpoint: isAws ? options.endpoint : endpoint }
   const client = makeClient(found, isAws)
   const place = await placeOf(bucket, found, isAws)
-  return { client, channel: makeChannel(client, place, options, isAws), isAws }
+  const credentials = options.anonymous === true ? undefined : () => client.config.credentials()
+  return { client, channel: makeChannel(credentials, place, options, isAws), place, credentials, isAws }
 }
 
 function isAwsHost(host: string): boolean {
   return /(^|\.)amazonaws\.com(\.cn)?$/.test(host)
 }
 
-function makeChannel(client: S3Client, place: BucketPlace, options: S3Options, isAws: boolean): Channel {
+function makeChannel(
+  credentials: Connection['credentials'],
+  place: BucketPlace,
+  options: S3Options,
+  isAws: boolean,
+): Channel {
   const idleTimeoutMs = options.idleTimeoutMs ?? DEFAULT_IDLE_TIMEOUT_MS
   const connectTimeoutMs = options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS
   const pool = new HttpPool({
@@ -50,7 +59,7 @@ function makeChannel(client: S3Client, place: BucketPlace, options: S3Options, i
   return new Channel({
     place,
     pool,
-    credentials: options.anonymous === true ? undefined : () => client.config.credentials(),
+    credentials,
     payloads: { isSigned: options.signPayload === true, isSummed: hasChecksums(options, isAws) },
     idleTimeoutMs,
     patientTimeoutMs: idleTimeoutMs + serverWorkMs(MAX_COPY_BYTES),
@@ -137,6 +146,23 @@ async function findRegion(
       : configured
   } finally {
     client.destroy()
+  }
+}
+
+/** For what concerns no bucket or all of them. Sends nothing. */
+export async function accountClient(
+  options: S3Options,
+): Promise<{ readonly client: S3Client; readonly region: string; readonly isAws: boolean }> {
+  // Endpoints are resolved for buckets: any name does.
+  const endpoint = options.endpoint ?? (await configuredEndpoint('bucket', { ...options, forcePathStyle: true }))
+  const isAws = isAwsHost(new URL(endpoint).hostname)
+  const found = { ...options, endpoint: isAws ? options.endpoint : endpoint }
+  const configured = makeClient(found, isAws)
+  try {
+    const region = options.region ?? (await configured.config.region().catch(() => FALLBACK_REGION))
+    return { client: makeClient({ ...found, region }, isAws), region, isAws }
+  } finally {
+    configured.destroy()
   }
 }
 

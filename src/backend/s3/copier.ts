@@ -7,7 +7,7 @@ import { copyByParts } from './large-copy.js'
 import { MAX_COPY_BYTES, MAX_METADATA_BYTES } from './limits.js'
 import type { ObjectRequests } from './requests.js'
 import type { Tagging } from './tagging.js'
-import { wireAttachments, wireTraits } from './wire-fields.js'
+import { wireAcl, wireAttachments, wireTraits } from './wire-fields.js'
 
 export interface CopyServices {
   readonly objects: ObjectRequests
@@ -38,7 +38,10 @@ export class Copier {
     const owedTags = await tagging.owedAfterCopy(from, to, traits?.tags, isReplaced, signal)
     const wire = {
       attachments,
-      traits: wireTraits(owedTags === undefined ? traits : { ...traits, tags: undefined }),
+      traits: {
+        ...wireTraits(owedTags === undefined ? traits : { ...traits, tags: undefined }),
+        ...wireAcl(options.acl),
+      },
       sourceIfMatch: await conditions.applyToSource(from, options.sourceIfMatch, to, options),
       conditions: await conditions.apply('copy', to, options, options),
       signal,
@@ -76,7 +79,7 @@ export class Copier {
     const { metadata, headers } = replaces(options) ? options : source
     const tags = options.traits?.tags ?? (await this.#services.tagging.of(source.key, source.tagCount, signal))
     const traits = { ...options.traits, tags }
-    const upload = await this.#createUpload(to, { metadata, headers, traits, signal })
+    const upload = await this.#createUpload(to, { metadata, headers, traits, acl: options.acl, signal })
     return copyByParts(source, upload, options, { signal, priority })
   }
 }

@@ -40,6 +40,7 @@ const BY_CODE: Readonly<Record<string, Row>> = {
   NoSuchBucket: NO_BUCKET,
   BucketAlreadyExists: { kind: 'exists' },
   BucketAlreadyOwnedByYou: { kind: 'exists' },
+  BucketNotEmpty: { kind: 'precondition-failed' },
   PreconditionFailed: { kind: 'precondition-failed' },
   ConditionalRequestConflict: { kind: 'precondition-failed' },
 

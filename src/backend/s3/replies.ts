@@ -1,7 +1,7 @@
 import type { ByteRange, ObjectHeaders, ObjectInfo, WriteResult } from '../object-store.js'
+import { fromWireMetadata } from '../wire-metadata.js'
 import { type Attempt, corruptReply } from './errors.js'
 import type { ResponseFields } from './http/response-head.js'
-import { fromWireMetadata } from './metadata.js'
 
 /** What the replies to HEAD and GET tell of an object. */
 export function readInfo(

@@ -26,6 +26,7 @@ import type {
   Upload,
   WriteResult,
 } from '../object-store.js'
+import type { Powers } from '../powers.js'
 import { checkRange } from '../range.js'
 import { connect } from './client.js'
 import { Conditions } from './conditions.js'
@@ -40,12 +41,13 @@ import { EndpointProbe, ProbeObjects } from './probe.js'
 import { RequestContext } from './request-context.js'
 import type { Fields } from './request-head.js'
 import { ObjectRequests } from './requests.js'
+import { s3Powers } from './s3-powers.js'
 import { S3Upload, type UploadServices } from './s3-upload.js'
 import { TagProbe } from './tag-probe.js'
 import { Tagging } from './tagging.js'
 import { TraitRequests } from './trait-requests.js'
 import { TraitsReader } from './traits-reader.js'
-import { wireAttachments, wireTraits } from './wire-fields.js'
+import { wireAcl, wireAttachments, wireTraits } from './wire-fields.js'
 
 /** AWS documents conditional PUT, CompleteMultipartUpload, CopyObject and DeleteObject (S3 User Guide). */
 const KNOWN_OF_AWS: Knowledge = {
@@ -60,7 +62,8 @@ const KNOWN_OF_AWS: Knowledge = {
 /** Opens a bucket. Sends nothing, except that AWS is asked for the bucket's region when no option names it. */
 export async function openS3Store(bucket: string, options: S3Options = {}): Promise<ObjectStore> {
   const log = options.log ?? SILENT
-  const { isAws, client, channel } = await connect(bucket, options)
+  const connection = await connect(bucket, options)
+  const { isAws, client, channel } = connection
   const context = new RequestContext(client, channel, bucket, options)
   const objects = new ObjectRequests(context)
   const multipart = new MultipartRequests(context)
@@ -73,12 +76,22 @@ export async function openS3Store(bucket: string, options: S3Options = {}): Prom
   const tagProbe = new TagProbe(objects, multipart, traitRequests, temporary)
   const tagging = new Tagging(traitRequests, tagProbe, knowledge, log)
   const traits = new TraitsReader({ objects, traitRequests, tagging, knowledge, log }, options.storageClass)
-  return new S3Store(bucket, { context, objects, multipart, conditions, partSource, tagging, traits })
+  return new S3Store(bucket, {
+    context,
+    objects,
+    multipart,
+    conditions,
+    partSource,
+    tagging,
+    traits,
+    powers: s3Powers(context, connection),
+  })
 }
 
 interface Services extends UploadServices {
   readonly context: RequestContext
   readonly traits: TraitsReader
+  readonly powers: Powers
 }
 
 class S3Store implements ObjectStore {
@@ -101,6 +114,7 @@ class S3Store implements ObjectStore {
       maxCopyBytes: MAX_COPY_BYTES,
       maxMetadataBytes: MAX_METADATA_BYTES,
       keysMayNest: true,
+      powers: services.powers,
     }
   }
 
@@ -178,5 +192,5 @@ class S3Store implements ObjectStore {
 
 function wireGiven(given: Attachments, operation: string, key: string): Fields {
   const kept = keptAttachments(given, MAX_METADATA_BYTES, operation, key)
-  return { ...wireAttachments(kept, operation, key), ...wireTraits(given.traits) }
+  return { ...wireAttachments(kept, operation, key), ...wireTraits(given.traits), ...wireAcl(given.acl) }
 }

@@ -75,7 +75,8 @@ export function readGrants(grants: readonly Grant[], owner: string | undefined):
   return hasOthers ? found : {}
 }
 
-function granteeOf({ ID, URI, EmailAddress }: Partial<NonNullable<Grant['Grantee']>>): string | undefined {
+/** In the form of the headers x-amz-grant-*. */
+export function granteeOf({ ID, URI, EmailAddress }: Partial<NonNullable<Grant['Grantee']>>): string | undefined {
   if (ID !== undefined) return `id="${ID}"`
   if (URI !== undefined) return `uri="${URI}"`
   return EmailAddress === undefined ? undefined : `emailAddress="${EmailAddress}"`

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { Attachments, GrantKind, ObjectHeaders, ObjectTraits } from '../object-store.js'
+import type { CannedAcl } from '../powers.js'
 import { StoreError } from '../store-error.js'
-import { toWireMetadata } from './metadata.js'
+import { toWireMetadata } from '../wire-metadata.js'
 import type { S3Options } from './options.js'
 import type { Fields } from './request-head.js'
 
@@ -64,6 +65,11 @@ function wireGrants(grants: NonNullable<ObjectTraits['grants']>): Fields {
     'x-amz-grant-write-acp': header('writeAcp'),
     'x-amz-grant-full-control': header('fullControl'),
   }
+}
+
+/** A canned ACL takes the place of grants. */
+export function wireAcl(acl: CannedAcl | undefined): Fields {
+  return acl === undefined ? {} : { ...wireGrants({}), 'x-amz-acl': acl }
 }
 
 /** What a request asks for that a server may refuse, in words for its error. */

@@ -123,4 +123,12 @@ export const STORE_OPTIONS = {
     help: 'sign the SHA-256 of every byte that is uploaded, which costs processor time',
     schemes: ['s3'],
   },
+  publicUrl: {
+    group: 'Store',
+    value: { type: 'text', what: 'an http:// or https:// URL', pattern: /^https?:\/\/[^\s/?#@]+(\/[^\s?#]*)?$/ },
+    placeholder: 'URL',
+    help: 'where a folder is served (`bucket serve`): its public and signed URLs begin with it',
+    defaultNote: 'where `bucket serve` serves it at present',
+    schemes: ['file'],
+  },
 } as const satisfies Record<string, Option>

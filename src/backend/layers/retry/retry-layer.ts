@@ -21,7 +21,9 @@ import type {
   Upload,
   WriteResult,
 } from '../../object-store.js'
+import type { Powers } from '../../powers.js'
 import type { StoreError } from '../../store-error.js'
+import { aroundPowers } from '../around-powers.js'
 import { StoreLayer } from '../store-layer.js'
 import type { Attempt } from './attempt.js'
 import { retriedGet, retriedPlan } from './retried-read.js'
@@ -146,6 +148,15 @@ export class RetryLayer extends StoreLayer {
       if (failure !== undefined && !(await hasTimeFor(budget, failure, options.signal))) break
     }
     return results
+  }
+
+  /** What they write is the same when it is written twice. */
+  protected override wrapPowers(powers: Powers): Powers {
+    return aroundPowers(powers, ({ operation, key, writes, options }, run) => {
+      const { signal } = options
+      const call = { operation, key, signal, writes }
+      return retried(this.#policy, { ...call, run: attempt => run({ ...options, ...attempt.options }) })
+    })
   }
 
   async #deleteOnce(

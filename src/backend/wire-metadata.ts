@@ -1,4 +1,4 @@
-import type { Metadata } from '../object-store.js'
+import type { Metadata } from './object-store.js'
 
 const ENCODED_WORD = /^=\?UTF-8\?([BQ])\?(.*)\?=$/i
 const PLAIN = /^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/
