@@ -2,6 +2,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { type S3Server, startS3Server } from '../../scripts/servers/s3/s3-server.js'
+import { TLS_CERTIFICATE, TLS_KEY } from '../../scripts/servers/tls-certificate.js'
 import { RetryLayer } from '../../src/backend/layers/retry/retry-layer.js'
 import type { BodySource, ObjectStore } from '../../src/backend/object-store.js'
 import type { S3Options } from '../../src/backend/s3/options.js'
@@ -9,7 +10,6 @@ import { openS3Store } from '../../src/backend/s3/s3-store.js'
 import { type RawServer, type Serve, startRawServer } from '../support/raw-server.js'
 import { createBucket, ownS3 } from '../support/servers.js'
 import { collect, contentOf, PiecewiseSink, testBytes, text } from '../support/store-tools.js'
-import { TLS_CERTIFICATE, TLS_KEY } from '../support/tls-certificate.js'
 
 const credentials = { accessKeyId: 'test', secretAccessKey: 'testsecret' }
 const MIB = 1024 ** 2

@@ -1,6 +1,6 @@
 import { createServer, type Socket } from 'node:net'
 import { createServer as createTlsServer, TLSSocket } from 'node:tls'
-import { TLS_CERTIFICATE, TLS_KEY } from './tls-certificate.js'
+import { TLS_CERTIFICATE, TLS_KEY } from '../../scripts/servers/tls-certificate.js'
 
 /** A server that does with each connection what a test says, and what it has seen. */
 export interface RawServer {

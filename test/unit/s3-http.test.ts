@@ -1,12 +1,12 @@
 import type { Socket } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
+import { TLS_CERTIFICATE } from '../../scripts/servers/tls-certificate.js'
 import type { ReadSink } from '../../src/backend/object-store.js'
 import type { Exchange, Flow } from '../../src/backend/s3/http/exchange.js'
 import { HttpPool, type PoolSettings } from '../../src/backend/s3/http/pool.js'
 import type { ResponseHead } from '../../src/backend/s3/http/response-head.js'
 import { exchange, Kept } from '../support/kept-reply.js'
 import { type RawServer, type Serve, startRawServer } from '../support/raw-server.js'
-import { TLS_CERTIFICATE } from '../support/tls-certificate.js'
 
 /** The client against a server that writes byte by byte what a test says. */
 

@@ -5,7 +5,7 @@ import { type Call, parseCall } from './call.js'
 import { Control } from './control.js'
 import { Counters, type Counts } from './counters.js'
 import type { Exchange } from './http/exchange.js'
-import { HttpServer } from './http/http-server.js'
+import { HttpServer, type ServerTls } from './http/http-server.js'
 import { type Fault, KnobBoard, type Knobs } from './knobs.js'
 import type { Reply } from './reply.js'
 import { handlerOf } from './routes.js'
@@ -27,6 +27,8 @@ export interface S3ServerOptions {
   readonly hostBase?: string
   /** Buckets that exist from the beginning. */
   readonly buckets?: readonly string[]
+  /** Default: plain HTTP. */
+  readonly tls?: ServerTls
   readonly nowMs?: () => number
 }
 
@@ -51,10 +53,11 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
   const server = new HttpServer(
     exchange => handler.handle(exchange),
     () => board.knobs.bytesPerSecond,
+    options.tls,
   )
   const port = await server.listen(options.port ?? 0)
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: `${options.tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`,
     counters: () => counters.read(),
     setKnobs: knobs => board.set(knobs),
     reset: () => {

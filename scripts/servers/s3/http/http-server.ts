@@ -1,5 +1,12 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { createServer as createTlsServer } from 'node:tls'
 import { type Answer, HttpConnection } from './http-connection.js'
+
+/** In PEM. */
+export interface ServerTls {
+  readonly cert: string
+  readonly key: string
+}
 
 /**
  * HTTP/1.1 as far as clients of an S3 speak it. node:http costs several times as much a request, and the endpoint of a
@@ -9,13 +16,15 @@ export class HttpServer {
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
 
-  /** `bytesPerSecond`: of each connection; 0: no limit. */
-  constructor(answer: Answer, bytesPerSecond: () => number) {
-    this.#server = createServer({ allowHalfOpen: true }, socket => {
+  /** `bytesPerSecond`: of each connection; 0: no limit. With `tls` it speaks HTTPS. */
+  constructor(answer: Answer, bytesPerSecond: () => number, tls?: ServerTls) {
+    const take = (socket: Socket) => {
       this.#sockets.add(socket)
       socket.once('close', () => this.#sockets.delete(socket))
       new HttpConnection(socket, answer, bytesPerSecond)
-    })
+    }
+    const options = { allowHalfOpen: true }
+    this.#server = tls === undefined ? createServer(options, take) : createTlsServer({ ...options, ...tls }, take)
   }
 
   /** Gives the port. */

@@ -1,4 +1,4 @@
-/** For TLS servers of tests: of localhost and 127.0.0.1, signed by itself, good until 2126. Nobody else trusts it. */
+/** For TLS servers of tests and of the bench: of localhost and 127.0.0.1, signed by itself, good until 2126. Nobody else trusts it. */
 export const TLS_CERTIFICATE = `-----BEGIN CERTIFICATE-----
 MIIBnDCCAUGgAwIBAgIUMTnwm9OHxbexKGiY+hizh2KkePkwCgYIKoZIzj0EAwIw
 FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMTE0MzQzM1oYDzIxMjYxMDI4
