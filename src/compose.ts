@@ -8,8 +8,10 @@ import { CacheFolderError } from './cache/disk/cache-folder.js'
 import { DiskCache } from './cache/disk/disk-cache.js'
 import { FolderTimes } from './cache/folder-times.js'
 import { KnownVersions } from './cache/known-versions.js'
+import { DataThreads } from './cache/lanes/data-threads.js'
 import { MainLane } from './cache/lanes/main-lane.js'
 import { MetadataCache } from './cache/metadata-cache.js'
+import { SharedBuffers } from './cache/shared-buffers.js'
 import { openStack } from './compose/store-stack.js'
 import type { MountConfiguration } from './config/configuration.js'
 import { processEnvironment } from './config/environment.js'
@@ -28,6 +30,7 @@ import { StagingArea, type StagingOptions } from './fs/staging.js'
 import { createTransport } from './fuse/create-transport.js'
 import { type RunningMount, runMount } from './fuse/mount.js'
 import { checkMountPoint } from './fuse/mount-checks.js'
+import { discardMemory } from './system/discard-memory.js'
 import { makeFolder } from './system/make-folder.js'
 
 export { ConfigurationError } from './config/fault.js'
@@ -55,13 +58,20 @@ export async function mount(options: MountOptions, hooks: Partial<MountHooks> = 
   return mountBucket(configuration, { log: SILENT, ...hooks })
 }
 
+/** Blocks of many sizes leave gaps between them, which are empty and take no memory. */
+const SHARED_SLACK = 4
+
 /** Configuration to a mount that programs can use: the only place that knows in which order the rooms are put together. */
 export async function mountBucket(configuration: MountConfiguration, hooks: MountHooks): Promise<RunningMount> {
   const { data, owner, mount, places } = configuration
   const { log, signal } = hooks
   const clock = SYSTEM_CLOCK
   const mountPoint = await checkMountPoint(configuration.mountPoint, log)
-  const { store, checked, meter } = await openStack(configuration, log)
+  const shared = openThreads(configuration, log)
+  const { store, checked, meter } = await openStack(configuration, log, shared?.threads).catch(async error => {
+    await shared?.threads.close()
+    throw error
+  })
   let closeKnowledge = async () => {}
   let diskCache: DiskCache | undefined
   try {
@@ -78,6 +88,7 @@ export async function mountBucket(configuration: MountConfiguration, hooks: Moun
       owner: { uid: owner.uid, gid: owner.gid },
       mountOptions: mount.kernelOptions,
       kernelReadAheadBytes: mount.kernelReadAheadBytes,
+      threads: shared?.threads,
       log,
     })
     const { known, folderTimes, close } = await openKnowledge(configuration, log)
@@ -90,7 +101,7 @@ export async function mountBucket(configuration: MountConfiguration, hooks: Moun
       known,
       folderTimes,
       metadata: new MetadataCache({ store, clock, ttlMs: data.metadataTtlMs, maxEntries: data.metadataEntries }),
-      blocks: new BlockCache({ lane, tier: diskCache, memory, blockSizeBytes: data.blockSizeBytes }),
+      blocks: new BlockCache({ lane, tier: diskCache, memory, blockSizeBytes: data.blockSizeBytes, ...shared }),
       area,
       journal,
       kernelCache: transport.kernelCache,
@@ -125,13 +136,23 @@ export async function mountBucket(configuration: MountConfiguration, hooks: Moun
     if (!mount.readOnly) void abortLeftUploads(store, area, { olderThanMs: data.abortAfterMs, clock, log })
     const ended = running.ended.finally(() => {
       log.info('requests to the store', { ...meter.snapshot() })
-      return Promise.all([store.close(), closeKnowledge(), diskCache?.close()]).then(() => undefined)
+      return Promise.all([store.close(), closeKnowledge(), diskCache?.close()]).then(() => shared?.threads.close())
     })
     return { ended, stop: reason => running.stop(reason) }
   } catch (error) {
     await Promise.all([store.close(), closeKnowledge(), diskCache?.close()])
+    await shared?.threads.close()
     throw error
   }
+}
+
+/** Where they have a use: for what is read over connections, and answered by writing, which any thread may. */
+function openThreads({ url, data, mount, diskCache }: MountConfiguration, log: Log) {
+  const count = data.dataThreads
+  if (count === 0 || parseStorageUrl(url).scheme !== 's3') return undefined
+  if (mount.transport !== 'kernel' || diskCache !== undefined) return undefined
+  const buffers = new SharedBuffers({ maxBytes: data.memoryBytes * SHARED_SLACK, discard: discardMemory })
+  return { buffers, threads: new DataThreads({ count, buffers, log }) }
 }
 
 function stagingOptions(configuration: MountConfiguration, log: Log): StagingOptions {

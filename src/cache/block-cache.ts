@@ -1,11 +1,15 @@
 import { onAbort } from '../backend/call.js'
 import { StoreError } from '../backend/store-error.js'
 import { Block, type BlockSource } from './block.js'
+import { answeredElsewhere, type Caller, isWorthHanding } from './block-answer.js'
+import { type BlockBuffers, OwnBuffers } from './block-buffers.js'
 import { BlockIndex, type Gap } from './block-index.js'
-import { BlockMemory, costOf } from './block-memory.js'
+import type { BlockLoad } from './block-load.js'
+import { BlockMemory } from './block-memory.js'
 import { BlockShelves, type Need } from './block-shelves.js'
 import type { BlockTier } from './block-tier.js'
 import type { BufferBudget } from './buffer-budget.js'
+import type { AnsweringThreads } from './lanes/answering-threads.js'
 import type { MainLane } from './lanes/main-lane.js'
 import type { ReadReply } from './lanes/read-reply.js'
 import { ReadAheadShares } from './read-ahead-shares.js'
@@ -17,30 +21,19 @@ export interface BlockCacheOptions {
   readonly memory: BufferBudget
   /** The grid on which blocks begin and end. */
   readonly blockSizeBytes: number
+  /** Where the memory of blocks comes from; default: this thread's own. */
+  readonly buffers?: BlockBuffers | undefined
+  /** Who else may answer reads from it. */
+  readonly threads?: AnsweringThreads | undefined
   /** Where bytes are looked for before the store is asked. */
   readonly tier?: BlockTier | undefined
   readonly nowMs?: (() => number) | undefined
-}
-
-/** Who reads. Its signal is asked for only when it has to wait: most never need one made. */
-export interface Caller {
-  readonly signal: AbortSignal
 }
 
 /** What read-ahead may hold unread: the rest is for programs that wait. */
 const AHEAD_SHARE = 3 / 4
 /** What streams have passed is seldom read again, and memory that was used just now is faster. */
 const PASSED_SHARE = 1 / 8
-
-/** A block that is being filled. */
-interface Load {
-  readonly controller: AbortController
-  /** Of read-ahead: a program waits for it by now. */
-  readonly urged: AbortController | undefined
-  isCancelled: boolean
-  /** Never rejects. */
-  ended: Promise<void>
-}
 
 /** A read for which there is no room yet. */
 interface Waiting {
@@ -65,13 +58,14 @@ const DONE = Promise.resolve()
 export class BlockCache {
   readonly blockSizeBytes: number
   readonly #lane: MainLane
+  readonly #threads: AnsweringThreads | undefined
   readonly #tier: BlockTier | undefined
   readonly #nowMs: () => number
   readonly #memory: BlockMemory
   readonly #index: BlockIndex
   readonly #shelves = new BlockShelves()
   readonly #shares: ReadAheadShares
-  readonly #loads = new Map<Block, Load>()
+  readonly #loads = new Map<Block, BlockLoad>()
   readonly #waiting: Waiting[] = []
   /** How many reads have blocks pinned. */
   #holds = 0
@@ -79,10 +73,11 @@ export class BlockCache {
 
   constructor(options: BlockCacheOptions) {
     this.#lane = options.lane
+    this.#threads = options.threads
     this.#tier = options.tier
     this.#nowMs = options.nowMs ?? (() => performance.now())
     this.blockSizeBytes = options.blockSizeBytes
-    this.#memory = new BlockMemory(options.memory, options.blockSizeBytes)
+    this.#memory = new BlockMemory(options.memory, options.buffers ?? new OwnBuffers(options.blockSizeBytes))
     this.#index = new BlockIndex(options.blockSizeBytes)
     this.#shares = new ReadAheadShares(() => Math.floor(this.#memory.maxBytes * AHEAD_SHARE))
     options.memory.join({ yield: missingBytes => this.#yield(missingBytes), onRoom: () => this.#serveWaiting() })
@@ -110,8 +105,9 @@ export class BlockCache {
       return DONE
     }
     const blocks = this.#hold(source, offset, end, this.#waiting.length === 0)
-    if (blocks === undefined || blocks.some(block => !isFilled(block, end)))
-      return this.#readLater(blocks, source, offset, end, reply, caller?.signal)
+    const isHanded = this.#threads !== undefined && isWorthHanding(reply, end - offset)
+    if (blocks === undefined || isHanded || blocks.some(block => !block.hasUpTo(end)))
+      return this.#readLater(blocks, source, offset, end, reply, caller)
     this.#send(blocks, offset, end, reply)
     return DONE
   }
@@ -165,7 +161,7 @@ export class BlockCache {
     const end = Math.min(offset + sizeBytes, source.sizeBytes)
     if (end <= offset) return offset
     const gaps = this.#index.find(source, offset, end).filter(part => !(part instanceof Block))
-    const cost = gaps.reduce((sum, gap) => sum + costOf(gap.end - gap.offset), 0)
+    const cost = gaps.reduce((sum, gap) => sum + this.#memory.costOf(gap.end - gap.offset), 0)
     if (cost > this.#shares.room(owner)) this.#giveUpStale()
     if (cost > this.#shares.room(owner) || this.#waiting.length > 0 || !this.#makeRoom(cost, 'read-ahead'))
       return offset
@@ -202,21 +198,23 @@ export class BlockCache {
     offset: number,
     end: number,
     reply: ReadReply,
-    signal: AbortSignal | undefined,
+    caller: Caller | undefined,
   ): Promise<void> {
     try {
-      const blocks = held ?? (await this.#whenRoom(source, offset, end, signal))
+      const blocks = held ?? (await this.#whenRoom(source, offset, end, caller?.signal))
+      let isAnswered = false
       try {
         this.#urge(blocks)
-        for (const block of blocks)
-          if (!isFilled(block, end)) await block.whenFilled(Math.min(end - block.offset, block.memory.length), signal)
+        isAnswered = await answeredElsewhere(this.#threads, { blocks, offset, end }, reply, caller)
       } catch (error) {
         this.#release(blocks)
         throw error
       }
-      this.#send(blocks, offset, end, reply)
+      if (!isAnswered) return this.#send(blocks, offset, end, reply)
+      this.#views(blocks, offset, end)
+      this.#release(blocks)
     } catch (error) {
-      if (signal?.aborted !== true) throw error
+      if (caller?.signal.aborted !== true) throw error
       throw new StoreError('aborted', 'the read was given up', { key: source.key, operation: 'get', cause: error })
     }
   }
@@ -228,7 +226,12 @@ export class BlockCache {
 
   /** The held blocks have the bytes. */
   #send(blocks: readonly Block[], offset: number, end: number, reply: ReadReply): void {
-    const views = blocks.map(block => {
+    reply.send(this.#views(blocks, offset, end), () => this.#release(blocks))
+  }
+
+  /** What is sent, or has been: the blocks count as read. */
+  #views(blocks: readonly Block[], offset: number, end: number): readonly Uint8Array[] {
+    return blocks.map(block => {
       const view = block.memory.subarray(Math.max(0, offset - block.offset), end - block.offset)
       block.readBytes += view.length
       if (block.readBytes >= block.memory.length) this.#shares.give(block)
@@ -236,7 +239,6 @@ export class BlockCache {
       if (block.isOwed && this.#tier !== undefined) this.#offer(block, this.#tier)
       return view
     })
-    reply.send(views, () => this.#release(blocks))
   }
 
   /** The blocks of a range, pinned, those that are missing on their way; undefined while there is no room for them. */
@@ -245,7 +247,7 @@ export class BlockCache {
     let cost = 0
     for (const part of found) {
       if (part instanceof Block) part.pin()
-      else cost += costOf(part.end - part.offset)
+      else cost += this.#memory.costOf(part.end - part.offset)
     }
     if (cost > 0 && (!mayTake || !this.#makeRoom(cost, 'demand'))) {
       for (const part of found) if (part instanceof Block) part.unpin()
@@ -333,7 +335,7 @@ export class BlockCache {
     const memory = this.#memory.take(gap.end - gap.offset)
     const block = new Block(source, gap.offset, memory, owner, this.#onFree)
     const urged = owner === undefined ? undefined : new AbortController()
-    const load: Load = { controller: new AbortController(), urged, isCancelled: false, ended: DONE }
+    const load: BlockLoad = { controller: new AbortController(), urged, isCancelled: false, ended: DONE }
     this.#index.add(block)
     this.#shares.take(block)
     this.#loads.set(block, load)
@@ -344,7 +346,7 @@ export class BlockCache {
     return block
   }
 
-  async #fill(block: Block, { controller, urged }: Load): Promise<void> {
+  async #fill(block: Block, { controller, urged }: BlockLoad): Promise<void> {
     const tier = this.#tier
     const priority = urged === undefined ? 'demand' : 'read-ahead'
     const options = { priority, urged: urged?.signal, signal: controller.signal } as const
@@ -369,7 +371,7 @@ export class BlockCache {
     })
   }
 
-  #finish(block: Block, load: Load): void {
+  #finish(block: Block, load: BlockLoad): void {
     this.#loads.delete(block)
     if (block.isComplete && !load.isCancelled) this.#shelve(block)
     else {
@@ -393,8 +395,4 @@ export class BlockCache {
     if (block.isDropped) this.#memory.giveBack(block.memory)
     this.#serveWaiting()
   }
-}
-
-function isFilled(block: Block, end: number): boolean {
-  return block.filledBytes >= Math.min(end - block.offset, block.memory.length)
 }

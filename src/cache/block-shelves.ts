@@ -1,5 +1,5 @@
 import type { Block } from './block.js'
-import { costOf } from './block-memory.js'
+import { costOf } from './block-buffers.js'
 
 /** Who needs the room: a program that waits, or read-ahead. */
 export type Need = 'demand' | 'read-ahead'

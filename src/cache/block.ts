@@ -56,6 +56,11 @@ export class Block {
     return this.#filledBytes
   }
 
+  /** It has its bytes up to `end` of the object, as far as it goes there. */
+  hasUpTo(end: number): boolean {
+    return this.#filledBytes >= Math.min(end - this.offset, this.memory.length)
+  }
+
   get isComplete(): boolean {
     return this.#filledBytes === this.memory.length
   }

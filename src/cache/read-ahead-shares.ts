@@ -1,5 +1,5 @@
 import type { Block } from './block.js'
-import { costOf } from './block-memory.js'
+import { costOf } from './block-buffers.js'
 
 /** Who has brought how much that nobody has read yet. All together are bounded, and each has the same share. */
 export class ReadAheadShares {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { BucketAdmin } from '../backend/bucket-admin.js'
+import type { FillingThreads } from '../backend/filling-threads.js'
 import { LimitsLayer } from '../backend/layers/limits-layer.js'
 import { Meter } from '../backend/layers/meter.js'
 import { MeteringLayer } from '../backend/layers/metering-layer.js'
@@ -24,12 +25,13 @@ const CHECK_LIMITS = { timeoutMs: 10_000, maxAttempts: 3 }
 export async function openStack(
   configuration: StoreConfiguration,
   log: Log,
+  threads?: FillingThreads,
 ): Promise<{ readonly store: ObjectStore; readonly checked: ObjectStore; readonly meter: Meter }> {
   const { data, mount } = configuration
   const url = parseStorageUrl(configuration.url)
   const bare = await openBareStore(url, {
     log,
-    s3: url.scheme === 's3' ? await s3Options(configuration, url.bucket, log) : undefined,
+    s3: url.scheme === 's3' ? { ...(await s3Options(configuration, url.bucket, log)), threads } : undefined,
     local: { create: configuration.isEmbedded, publicUrl: configuration.publicUrl },
   })
   const meter = new Meter()

@@ -143,6 +143,7 @@ function dataOf(values: OptionValues): DataSettings {
     metadataEntries: values.metadataEntries,
     attributes: values.attributes,
     requests: values.requests,
+    dataThreads: values.dataThreads,
     timeoutMs: values.timeout,
     attempts: values.attempts,
     partSizeBytes: values.partSize,

@@ -58,6 +58,8 @@ export interface DataSettings {
   readonly attributes: 'listing' | 'full'
   /** Requests on the wire at once. */
   readonly requests: number
+  /** Threads that receive and hand out what is read; 0: the main one does. */
+  readonly dataThreads: number
   /** Time without progress. */
   readonly timeoutMs: number
   /** Tries of one request in all. */

@@ -17,6 +17,7 @@ interface Side {
 
 const OFF = /^(false|no|off|0)$/i
 const ON = /^(true|yes|on|1)$/i
+const SOME = /[1-9]/
 
 /** What only writing has a use for. */
 const WRITING: readonly OptionName[] = [
@@ -48,6 +49,12 @@ const PAIRS: readonly (readonly [Side, Side, string])[] = [
     { name: 'killedWriter', is: /^(?!publish$)/i },
     "--killed-writer publish, since --transport fuse-native can't tell who closes a file",
   ],
+  [
+    { name: 'transport', is: /^fuse-native$/ },
+    { name: 'dataThreads', is: SOME },
+    'no --data-threads, since --transport fuse-native answers in one thread only',
+  ],
+  [{ name: 'cacheDir' }, { name: 'dataThreads', is: SOME }, 'no --data-threads with --cache-dir'],
   ...WRITING.map(name => [{ name: 'readOnly' }, { name }, 'nothing about writing with --read-only'] as const),
 ]
 

@@ -1,5 +1,6 @@
 import type { BlockSource } from '../cache/block.js'
-import type { BlockCache, Caller } from '../cache/block-cache.js'
+import type { Caller } from '../cache/block-answer.js'
+import type { BlockCache } from '../cache/block-cache.js'
 import type { ReadReply } from '../cache/lanes/read-reply.js'
 import type { FileWriter } from './file-writer.js'
 import { FsError } from './fs-error.js'

@@ -1,4 +1,5 @@
 import type { Log } from '../backend/log.js'
+import type { AnsweringThreads } from '../cache/lanes/answering-threads.js'
 import type { Filesystem, HolderProbe, KernelCache } from '../fs/operations.js'
 
 /** How a mount looks from outside. */
@@ -17,6 +18,8 @@ export interface TransportOptions {
   readonly mountOptions: readonly string[]
   /** How far the kernel may read ahead, where it lets this user say so. */
   readonly kernelReadAheadBytes: number
+  /** May answer reads; what can't have them do so does it alone. */
+  readonly threads?: AnsweringThreads | undefined
   readonly log: Log
 }
 

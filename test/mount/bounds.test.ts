@@ -89,9 +89,10 @@ describe.skipIf(!canMount())('bounds hold', () => {
     return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024
   }
 
-  test('64 files read at once', async () => {
+  test.for([0, 2])('64 files read at once, with %i data threads', async threads => {
     const before = sentBytes()
-    const read = await running('print(json.dumps(at_once([f"many-{n:02}" for n in range(64)], read)))')
+    const flags = [...FLAGS, '--data-threads', String(threads)]
+    const read = await running('print(json.dumps(at_once([f"many-{n:02}" for n in range(64)], read)))', flags)
     // Little is fetched that has to be given up again.
     expect(sentBytes() - before).toBeLessThan(64 * 8 * MIB * 1.5)
     const expected = await stored('many-')
@@ -152,10 +153,11 @@ print(json.dumps([size, os.pread(file, 10, size).hex()] + places))`)
     expect(written).toEqual(await stored('written-'))
   })
 
-  test('readers and writers together', async () => {
-    const both = await running(`
+  test.for([0, 2])('readers and writers together, with %i data threads', async threads => {
+    const script = `
 names = [f'many-{n:02}' for n in range(16)] + [f'mixed-{n}' for n in range(4)]
-print(json.dumps(at_once(names, lambda name: write(name, 40_000_000) if name.startswith('mixed') else read(name))))`)
+print(json.dumps(at_once(names, lambda name: write(name, 40_000_000) if name.startswith('mixed') else read(name))))`
+    const both = await running(script, [...FLAGS, '--data-threads', String(threads)])
     const read = Object.entries(await stored('many-')).slice(0, 16)
     expect(both).toEqual({ ...Object.fromEntries(read), ...(await stored('mixed-')) })
   })
@@ -174,16 +176,22 @@ print(json.dumps(read_bytes))`)
       expect((await contentOf(s3.store, `open-${number}`)).equals(expected)).toBe(true)
   })
 
-  test('Ctrl-C ends programs whose store says no more, and others read on', async () => {
-    const driver = await s3.mount([...FLAGS, '--timeout', '1h'])
-    s3.server.setKnobs({ latencyMs: 20, faults: [{ operation: 'GetObject', key: '^many-0[01]$', stallMs: 3_600_000 }] })
-    const readers = [0, 1].map(n => HeldProgram.shell(driver.mountPoint, `exec cat many-0${n}`))
-    await expect.poll(() => s3.server.counters().active, { timeout: 10_000 }).toBeGreaterThanOrEqual(2)
-    for (const reader of readers) reader.kill('SIGINT')
-    for (const reader of readers) expect(await reader.end()).toBe('SIGINT')
-    const { 'many-63': expected } = await stored('many-63')
-    const script = `${PROGRAM}\nprint(read('many-63'))`
-    expect(Number(await HeldProgram.python(driver.mountPoint, script).ended())).toBe(expected)
-    expect(driver.log).not.toContain(' ERROR ')
-  })
+  test.for([0, 2])(
+    'Ctrl-C ends programs whose store says no more, and others read on: %i data threads',
+    async threads => {
+      const driver = await s3.mount([...FLAGS, '--timeout', '1h', '--data-threads', String(threads)])
+      s3.server.setKnobs({
+        latencyMs: 20,
+        faults: [{ operation: 'GetObject', key: '^many-0[01]$', stallMs: 3_600_000 }],
+      })
+      const readers = [0, 1].map(n => HeldProgram.shell(driver.mountPoint, `exec cat many-0${n}`))
+      await expect.poll(() => s3.server.counters().active, { timeout: 10_000 }).toBeGreaterThanOrEqual(2)
+      for (const reader of readers) reader.kill('SIGINT')
+      for (const reader of readers) expect(await reader.end()).toBe('SIGINT')
+      const { 'many-63': expected } = await stored('many-63')
+      const script = `${PROGRAM}\nprint(read('many-63'))`
+      expect(Number(await HeldProgram.python(driver.mountPoint, script).ended())).toBe(expected)
+      expect(driver.log).not.toContain(' ERROR ')
+    },
+  )
 })

@@ -26,8 +26,9 @@ const READERS = [
   },
 ] as const
 
-describe.skipIf(!canMount())('a reader that waits for a slow store', () => {
+describe.skipIf(!canMount()).each([0, 2])('a reader that waits for a slow store, with %i data threads', threads => {
   const bytes = Buffer.from(testBytes(1_000_000))
+  const flags = ['--metadata-ttl', '0', '--data-threads', String(threads)]
   let s3: OwnS3
 
   beforeAll(async () => {
@@ -50,7 +51,7 @@ describe.skipIf(!canMount())('a reader that waits for a slow store', () => {
   }
 
   test.for(READERS)('is killed, which nobody else notices: $title', async ({ operation, script }) => {
-    const driver = await s3.mount(['--metadata-ttl', '0'])
+    const driver = await s3.mount(flags)
     for (const name of ['a', 'b']) {
       s3.server.setKnobs({ latencyMs: 500 })
       const reader = await waitingReader(operation, `name = "${driver.path(name)}"\n${script}`)
@@ -71,7 +72,7 @@ describe.skipIf(!canMount())('a reader that waits for a slow store', () => {
   test.for(READERS)(
     'is cut off, and the kernel wants no answer any more: $title',
     async ({ operation, script, whenCutOff }) => {
-      const driver = await s3.mount(['--metadata-ttl', '0', '--timeout', '1h'])
+      const driver = await s3.mount([...flags, '--timeout', '1h'])
       s3.server.setKnobs({ faults: [{ operation, key: '^a$', stallMs: 3_600_000 }] })
       const reader = await waitingReader(operation, `name = "${driver.path('a')}"\n${script}`)
       // Ends the connection first, and then refuses where the mount is in use.

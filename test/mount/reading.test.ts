@@ -12,7 +12,7 @@ const PAGE = 4096
 /** What opening a file fetches of it, where nothing is known of it. */
 const PEEK = 128 * 1024
 
-describe.skipIf(!canMount())('what reading large objects costs', () => {
+describe.skipIf(!canMount()).each([0, 2])('what reading large objects costs, with %i data threads', threads => {
   let s3: OwnS3
   let driver: Driver
 
@@ -24,7 +24,7 @@ describe.skipIf(!canMount())('what reading large objects costs', () => {
     // Between them, so that no file is read right after the one before it, and read ahead for that.
     const names = Array.from({ length: 12 }, (_, i) => `${nameOf(i)}~`)
     await inParallel(names, 4, async name => void (await s3.store.put(name, Buffer.from('x'))))
-    driver = await s3.mount(['--metadata-ttl', '1h'])
+    driver = await s3.mount(['--metadata-ttl', '1h', '--data-threads', String(threads)])
   })
   afterAll(async () => {
     await mounts.endAll()

@@ -1,4 +1,5 @@
 import { type S3Server, startS3Server } from '../../scripts/servers/s3/s3-server.js'
+import { TLS_CERTIFICATE, TLS_KEY } from '../../scripts/servers/tls-certificate.js'
 import type { ObjectStore } from '../../src/backend/object-store.js'
 import { openS3Store } from '../../src/backend/s3/s3-store.js'
 import type { Driver, MountKeeper, MountSettings } from './mount-driver.js'
@@ -19,22 +20,25 @@ export class OwnS3 {
     this.#mounts = mounts
   }
 
-  static async start(mounts: MountKeeper): Promise<OwnS3> {
-    const server = await startS3Server({ buckets: [BUCKET] })
-    return new OwnS3(server, await openS3Store(BUCKET, { endpoint: server.url, credentials: CREDENTIALS }), mounts)
+  static async start(mounts: MountKeeper, isSecure = false): Promise<OwnS3> {
+    const tls = isSecure ? { tls: { cert: TLS_CERTIFICATE, key: TLS_KEY } } : {}
+    const server = await startS3Server({ buckets: [BUCKET], ...tls })
+    const options = { endpoint: server.url, credentials: CREDENTIALS, ca: isSecure ? TLS_CERTIFICATE : undefined }
+    return new OwnS3(server, await openS3Store(BUCKET, options), mounts)
   }
 
   /** Mounts the bucket, and makes the driver find out first what it asks any server once. */
   async mount(
     flags: readonly string[] = [],
-    places: Pick<MountSettings, 'mountPoint' | 'stateDir'> = {},
+    places: Pick<MountSettings, 'mountPoint' | 'stateDir' | 'environment'> = {},
   ): Promise<Driver> {
     const environment = {
       AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
       AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
+      ...places.environment,
     }
     const url = `s3://${BUCKET}`
-    return this.#mounts.start({ url, environment, flags: ['--endpoint', this.server.url, ...flags], ...places })
+    return this.#mounts.start({ url, flags: ['--endpoint', this.server.url, ...flags], ...places, environment })
   }
 
   /** What was asked of the bucket while `task` ran, by operation. */

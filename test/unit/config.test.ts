@@ -24,6 +24,7 @@ describe('precedence', () => {
       metadataEntries: 200_000,
       attributes: 'listing',
       requests: 32,
+      dataThreads: 0,
       timeoutMs: 60_000,
       attempts: 8,
       partSizeBytes: 8 * 1024 ** 2,
@@ -267,6 +268,8 @@ describe('contradictions', () => {
     ['--read-only', '--acl=private'],
     ['--read-only', '--storage-class=GLACIER'],
     ['--transport=fuse-native', '--kernel-read-ahead=1M'],
+    ['--transport=fuse-native', '--data-threads=2'],
+    ['--cache-dir=/cache', '--data-threads=2'],
   ])('%s and %s', async (one, other) => {
     const [fault, ...more] = await faultsOf([...BUCKET, one, other])
     const name = (flag: string) => flag.replace(/=.*/, '')

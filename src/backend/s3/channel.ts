@@ -1,14 +1,18 @@
 import { throwIfAborted, unlessAborted } from '../call.js'
-import type { Body, ReadSink } from '../object-store.js'
+import type { FillingThreads } from '../filling-threads.js'
+import type { Body, ObjectInfo, ReadSink } from '../object-store.js'
 import { Signer, signingTime } from '../signing/signature.js'
+import type { StoreError } from '../store-error.js'
 import type { BucketPlace } from './bucket-place.js'
 import { Collector } from './collector.js'
 import { type Attempt, corruptReply, toStoreError } from './errors.js'
-import type { Flow, HttpRequest, Receiver, RequestBody } from './http/exchange.js'
+import type { HttpRequest, RequestBody } from './http/exchange.js'
 import type { HttpPool } from './http/pool.js'
 import type { ResponseFields, ResponseHead } from './http/response-head.js'
 import type { S3Credentials } from './options.js'
 import { makePayload, NO_PAYLOAD, type Payload, type PayloadRules, textPayload } from './payload.js'
+import { type PreparedGet, type ReceivedRange, receiveRange } from './range-reply.js'
+import { type Accept, failureFromPlain, type Received, receiveReply } from './received.js'
 import { ReplyError } from './reply-error.js'
 import { requestHead, type WireRequest } from './request-head.js'
 import { XmlError, XmlReader } from './xml.js'
@@ -16,6 +20,8 @@ import { XmlError, XmlReader } from './xml.js'
 export interface ChannelSettings {
   readonly place: BucketPlace
   readonly pool: HttpPool
+  /** Where ranges are received, if not here; they run range-program.ts. */
+  readonly threads?: FillingThreads | undefined
   /** Undefined: requests are not signed. */
   readonly credentials: (() => Promise<S3Credentials>) | undefined
   readonly payloads: PayloadRules
@@ -41,15 +47,10 @@ export interface Reply {
   readonly text: string
 }
 
-/** Decides where the body of a good reply goes; what it throws ends the request. */
-export type Accept = (head: ResponseHead, flow: Flow) => ReadSink
-
 /** A page of a thousand keys of 1,024 bytes, each percent-encoded, and what is said of them. */
 const MAX_TEXT_BYTES = 16 * 1024 ** 2
 /** Statuses that mean many things: which one is told by the body. */
 const NEEDS_CODE: ReadonlySet<number> = new Set([400, 404, 409])
-/** More of a refusal nobody reads. */
-const MAX_REFUSAL_BYTES = 64 * 1024
 /** Clocks that differ by less refuse nothing: AWS allows 15 minutes. */
 const MAX_SKEW_MS = 5 * 60_000
 const SKEWED = '<Error><Code>RequestTimeTooSkewed</Code><Message>the clocks differ too much</Message></Error>'
@@ -97,20 +98,33 @@ export class Channel {
 
   /** Runs a request whose reply's body goes elsewhere; resolves when it has come as a whole. */
   async receive(request: HttpRequest, attempt: Attempt, accept: Accept, body?: RequestBody): Promise<ResponseHead> {
-    const receiver = new ReplyReceiver(accept)
-    let broken: unknown
-    try {
-      const head = await this.#settings.pool.run({ request, body, receiver }, attempt.signal)
-      if (receiver.refusal === undefined) return head
-    } catch (error) {
-      if (receiver.refusal === undefined || attempt.signal?.aborted) throw toStoreError(error, attempt)
-      broken = error
-    }
-    const { head, text } = receiver.refusal
-    const refusal = this.#refusal(head.status, head.fields, text.text())
-    // A refusal whose body broke off is one all the same, if what came of it says which.
-    const isTold = broken === undefined || refusal.code !== '' || !NEEDS_CODE.has(head.status)
-    throw toStoreError(isTold ? refusal : broken, attempt)
+    const received = await receiveReply(this.#settings.pool, { request, body }, accept, attempt.signal)
+    if (received.head === undefined) throw this.#failure(received, attempt)
+    return received.head
+  }
+
+  /** Runs a GET, in another thread where the sink's memory is shared; resolves when the sink has all of its range. */
+  async receiveRange(get: PreparedGet, sink: ReadSink, attempt: Attempt): Promise<ObjectInfo> {
+    const { pool, threads } = this.#settings
+    const memory = threads && sink.free()
+    const received =
+      memory?.byteLength === get.range.lengthBytes && threads?.share(memory)
+        ? await this.#receiveElsewhere(threads, get, memory, sink, attempt)
+        : await receiveRange(pool, get, sink, attempt.signal)
+    if (received.info === undefined) throw this.#failure(received, attempt)
+    return received.info
+  }
+
+  async #receiveElsewhere(
+    threads: FillingThreads,
+    get: PreparedGet,
+    memory: Uint8Array,
+    sink: ReadSink,
+    { signal, operation, key }: Attempt,
+  ): Promise<ReceivedRange> {
+    throwIfAborted(signal, operation, key)
+    const plain = (await threads.fill(get, memory, bytes => sink.advance(bytes), signal)) as ReceivedRange
+    return plain.info === undefined ? failureFromPlain(plain) : plain
   }
 
   close(): void {
@@ -153,6 +167,15 @@ export class Channel {
     }
   }
 
+  #failure({ refusal, error }: Received, attempt: Attempt): StoreError {
+    if (refusal === undefined || (error !== undefined && attempt.signal?.aborted)) return toStoreError(error, attempt)
+    const { status, fields } = refusal.head
+    const told = this.#refusal(status, fields, refusal.text)
+    // A refusal whose body broke off is one all the same, if what came of it says which.
+    const isTold = error === undefined || told.code !== '' || !NEEDS_CODE.has(status)
+    return toStoreError(isTold ? told : error, attempt)
+  }
+
   #refusal(status: number, fields: ResponseFields, text: string): ReplyError {
     const error = new ReplyError(status, fields, text)
     const aheadMs = Date.parse(fields.date ?? '') - this.#settings.nowMs()
@@ -160,23 +183,6 @@ export class Channel {
     this.#clockAheadMs = aheadMs
     // The refusal of a HEAD has no body to say it in.
     return error.code === '' ? new ReplyError(status, fields, SKEWED) : error
-  }
-}
-
-/** Good replies go where the caller wants them, refusals into memory. */
-class ReplyReceiver implements Receiver {
-  readonly #accept: Accept
-  refusal: { readonly head: ResponseHead; readonly text: Collector } | undefined
-
-  constructor(accept: Accept) {
-    this.#accept = accept
-  }
-
-  begin(head: ResponseHead, flow: Flow): ReadSink {
-    if (head.status < 300) return this.#accept(head, flow)
-    const text = new Collector(MAX_REFUSAL_BYTES, head.bodyBytes)
-    this.refusal = { head, text }
-    return text
   }
 }
 

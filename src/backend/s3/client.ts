@@ -4,7 +4,7 @@ import { serverWorkMs } from '../server-work.js'
 import { type BucketPlace, findPlace } from './bucket-place.js'
 import { Channel } from './channel.js'
 import { readError, toStoreError } from './errors.js'
-import { HttpPool } from './http/pool.js'
+import { HttpPool, type PoolSettings } from './http/pool.js'
 import { MAX_COPY_BYTES } from './limits.js'
 import type { S3Credentials, S3Options } from './options.js'
 
@@ -50,15 +50,17 @@ function makeChannel(
 ): Channel {
   const idleTimeoutMs = options.idleTimeoutMs ?? DEFAULT_IDLE_TIMEOUT_MS
   const connectTimeoutMs = options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS
-  const pool = new HttpPool({
+  const pool: PoolSettings = {
     origin: place.origin,
     maxSockets: options.maxSockets ?? DEFAULT_MAX_SOCKETS,
     connectTimeoutMs,
     checkEveryMs: Math.min(1000, Math.ceil(Math.min(idleTimeoutMs, connectTimeoutMs) / 4)),
-  })
+  }
+  options.threads?.loadFiller(new URL('./range-program.js', import.meta.url), pool)
   return new Channel({
     place,
-    pool,
+    pool: new HttpPool(pool),
+    threads: options.threads,
     credentials,
     payloads: { isSigned: options.signPayload === true, isSummed: hasChecksums(options, isAws) },
     idleTimeoutMs,

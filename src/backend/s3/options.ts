@@ -1,3 +1,4 @@
+import type { FillingThreads } from '../filling-threads.js'
 import type { Log } from '../log.js'
 
 /** How a bucket is reached and what its new objects get. Everything has a default that suits AWS. */
@@ -36,6 +37,8 @@ export interface S3Options {
   readonly ca?: string | undefined
   /** Where it is kept what was found out about the endpoint. Default: only as long as the store is open. */
   readonly knowledge?: KnowledgeKeeper | undefined
+  /** Where ranges are received for memory that they share; of this store alone. Default: in this thread. */
+  readonly threads?: FillingThreads | undefined
   readonly log?: Log | undefined
 }
 

@@ -11,7 +11,6 @@ import type {
   ReadSink,
   WriteResult,
 } from '../object-store.js'
-import { checkWholeRange } from '../range.js'
 import { StoreError } from '../store-error.js'
 import { type DeleteFailure, readDeleteResult, writeDeleteRequest } from './delete-reply.js'
 import { type Attempt, corruptReply } from './errors.js'
@@ -19,7 +18,8 @@ import { ExactSink } from './exact-sink.js'
 import type { Flow, HttpRequest } from './http/exchange.js'
 import type { ResponseHead } from './http/response-head.js'
 import { readListing } from './list-reply.js'
-import { bodyChecksum, readChecksums, readExtent, readInfo, readSize, readTime, readWrite } from './replies.js'
+import { type PreparedGet, readGet } from './range-reply.js'
+import { bodyChecksum, readChecksums, readInfo, readSize, readTime, readWrite } from './replies.js'
 import { copySource, type RequestContext } from './request-context.js'
 import type { Fields } from './request-head.js'
 import { StreamedBody } from './streamed-body.js'
@@ -35,14 +35,6 @@ export interface WireConditions {
 export interface WireGet extends CallOptions {
   readonly range?: ByteRange | undefined
   readonly ifMatch?: string | undefined
-}
-
-/** A GET that is ready to be run once. Plain data: what is sent, and what the reply must fit. */
-export interface PreparedGet {
-  readonly request: HttpRequest
-  readonly key: string
-  readonly range: ByteRange
-  readonly ifMatch: string | undefined
 }
 
 export interface WireCopy extends CallOptions {
@@ -109,24 +101,14 @@ export class ObjectRequests {
 
   /** Resolves when the sink has all of the range. */
   async getInto(get: PreparedGet, sink: ReadSink, signal?: AbortSignal): Promise<ObjectInfo> {
-    const { key, range, request } = get
-    const attempt: Attempt = { operation: 'get', key, reads: true, signal }
-    let found: ObjectInfo | undefined
-    const begin = (head: ResponseHead) => {
-      const { info, bodyBytes } = readGet(head, get, attempt)
-      checkWholeRange(range, info.sizeBytes, 'get', key)
-      found = info
-      return { sink, bodyBytes }
-    }
+    const attempt: Attempt = { operation: 'get', key: get.key, reads: true, signal }
     try {
-      await this.#receive(request, attempt, begin)
+      return await this.#context.channel.receiveRange(get, sink, attempt)
     } catch (error) {
       if (error instanceof StoreError && error.code === 'InvalidRange')
         throw corruptReply('the object ends before the range', attempt)
       throw error
     }
-    if (found === undefined) throw corruptReply('no reply', attempt)
-    return found
   }
 
   /** Runs a GET whose bytes, as many as `begin` says, go into the sink that it gives. */
@@ -249,22 +231,6 @@ export function conditionFields(conditions: WireConditions): Fields {
 
 export function rangeField(range: ByteRange): string {
   return `bytes=${range.offset}-${range.offset + range.lengthBytes - 1}`
-}
-
-interface Asked {
-  readonly key: string
-  readonly range: ByteRange | undefined
-  readonly ifMatch: string | undefined
-}
-
-/** Checks the head of a GET's reply against what was asked for. */
-function readGet(head: ResponseHead, { key, range, ifMatch }: Asked, attempt: Attempt) {
-  const { status, fields } = head
-  const extent = readExtent(range, status, fields['content-range'], head.bodyBytes, attempt)
-  const info = readInfo(key, extent.objectBytes, fields, attempt)
-  if (ifMatch !== undefined && info.etag !== ifMatch)
-    throw new StoreError('precondition-failed', 'get: the object is another version', { key, operation: 'get' })
-  return { info, bodyBytes: extent.bodyBytes }
 }
 
 /** What a reply of one flat element tells; an empty one tells nothing. */

@@ -5,4 +5,14 @@ export interface ReadReply {
    * which the reply does exactly once, when it needs them no longer (at once if it is synchronous).
    */
   send(views: readonly Uint8Array[], release: () => void): void
+  /** Undefined: only this thread can answer. */
+  readonly ticket?: ReadTicket | undefined
+}
+
+/** What code of the transport in another thread needs to answer in the place of `send`. */
+export interface ReadTicket {
+  /** By what it knows the read. */
+  readonly unique: number
+  /** It has answered. */
+  answered(): void
 }

@@ -45,6 +45,14 @@ export const DATA_OPTIONS = {
     default: '32',
     help: 'how many requests to the store run at once',
   },
+  dataThreads: {
+    group: 'Caches and reading',
+    value: { type: 'count', least: 0, most: 64 },
+    placeholder: 'NUMBER',
+    default: '0',
+    help: 'how many threads beside the main one receive, decrypt and hand out what is read; 0 has the main one do it',
+    schemes: ['s3'],
+  },
   timeout: {
     group: 'Caches and reading',
     value: { type: 'duration', leastMs: SECOND_MS, mostMs: DAY_MS },

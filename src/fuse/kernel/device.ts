@@ -1,15 +1,13 @@
-import { closeSync, writeSync, writevSync } from 'node:fs'
+import { closeSync, writeSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import type { Log } from '../../backend/log.js'
 import { duplicate } from '../../system/descriptors.js'
+import { unexpectedErrno, writeAnswer } from './answer-pieces.js'
 import { readingSocket } from './pipe-handle.js'
 import { type Lease, WriteBuffers } from './write-buffers.js'
 
 /** What all WRITEs together may hold while the filesystem has not taken them. Then the kernel's other requests wait too. */
 const HELD_WRITES_BYTES = 32 << 20
-
-/** The kernel takes 1,024 pieces in one write (IOV_MAX), and an answer must be one write. */
-const MAX_PIECES = 1000
 
 export interface DeviceEvents {
   /** One request. The buffer is the receiver's for the duration of the call only. */
@@ -78,7 +76,7 @@ export class Device {
   answerPieces(pieces: readonly Uint8Array[]): boolean {
     if (this.#closed) return false
     try {
-      writevSync(this.#descriptor, pieces.length > MAX_PIECES ? [Buffer.concat(pieces)] : pieces)
+      writeAnswer(this.#descriptor, pieces)
       return true
     } catch (error) {
       return this.#failed(error)
@@ -94,10 +92,7 @@ export class Device {
   }
 
   #failed(error: unknown): false {
-    const code = (error as NodeJS.ErrnoException).code
-    // ENOENT: nobody waits for the request any more (the connection was cut off). ENODEV, ECONNABORTED: the mount is gone.
-    if (code !== 'ENOENT' && code !== 'ENODEV' && code !== 'ECONNABORTED')
-      this.#log.error('the kernel refused an answer', { error })
+    if (unexpectedErrno(error) !== undefined) this.#log.error('the kernel refused an answer', { error })
     return false
   }
 }

@@ -10,6 +10,7 @@ import { FdinfoProbe } from './holders.js'
 import { Interrupts } from './interrupts.js'
 import { Notifier } from './notifier.js'
 import { setReadAhead } from './read-ahead.js'
+import type { ReadAnswersData } from './read-answers.js'
 import { Replies } from './replies.js'
 import { mountFuse } from './system-mount.js'
 import { unmountFuse } from './unmount.js'
@@ -36,6 +37,8 @@ export class KernelTransport implements Transport {
     const { log, kernelReadAheadBytes } = this.#options
     this.#mountPoint = await realpath(this.#options.mountPoint)
     const device = new Device(await mountFuse(this.#options, this.#mountPoint), log)
+    const answering: ReadAnswersData = { descriptor: device.descriptor }
+    this.#options.threads?.loadAnswerer(new URL('./read-answers.js', import.meta.url), answering)
     try {
       await this.#serve(device, filesystem)
     } catch (error) {
@@ -78,6 +81,7 @@ export class KernelTransport implements Transport {
     })
   }
 
+  /** Data threads own answers only of requests that are unfinished. */
   async #finish(device: Device, dispatcher: Dispatcher, interrupts: Interrupts): Promise<void> {
     await dispatcher.drain()
     interrupts.close()

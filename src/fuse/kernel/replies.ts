@@ -1,10 +1,11 @@
 import { constants } from 'node:os'
-import type { ReadReply } from '../../cache/lanes/read-reply.js'
+import type { ReadReply, ReadTicket } from '../../cache/lanes/read-reply.js'
 import type { ErrnoName } from '../../fs/fs-error.js'
 import type { AttributesReply, Entry, FilesystemStatistics, NegativeEntry, OpenReply } from '../../fs/operations.js'
 import { errnoNumber } from '../errno.js'
 import { ATTR_OUT_BYTES, ENTRY_OUT_BYTES, writeAttrOut, writeEntryOut } from '../protocol/attributes.js'
 import { OUT_HEADER_BYTES } from '../protocol/layout.js'
+import { headerOf, writeOutHeader } from '../protocol/out-header.js'
 import { OPEN_OUT_BYTES, type OpenTraits, STATFS_OUT_BYTES, writeOpenOut, writeStatfsOut } from '../protocol/replies.js'
 import { writeInt64 } from '../protocol/uint64.js'
 import type { Device } from './device.js'
@@ -67,14 +68,12 @@ export class Replies {
 
   /** Bytes as they are: the target of a link, the value or the names of extended attributes. */
   bytes(request: Request, data: Uint8Array): boolean {
-    const header = Buffer.allocUnsafe(OUT_HEADER_BYTES)
-    writeHeader(header, OUT_HEADER_BYTES + data.length, 0, request.unique)
-    return this.#device.answerPieces([header, data])
+    return this.#device.answerPieces([headerOf([data], request.unique), data])
   }
 
   /** A message with room for the header in front. */
   prepared(request: Request, message: Buffer): boolean {
-    writeHeader(message, message.length, 0, request.unique)
+    writeOutHeader(message, message.length, 0, request.unique)
     return this.#device.answer(message)
   }
 
@@ -98,40 +97,37 @@ export class Replies {
 
   #send(unique: number, sizeBytes: number, error: number): boolean {
     const lengthBytes = OUT_HEADER_BYTES + sizeBytes
-    writeHeader(this.#scratch, lengthBytes, error, unique)
+    writeOutHeader(this.#scratch, lengthBytes, error, unique)
     return this.#device.answer(this.#scratch.subarray(0, lengthBytes))
   }
 }
 
-/** fuse_out_header */
-function writeHeader(buffer: Buffer, lengthBytes: number, error: number, unique: number): void {
-  buffer.writeUInt32LE(lengthBytes, 0)
-  buffer.writeInt32LE(error, 4)
-  writeInt64(buffer, unique, 8)
-}
-
-/** Answers one READ with the views as they are: the kernel's is the only copy. */
-export class KernelReadReply implements ReadReply {
+/** Answers one READ with the views as they are: the kernel's is the only copy. Data threads do so by read-answers.ts. */
+export class KernelReadReply implements ReadReply, ReadTicket {
   readonly #device: Device
-  readonly #unique: number
+  readonly unique: number
   #sent = false
 
   constructor(device: Device, unique: number) {
     this.#device = device
-    this.#unique = unique
+    this.unique = unique
   }
 
   get sent(): boolean {
     return this.#sent
   }
 
+  get ticket(): ReadTicket {
+    return this
+  }
+
+  answered(): void {
+    this.#sent = true
+  }
+
   send(views: readonly Uint8Array[], release: () => void): void {
     this.#sent = true
-    let lengthBytes = OUT_HEADER_BYTES
-    for (const view of views) lengthBytes += view.length
-    const header = Buffer.allocUnsafe(OUT_HEADER_BYTES)
-    writeHeader(header, lengthBytes, 0, this.#unique)
-    this.#device.answerPieces([header, ...views])
+    this.#device.answerPieces([headerOf(views, this.unique), ...views])
     release()
   }
 }

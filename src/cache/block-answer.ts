@@ -1,0 +1,62 @@
+import type { Block } from './block.js'
+import type { AnsweringThreads } from './lanes/answering-threads.js'
+import type { ReadReply } from './lanes/read-reply.js'
+
+/** Who reads. Its signal is asked for only when it has to wait: most never need one made. */
+export interface Caller {
+  readonly signal: AbortSignal
+}
+
+/** Bytes from `offset` to `end` of an object, in blocks that are pinned. */
+export interface WantedBytes {
+  readonly blocks: readonly Block[]
+  readonly offset: number
+  readonly end: number
+}
+
+/** A message to another thread costs more than sending less than this. */
+const LEAST_HANDED_BYTES = 64 * 1024
+
+/** Whether a thread should answer although the bytes are here already. */
+export function isWorthHanding(reply: ReadReply, sizeBytes: number): boolean {
+  return reply.ticket !== undefined && sizeBytes >= LEAST_HANDED_BYTES
+}
+
+/**
+ * Resolves with false once all bytes are there, or with true once a thread has answered the reply with them: it may be
+ * given the reply before they have come. Rejects with what a block failed with, and when the caller's signal fires.
+ */
+export async function answeredElsewhere(
+  threads: AnsweringThreads | undefined,
+  wanted: WantedBytes,
+  reply: ReadReply,
+  caller: Caller | undefined,
+): Promise<boolean> {
+  const { blocks, offset, end } = wanted
+  for (;;) {
+    const missing = blocks.find(block => !block.hasUpTo(end))
+    const mayHand = missing !== undefined || isWorthHanding(reply, end - offset)
+    if (mayHand && threads !== undefined && (await handOver(threads, wanted, reply, caller))) return true
+    if (missing === undefined) return false
+    // What came back may have come too late for its job, or for its caller.
+    await missing.whenFilled(Math.min(end - missing.offset, missing.memory.length), caller?.signal)
+  }
+}
+
+async function handOver(
+  threads: AnsweringThreads,
+  { blocks, offset, end }: WantedBytes,
+  { ticket }: ReadReply,
+  caller: Caller | undefined,
+): Promise<boolean> {
+  if (ticket === undefined) return false
+  const parts = blocks.map(block => ({
+    memory: block.memory,
+    start: Math.max(0, offset - block.offset),
+    end: Math.min(end - block.offset, block.memory.length),
+    filledBytes: block.filledBytes,
+  }))
+  const isAnswered = (await threads.hand(ticket.unique, parts, () => caller?.signal)) === true
+  if (isAnswered) ticket.answered()
+  return isAnswered
+}

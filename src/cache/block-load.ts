@@ -1,0 +1,9 @@
+/** A block that is being filled. */
+export interface BlockLoad {
+  readonly controller: AbortController
+  /** Of read-ahead: a program waits for it by now. */
+  readonly urged: AbortController | undefined
+  isCancelled: boolean
+  /** Never rejects. */
+  ended: Promise<void>
+}

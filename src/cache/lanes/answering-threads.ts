@@ -1,0 +1,30 @@
+/** Threads that answer reads from memory which they share with this one. */
+export interface AnsweringThreads {
+  /** Has every thread load the program that answers: a module that exports `openAnswerer` (AnswererModule). */
+  loadAnswerer(program: URL, settings: unknown): void
+  /**
+   * Hands a read over, unless no thread can answer it as things stand: then undefined. Until it resolves the thread owns
+   * the answer, and the memory must stay as it is. False: nothing was answered (the signal fired, the bytes did not come,
+   * the thread ended), and whoever asked owns the answer again. Never rejects.
+   */
+  hand(unique: number, parts: readonly ReadPart[], signal: () => AbortSignal | undefined): Promise<boolean> | undefined
+}
+
+/** Bytes of one block that belong to an answer: those from `start` to `end` of `memory`, of which so many are there. */
+export interface ReadPart {
+  readonly memory: Uint8Array
+  readonly start: number
+  readonly end: number
+  readonly filledBytes: number
+}
+
+/** What the module of a program exports. */
+export interface AnswererModule {
+  /** Called once in each thread. */
+  openAnswerer(settings: unknown): Answerer
+}
+
+export interface Answerer {
+  /** Sends the bytes of `views`, in order, as the whole answer. Gives the errno's name where the kernel refused it. */
+  answer(unique: number, views: readonly Uint8Array[]): string | undefined
+}

@@ -1,0 +1,180 @@
+import { Worker } from 'node:worker_threads'
+import { onAbort } from '../../backend/call.js'
+import type { Log } from '../../backend/log.js'
+import { StoreError } from '../../backend/store-error.js'
+import type { Place } from '../shared-buffers.js'
+import type { EndedJob, ThreadOrder, ThreadReport, ThreadTicket } from './thread-messages.js'
+
+/** A request that the thread is carrying out. */
+export interface ThreadJob {
+  readonly id: number
+  readonly thread: DataThread
+  readonly place: Place
+}
+
+interface RunningJob extends ThreadJob {
+  readonly onBytes: (bytes: number) => void
+  readonly resolve: (outcome: unknown) => void
+  readonly reject: (error: unknown) => void
+  /** The caller's signal matters no more. */
+  forget: () => void
+  filledBytes: number
+}
+
+interface RunningTicket {
+  readonly resolve: (isAnswered: boolean) => void
+  forget: () => void
+}
+
+/**
+ * One worker thread, seen from the main one. Orders of one turn of the loop go out together. Invariant: a job or a ticket
+ * is here from its order until the thread has told its end, or has ended itself; until then its memory is the thread's.
+ */
+export class DataThread {
+  readonly #worker: Worker
+  readonly #log: Log
+  readonly #jobs = new Map<number, RunningJob>()
+  readonly #tickets = new Map<number, RunningTicket>()
+  readonly #onEnd: () => void
+  #orders: ThreadOrder[] = []
+  #nextJob = 1
+  #isAlive = true
+
+  /** `onEnd`: it takes nothing any more. */
+  constructor(log: Log, onEnd: () => void) {
+    this.#log = log
+    this.#onEnd = onEnd
+    this.#worker = new Worker(new URL('./thread-program.js', import.meta.url))
+    this.#worker.unref()
+    this.#worker.on('message', (report: ThreadReport) => this.#hear(report))
+    this.#worker.on('error', error => {
+      this.#leave()
+      log.error('a data thread failed; another takes its place', { error })
+    })
+    // What the thread owned is free only now.
+    this.#worker.on('exit', () => this.#lose())
+  }
+
+  /** How much it has to do. */
+  get load(): number {
+    return this.#jobs.size + this.#tickets.size
+  }
+
+  get jobs(): number {
+    return this.#jobs.size
+  }
+
+  order(order: ThreadOrder): void {
+    if (this.#orders.push(order) === 1) setImmediate(() => this.#post())
+  }
+
+  /** `onJob` hears of the job while it runs. */
+  fill(
+    request: unknown,
+    place: Place,
+    onBytes: (bytes: number) => void,
+    signal: AbortSignal | undefined,
+    onJob: (job: ThreadJob) => void,
+  ): Promise<unknown> {
+    const id = this.#nextJob++
+    return new Promise((resolve, reject) => {
+      const job: RunningJob = { id, thread: this, place, onBytes, resolve, reject, forget: () => {}, filledBytes: 0 }
+      this.#jobs.set(id, job)
+      this.#hold()
+      this.order({ kind: 'fill', job: id, place, request })
+      job.forget = onAbort(signal, () => this.order({ kind: 'abort', job: id }))
+      onJob(job)
+    })
+  }
+
+  /** Resolves with whether the thread has answered. */
+  answer(ticket: Omit<ThreadTicket, 'kind'>, signal: AbortSignal | undefined): Promise<boolean> {
+    const { unique } = ticket
+    return new Promise(resolve => {
+      const running: RunningTicket = { resolve, forget: () => {} }
+      this.#tickets.set(unique, running)
+      this.#hold()
+      this.order({ kind: 'ticket', ...ticket })
+      running.forget = onAbort(signal, () => this.order({ kind: 'cancel', unique }))
+    })
+  }
+
+  /** What it owns fails. */
+  async end(): Promise<void> {
+    this.#leave()
+    await this.#worker.terminate()
+  }
+
+  #post(): void {
+    const orders = this.#orders
+    this.#orders = []
+    if (this.#isAlive) this.#worker.postMessage(orders)
+  }
+
+  #hear({ progress, ended, answered, back, refused }: ThreadReport): void {
+    for (const { job: id, filledBytes } of progress) {
+      const job = this.#jobs.get(id)
+      if (job !== undefined) advance(job, filledBytes)
+    }
+    for (const end of ended) this.#end(end)
+    for (const unique of answered) this.#settle(unique, true)
+    for (const unique of back) this.#settle(unique, false)
+    if (refused.length > 0) this.#log.error('the kernel refused answers', { codes: refused })
+  }
+
+  #end({ job: id, filledBytes, outcome, error }: EndedJob): void {
+    const job = this.#jobs.get(id)
+    if (job === undefined) return
+    this.#forget(job)
+    advance(job, filledBytes)
+    if (error === undefined) job.resolve(outcome)
+    else job.reject(lost(`a data thread failed: ${error}`))
+  }
+
+  #settle(unique: number, isAnswered: boolean): void {
+    const ticket = this.#tickets.get(unique)
+    if (ticket === undefined) return
+    this.#tickets.delete(unique)
+    ticket.forget()
+    this.#hold()
+    ticket.resolve(isAnswered)
+  }
+
+  #forget(job: RunningJob): void {
+    this.#jobs.delete(job.id)
+    job.forget()
+    this.#hold()
+  }
+
+  /** The process lives as long as something is under way. */
+  #hold(): void {
+    if (this.load > 0) this.#worker.ref()
+    else this.#worker.unref()
+  }
+
+  #leave(): void {
+    if (!this.#isAlive) return
+    this.#isAlive = false
+    this.#onEnd()
+  }
+
+  #lose(): void {
+    this.#leave()
+    for (const job of [...this.#jobs.values()]) {
+      this.#forget(job)
+      job.reject(lost('the data thread ended'))
+    }
+    for (const unique of [...this.#tickets.keys()]) this.#settle(unique, false)
+  }
+}
+
+function advance(job: RunningJob, filledBytes: number): void {
+  const bytes = filledBytes - job.filledBytes
+  if (bytes <= 0) return
+  job.filledBytes = filledBytes
+  job.onBytes(bytes)
+}
+
+function lost(message: string): StoreError {
+  return new StoreError('unavailable', message, { operation: 'get', code: 'ThreadLost' })
+}

@@ -1,0 +1,190 @@
+import type { Filler, FillerSink } from '../../backend/filling-threads.js'
+import type { Place } from '../shared-buffers.js'
+import type { Answerer } from './answering-threads.js'
+import type { EndedJob, ThreadOrder, ThreadReport, ThreadTicket } from './thread-messages.js'
+
+export interface ThreadWorkOptions {
+  readonly loadFiller: (program: string, settings: unknown) => Promise<Filler>
+  readonly loadAnswerer: (program: string, settings: unknown) => Promise<Answerer>
+  readonly tell: (report: ThreadReport) => void
+  /** Runs at the end of this turn of the loop, */
+  readonly soon: (run: () => void) => void
+  /** or a little later. */
+  readonly later: (run: () => void) => void
+}
+
+/** A job that is running, and the tickets that wait for its bytes. */
+interface Job {
+  readonly id: number
+  readonly controller: AbortController
+  filledBytes: number
+  toldBytes: number
+  readonly waiting: Set<Ticket>
+}
+
+interface Ticket {
+  readonly order: ThreadTicket
+  /** For how many jobs it waits still. */
+  missing: number
+}
+
+/**
+ * What a data thread does: runs the jobs that fill shared memory, and answers reads from it. A ticket is answered as soon
+ * as its bytes are there, and told back when a job that it waits for ends without them. Invariant: a ticket is in
+ * `#tickets` from its order until it is in a report, once, as answered or back.
+ */
+export class ThreadWork {
+  readonly #options: ThreadWorkOptions
+  readonly #slabs: SharedArrayBuffer[] = []
+  readonly #jobs = new Map<number, Job>()
+  readonly #tickets = new Map<number, Ticket>()
+  #filler: Promise<Filler> | undefined
+  #loadingAnswerer: Promise<Answerer> | undefined
+  #answerer: Answerer | undefined
+  #ended: EndedJob[] = []
+  #answered: number[] = []
+  #back: number[] = []
+  #refused: string[] = []
+  #due: 'never' | 'later' | 'soon' = 'never'
+
+  constructor(options: ThreadWorkOptions) {
+    this.#options = options
+  }
+
+  /** Orders take effect in their order. Rejects where a program can't be loaded. */
+  async take(order: ThreadOrder): Promise<void> {
+    switch (order.kind) {
+      case 'slab':
+        this.#slabs[order.slab] = order.memory
+        return
+      case 'load':
+        return this.#load(order.role, order.program, order.settings)
+      case 'fill':
+        return this.#fill(order.job, order.place, order.request)
+      case 'abort':
+        this.#jobs.get(order.job)?.controller.abort()
+        return
+      case 'ticket':
+        return this.#admit(order)
+      case 'cancel': {
+        const ticket = this.#tickets.get(order.unique)
+        if (ticket !== undefined) this.#giveBack(ticket)
+      }
+    }
+  }
+
+  async #load(role: 'filler' | 'answerer', program: string, settings: unknown): Promise<void> {
+    if (role === 'filler') {
+      this.#filler = this.#options.loadFiller(program, settings)
+      await this.#filler
+    } else {
+      this.#loadingAnswerer = this.#options.loadAnswerer(program, settings)
+      this.#answerer = await this.#loadingAnswerer
+    }
+  }
+
+  async #fill(id: number, place: Place, request: unknown): Promise<void> {
+    const job: Job = { id, controller: new AbortController(), filledBytes: 0, toldBytes: 0, waiting: new Set() }
+    this.#jobs.set(id, job)
+    const memory = this.#memory(place)
+    const sink: FillerSink = {
+      free: () => memory.subarray(job.filledBytes),
+      advance: bytes => this.#advance(job, bytes),
+    }
+    try {
+      const filler = await this.#filler
+      this.#end(job, await filler?.fill(request, sink, job.controller.signal), undefined)
+    } catch (error) {
+      this.#end(job, undefined, error instanceof Error ? error.message : String(error))
+    }
+  }
+
+  #advance(job: Job, bytes: number): void {
+    this.#report(job.filledBytes === 0 ? 'soon' : 'later')
+    job.filledBytes += bytes
+    for (const ticket of job.waiting) {
+      const wait = ticket.order.waits.find(each => each.job === job.id)
+      if (wait === undefined || wait.filledBytes > job.filledBytes) continue
+      job.waiting.delete(ticket)
+      ticket.missing -= 1
+      if (ticket.missing === 0) this.#answer(ticket)
+    }
+  }
+
+  #end(job: Job, outcome: unknown, error: string | undefined): void {
+    this.#jobs.delete(job.id)
+    this.#ended.push({ job: job.id, filledBytes: job.filledBytes, outcome, error })
+    for (const ticket of job.waiting) this.#giveBack(ticket)
+    this.#report('soon')
+  }
+
+  async #admit(order: ThreadTicket): Promise<void> {
+    const ticket: Ticket = { order, missing: 0 }
+    this.#tickets.set(order.unique, ticket)
+    if (this.#answerer === undefined) {
+      await this.#loadingAnswerer
+      if (this.#tickets.get(order.unique) !== ticket) return
+    }
+    for (const { job: id, filledBytes } of order.waits) {
+      const job = this.#jobs.get(id)
+      // It has ended, which is or will be told: whoever asked looks anew.
+      if (job === undefined) return this.#giveBack(ticket)
+      if (job.filledBytes >= filledBytes) continue
+      job.waiting.add(ticket)
+      ticket.missing += 1
+    }
+    if (ticket.missing === 0) this.#answer(ticket)
+  }
+
+  #answer(ticket: Ticket): void {
+    const { unique, places } = ticket.order
+    this.#tickets.delete(unique)
+    if (this.#answerer === undefined) throw new Error('a ticket came before the program that answers')
+    const refused = this.#answerer.answer(
+      unique,
+      places.map(place => this.#memory(place)),
+    )
+    if (refused !== undefined) this.#refused.push(refused)
+    this.#answered.push(unique)
+    this.#report('later')
+  }
+
+  #giveBack(ticket: Ticket): void {
+    const { unique, waits } = ticket.order
+    this.#tickets.delete(unique)
+    for (const { job } of waits) this.#jobs.get(job)?.waiting.delete(ticket)
+    this.#back.push(unique)
+    this.#report('soon')
+  }
+
+  #memory({ slab, offset, sizeBytes }: Place): Uint8Array {
+    const memory = this.#slabs[slab]
+    if (memory === undefined) throw new Error(`there is no slab ${slab}`)
+    return new Uint8Array(memory, offset, sizeBytes)
+  }
+
+  #report(due: 'later' | 'soon'): void {
+    if (this.#due === 'soon' || this.#due === due) return
+    this.#due = due
+    const run = due === 'soon' ? this.#options.soon : this.#options.later
+    run(() => this.#tell())
+  }
+
+  #tell(): void {
+    if (this.#due === 'never') return
+    this.#due = 'never'
+    const progress = [...this.#jobs.values()].filter(job => job.filledBytes > job.toldBytes)
+    for (const job of progress) job.toldBytes = job.filledBytes
+    this.#options.tell({
+      progress: progress.map(({ id, filledBytes }) => ({ job: id, filledBytes })),
+      ended: this.#ended,
+      answered: this.#answered,
+      back: this.#back,
+      refused: this.#refused,
+    })
+    this.#ended = []
+    this.#answered = []
+    this.#back = []
+    this.#refused = []
+  }
+}
