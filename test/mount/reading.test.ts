@@ -1,8 +1,10 @@
-import { open } from 'node:fs/promises'
+import { open, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { TLS_CERTIFICATE } from '../../scripts/servers/tls-certificate.js'
 import { canMount, type Driver, mountsOfThisFile } from '../support/mount-driver.js'
 import { OwnS3 } from '../support/mount-own-s3.js'
-import { inParallel } from '../support/store-tools.js'
+import { inParallel, testBytes } from '../support/store-tools.js'
 
 const mounts = mountsOfThisFile()
 const MIB = 1024 ** 2
@@ -109,6 +111,35 @@ describe.skipIf(!canMount()).each([0, 2])('what reading large objects costs, wit
       await readAt(MIB, MIB)
     })
     expect(bytes).toBeLessThanOrEqual(16 * MIB)
+  })
+})
+
+describe.skipIf(!canMount()).each([0, 2])('over HTTPS, with %i data threads', threads => {
+  let s3: OwnS3
+
+  beforeAll(async () => {
+    s3 = await OwnS3.start(mounts, true)
+  })
+  afterAll(async () => {
+    await mounts.endAll()
+    await s3?.stop()
+  })
+
+  test('files read at once are what was stored, every byte once', async () => {
+    const folder = await mounts.folder()
+    const certificate = join(folder, 'certificate.pem')
+    await writeFile(certificate, TLS_CERTIFICATE)
+    const contents = Array.from({ length: 4 }, (_, n) => Buffer.from(testBytes(16 * MIB + n * 10_007, n)))
+    for (const [n, bytes] of contents.entries()) await s3.store.put(`file-${n}`, bytes)
+    const environment = { NODE_EXTRA_CA_CERTS: certificate }
+    const driver = await s3.mount(['--data-threads', String(threads)], { environment })
+    const sentBytes = () => s3.server.counters().bytesOut.GetObject ?? 0
+    const before = sentBytes()
+    const read = await Promise.all(contents.map((_, n) => readFile(driver.path(`file-${n}`))))
+    expect(read.map((bytes, n) => contents[n]?.equals(bytes))).toEqual(contents.map(() => true))
+    expect(sentBytes() - before).toBe(contents.reduce((sum, bytes) => sum + bytes.length, 0))
+    expect(driver.log).not.toMatch(/ (WARN|ERROR) /)
+    expect(await driver.unmount()).toBe(0)
   })
 })
 
