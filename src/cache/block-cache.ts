@@ -47,6 +47,8 @@ interface Waiting {
 }
 
 const DONE = Promise.resolve()
+/** Without a reason an AbortSignal makes an error with a stack. */
+const URGED = 'a program waits'
 
 /**
  * Blocks of objects in memory, by version, so that they can't be stale. No byte is fetched twice at the same time.
@@ -221,7 +223,7 @@ export class BlockCache {
 
   /** A program waits for the held blocks. */
   #urge(blocks: readonly Block[]): void {
-    for (const block of blocks) this.#loads.get(block)?.urged?.abort()
+    for (const block of blocks) this.#loads.get(block)?.urged?.abort(URGED)
   }
 
   /** The held blocks have the bytes. */

@@ -3,7 +3,8 @@ import { onAbort } from '../../backend/call.js'
 import type { Log } from '../../backend/log.js'
 import { StoreError } from '../../backend/store-error.js'
 import type { Place } from '../shared-buffers.js'
-import type { EndedJob, ThreadOrder, ThreadReport, ThreadTicket } from './thread-messages.js'
+import type { EndedJob, ThreadOrder, ThreadOrders, ThreadReport, ThreadTicket } from './thread-messages.js'
+import { addTicket } from './ticket-numbers.js'
 
 /** A request that the thread is carrying out. */
 export interface ThreadJob {
@@ -37,8 +38,12 @@ export class DataThread {
   readonly #tickets = new Map<number, RunningTicket>()
   readonly #onEnd: () => void
   #orders: ThreadOrder[] = []
+  #ticketRow: number[] = []
+  #cancels: number[] = []
+  #isPosting = false
   #nextJob = 1
   #isAlive = true
+  #isHeld = false
 
   /** `onEnd`: it takes nothing any more. */
   constructor(log: Log, onEnd: () => void) {
@@ -65,7 +70,8 @@ export class DataThread {
   }
 
   order(order: ThreadOrder): void {
-    if (this.#orders.push(order) === 1) setImmediate(() => this.#post())
+    this.#orders.push(order)
+    this.#postSoon()
   }
 
   /** `onJob` hears of the job while it runs. */
@@ -88,14 +94,15 @@ export class DataThread {
   }
 
   /** Resolves with whether the thread has answered. */
-  answer(ticket: Omit<ThreadTicket, 'kind'>, signal: AbortSignal | undefined): Promise<boolean> {
+  answer(ticket: ThreadTicket, signal: AbortSignal | undefined): Promise<boolean> {
     const { unique } = ticket
     return new Promise(resolve => {
       const running: RunningTicket = { resolve, forget: () => {} }
       this.#tickets.set(unique, running)
       this.#hold()
-      this.order({ kind: 'ticket', ...ticket })
-      running.forget = onAbort(signal, () => this.order({ kind: 'cancel', unique }))
+      addTicket(this.#ticketRow, ticket)
+      this.#postSoon()
+      running.forget = onAbort(signal, () => this.#cancel(unique))
     })
   }
 
@@ -105,9 +112,23 @@ export class DataThread {
     await this.#worker.terminate()
   }
 
+  #cancel(unique: number): void {
+    this.#cancels.push(unique)
+    this.#postSoon()
+  }
+
+  #postSoon(): void {
+    if (this.#isPosting) return
+    this.#isPosting = true
+    setImmediate(() => this.#post())
+  }
+
   #post(): void {
-    const orders = this.#orders
+    const orders: ThreadOrders = { orders: this.#orders, tickets: this.#ticketRow, cancels: this.#cancels }
+    this.#isPosting = false
     this.#orders = []
+    this.#ticketRow = []
+    this.#cancels = []
     if (this.#isAlive) this.#worker.postMessage(orders)
   }
 
@@ -148,7 +169,9 @@ export class DataThread {
 
   /** The process lives as long as something is under way. */
   #hold(): void {
-    if (this.load > 0) this.#worker.ref()
+    if (this.load > 0 === this.#isHeld) return
+    this.#isHeld = this.load > 0
+    if (this.#isHeld) this.#worker.ref()
     else this.#worker.unref()
   }
 

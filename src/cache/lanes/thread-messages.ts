@@ -1,6 +1,14 @@
 import type { Place } from '../shared-buffers.js'
 
-/** What a data thread is told, in this order. Plain data. */
+/** What a data thread is told at once, in this order. Plain data. */
+export interface ThreadOrders {
+  readonly orders: readonly ThreadOrder[]
+  /** As `addTicket` puts them. */
+  readonly tickets: readonly number[]
+  /** The uniques of tickets whose caller is gone: they come back, unless they are answered already. */
+  readonly cancels: readonly number[]
+}
+
 export type ThreadOrder =
   | { readonly kind: 'slab'; readonly slab: number; readonly memory: SharedArrayBuffer }
   | {
@@ -12,13 +20,9 @@ export type ThreadOrder =
   | { readonly kind: 'fill'; readonly job: number; readonly place: Place; readonly request: unknown }
   /** The job is of no use any more: it still ends with an `EndedJob`. */
   | { readonly kind: 'abort'; readonly job: number }
-  | ThreadTicket
-  /** Whoever asked is gone: the ticket comes back, unless it is answered already. */
-  | { readonly kind: 'cancel'; readonly unique: number }
 
 /** A read to be answered with what lies at `places`, once the jobs have brought so many bytes. */
 export interface ThreadTicket {
-  readonly kind: 'ticket'
   readonly unique: number
   readonly places: readonly Place[]
   readonly waits: readonly { readonly job: number; readonly filledBytes: number }[]

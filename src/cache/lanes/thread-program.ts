@@ -2,7 +2,7 @@
 import { parentPort } from 'node:worker_threads'
 import type { FillerModule } from '../../backend/filling-threads.js'
 import type { AnswererModule } from './answering-threads.js'
-import type { ThreadOrder, ThreadReport } from './thread-messages.js'
+import type { ThreadOrders, ThreadReport } from './thread-messages.js'
 import { ThreadWork } from './thread-work.js'
 
 /** What nobody waits for is told after so long. */
@@ -16,7 +16,5 @@ const work = new ThreadWork({
   later: run => setTimeout(run, LATER_MS),
 })
 
-parentPort?.on('message', (orders: readonly ThreadOrder[]) => {
-  // What fails here ends the thread, which whoever started it hears.
-  for (const order of orders) void work.take(order)
-})
+// What fails here ends the thread, which whoever started it hears.
+parentPort?.on('message', (orders: ThreadOrders) => void work.take(orders))

@@ -1,7 +1,8 @@
 import type { Filler, FillerSink } from '../../backend/filling-threads.js'
 import type { Place } from '../shared-buffers.js'
 import type { Answerer } from './answering-threads.js'
-import type { EndedJob, ThreadOrder, ThreadReport, ThreadTicket } from './thread-messages.js'
+import type { EndedJob, ThreadOrder, ThreadOrders, ThreadReport, ThreadTicket } from './thread-messages.js'
+import { ticketsOf } from './ticket-numbers.js'
 
 export interface ThreadWorkOptions {
   readonly loadFiller: (program: string, settings: unknown) => Promise<Filler>
@@ -51,8 +52,18 @@ export class ThreadWork {
     this.#options = options
   }
 
-  /** Orders take effect in their order. Rejects where a program can't be loaded. */
-  async take(order: ThreadOrder): Promise<void> {
+  /** Rejects where a program can't be loaded. */
+  async take({ orders, tickets, cancels }: ThreadOrders): Promise<void> {
+    const begun = orders.map(order => this.#take(order))
+    begun.push(...ticketsOf(tickets).map(ticket => this.#admit(ticket)))
+    for (const unique of cancels) {
+      const ticket = this.#tickets.get(unique)
+      if (ticket !== undefined) this.#giveBack(ticket)
+    }
+    await Promise.all(begun)
+  }
+
+  async #take(order: ThreadOrder): Promise<void> {
     switch (order.kind) {
       case 'slab':
         this.#slabs[order.slab] = order.memory
@@ -63,13 +74,6 @@ export class ThreadWork {
         return this.#fill(order.job, order.place, order.request)
       case 'abort':
         this.#jobs.get(order.job)?.controller.abort()
-        return
-      case 'ticket':
-        return this.#admit(order)
-      case 'cancel': {
-        const ticket = this.#tickets.get(order.unique)
-        if (ticket !== undefined) this.#giveBack(ticket)
-      }
     }
   }
 
