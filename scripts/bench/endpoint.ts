@@ -15,20 +15,26 @@ export const CREDENTIALS = { accessKeyId: 'test', secretAccessKey: 'testsecret' 
 /** The project's own S3, as a process of its own: what all mounts show. */
 export class Endpoint {
   readonly url: string
+  /** The same over HTTPS, with the certificate of tls-certificate.ts. */
+  readonly secureUrl: string
   readonly #child: ChildProcess
 
-  private constructor(child: ChildProcess, url: string) {
+  private constructor(child: ChildProcess, url: string, secureUrl: string) {
     this.#child = child
     this.url = url
+    this.secureUrl = secureUrl
   }
 
   /** `onStart` gets how to end it at once. */
   static async start(onStart: (endNow: () => void) => void): Promise<Endpoint> {
-    const words = [SERVER, '--bucket', BUCKET, '--anonymous', '--with-parent']
+    const words = [SERVER, '--bucket', BUCKET, '--anonymous', '--secure', '--with-parent']
     const child = spawn(process.execPath, words, { stdio: ['pipe', 'pipe', 'inherit'] })
     onStart(() => child.kill('SIGKILL'))
-    const [url] = (await once(createInterface(child.stdout), 'line')) as [string]
-    return new Endpoint(child, url)
+    const urls: string[] = []
+    for await (const url of createInterface(child.stdout)) if (urls.push(url) === 2) break
+    const [url, secureUrl] = urls
+    if (url === undefined || secureUrl === undefined) throw new Error('the endpoint has not started')
+    return new Endpoint(child, url, secureUrl)
   }
 
   get pid(): number {

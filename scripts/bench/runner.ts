@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Leavings } from '../acceptance/leavings.js'
+import { TLS_CERTIFICATE } from '../servers/tls-certificate.js'
 import { BUCKET, CREDENTIALS, type Endpoint } from './endpoint.js'
 import type { MountKind } from './mounts/mount-kind.js'
 import { RunningMount } from './mounts/running-mount.js'
@@ -75,7 +76,10 @@ export class Runner {
     const folder = join(stage.folder, 'driver')
     mkdirSync(folder)
     this.#handOn(kind, this.#learnedFolder, folder)
-    const places = { ...CREDENTIALS, bucket: BUCKET, endpoint: endpoint.url, mountPoint, folder }
+    const certificate = join(folder, 'certificate.pem')
+    writeFileSync(certificate, TLS_CERTIFICATE)
+    const { url, secureUrl: secureEndpoint } = endpoint
+    const places = { ...CREDENTIALS, bucket: BUCKET, endpoint: url, secureEndpoint, certificate, mountPoint, folder }
     try {
       return await RunningMount.start(kind, places, endNow => this.#leavings.add(endNow))
     } catch (error) {

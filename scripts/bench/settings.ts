@@ -28,7 +28,8 @@ const SETTINGS: readonly Setting[] = [
 export const USAGE = `npm run bench -- [OPTIONS]
 
   --only NAME,NAME      workloads: ${names(WORKLOADS)} (all)
-  --mounts NAME,NAME    drivers: ${names(MOUNT_KINDS)}, and those of --config (all that are installed)
+  --mounts NAME,NAME    drivers: ${names(MOUNT_KINDS)}, and those of --config
+                        (all that are installed but ours-threads and ours-https)
   --settings NAME,NAME  ${SETTINGS.map(({ name, title }) => `${name}: ${title}`).join('; ')} (both)
   --rounds NUMBER       of which the medians are shown (3)
   --size NAME           full, or small for tries (full)
@@ -36,7 +37,7 @@ export const USAGE = `npm run bench -- [OPTIONS]
   --config FILE         further drivers, in YAML or JSON: a list \`mounts\` of name, command, and perhaps env, unmount,
                         watch (the process that serves, when the command goes to the background) and learns (what is
                         kept from mount to mount, below {folder}).
-                        {bucket} {endpoint} {accessKeyId} {secretAccessKey} {mountPoint} {folder} stand for themselves
+                        {bucket} {endpoint} {secureEndpoint} {certificate} {accessKeyId} {secretAccessKey} {mountPoint} {folder} stand for themselves
   --output FOLDER       for bench.md, bench.json and bench.svg (build/bench)
   --help`
 
@@ -73,7 +74,9 @@ export function readSettings(words: readonly string[]): BenchSettings | undefine
   const more = values.config === undefined ? [] : readMountFile(values.config)
   return {
     workloads: chosen('--only', WORKLOADS, values.only),
-    kinds: chosen('--mounts', [...MOUNT_KINDS, ...more], values.mounts),
+    kinds: chosen('--mounts', [...MOUNT_KINDS, ...more], values.mounts).filter(
+      kind => values.mounts !== undefined || kind.isOptional !== true,
+    ),
     settings: chosen('--settings', SETTINGS, values.settings),
     rounds: positive('--rounds', values.rounds),
     sizeName: values.size,

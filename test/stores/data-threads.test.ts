@@ -27,7 +27,7 @@ describe.each(['http', 'https'])('data threads over %s', scheme => {
   beforeAll(async () => {
     const tls = ca === undefined ? {} : { tls: { cert: TLS_CERTIFICATE, key: TLS_KEY } }
     server = await startS3Server({ buckets: ['bucket'], ...tls })
-    outside = await openS3Store('bucket', { endpoint: server.url, ca, credentials, region: 'us-east-1' })
+    outside = await openS3Store('bucket', { endpoint: server.url, credentials, region: 'us-east-1' })
   })
   beforeEach(async () => {
     const { etag } = await outside.put('object', bytes)
@@ -43,7 +43,7 @@ describe.each(['http', 'https'])('data threads over %s', scheme => {
   })
 
   async function start(settings: Partial<ReadingSettings> = {}): Promise<Reading> {
-    reading = await readWithThreads({ endpoint: server.url, ca, ...settings })
+    reading = await readWithThreads({ endpoint: server.secureUrl ?? server.url, ca, ...settings })
     return reading
   }
 

@@ -20,11 +20,11 @@ export class OwnS3 {
     this.#mounts = mounts
   }
 
+  /** `isSecure`: mounts reach it over HTTPS, with a certificate that they must be told to trust. */
   static async start(mounts: MountKeeper, isSecure = false): Promise<OwnS3> {
     const tls = isSecure ? { tls: { cert: TLS_CERTIFICATE, key: TLS_KEY } } : {}
     const server = await startS3Server({ buckets: [BUCKET], ...tls })
-    const options = { endpoint: server.url, credentials: CREDENTIALS, ca: isSecure ? TLS_CERTIFICATE : undefined }
-    return new OwnS3(server, await openS3Store(BUCKET, options), mounts)
+    return new OwnS3(server, await openS3Store(BUCKET, { endpoint: server.url, credentials: CREDENTIALS }), mounts)
   }
 
   /** Mounts the bucket, and makes the driver find out first what it asks any server once. */
@@ -38,7 +38,12 @@ export class OwnS3 {
       ...places.environment,
     }
     const url = `s3://${BUCKET}`
-    return this.#mounts.start({ url, flags: ['--endpoint', this.server.url, ...flags], ...places, environment })
+    return this.#mounts.start({
+      url,
+      flags: ['--endpoint', this.server.secureUrl ?? this.server.url, ...flags],
+      ...places,
+      environment,
+    })
   }
 
   /** What was asked of the bucket while `task` ran, by operation. */

@@ -147,6 +147,8 @@ describe('the bench', () => {
     const places = {
       bucket: 'b',
       endpoint: 'e',
+      secureEndpoint: 's',
+      certificate: 'c',
       accessKeyId: 'i',
       secretAccessKey: 's',
       mountPoint: '/m',

@@ -12,11 +12,17 @@ export interface MountKind {
   readonly watch?: string
   /** Below {folder}: what it has learned of the endpoint, handed on from mount to mount as on a machine in use. */
   readonly learns?: string
+  /** Measured only when it is asked for by its name. */
+  readonly isOptional?: boolean
 }
 
 export interface Placeholders {
   readonly bucket: string
   readonly endpoint: string
+  /** The same over HTTPS. */
+  readonly secureEndpoint: string
+  /** A file with the certificate to trust for it. */
+  readonly certificate: string
   readonly accessKeyId: string
   readonly secretAccessKey: string
   readonly mountPoint: string
@@ -33,21 +39,32 @@ const AWS_ENVIRONMENT = {
   AWS_REGION: 'us-east-1',
 }
 
-function ours(name: string, transport: string): MountKind {
+function ours(name: string, transport: string, more: readonly string[] = [], endpoint = '{endpoint}'): MountKind {
   const places = ['--state-dir', '{folder}/state', '--log-file', '{folder}/log']
-  const store = ['s3://{bucket}', '{mountPoint}', '--endpoint', '{endpoint}', '--region', 'us-east-1']
+  const store = ['s3://{bucket}', '{mountPoint}', '--endpoint', endpoint, '--region', 'us-east-1']
   return {
     name,
-    command: [process.execPath, OURS, ...store, '--foreground', '--transport', transport, ...places],
-    env: { ...AWS_ENVIRONMENT, XDG_CACHE_HOME: '{folder}/cache' },
+    command: [process.execPath, OURS, ...store, '--foreground', '--transport', transport, ...places, ...more],
+    env: { ...AWS_ENVIRONMENT, XDG_CACHE_HOME: '{folder}/cache', NODE_EXTRA_CA_CERTS: '{certificate}' },
     learns: 'state/endpoints',
   }
+}
+
+/** The main thread alone and with data threads, over HTTP and HTTPS. */
+function variants(): readonly MountKind[] {
+  const threads = ['--data-threads', '2']
+  return [
+    ours('ours-threads', 'kernel', threads),
+    ours('ours-https', 'kernel', [], '{secureEndpoint}'),
+    ours('ours-https-threads', 'kernel', threads, '{secureEndpoint}'),
+  ].map(kind => ({ ...kind, isOptional: true }))
 }
 
 /** Known without a configuration. Writes of all of them are stored when close returns. */
 export const MOUNT_KINDS: readonly MountKind[] = [
   ours('ours', 'kernel'),
   ours('ours-fuse-native', 'fuse-native'),
+  ...variants(),
   {
     name: 's3fs',
     command: ['s3fs', '{bucket}', '{mountPoint}', '-f', '-o', 'url={endpoint},use_path_request_style'],

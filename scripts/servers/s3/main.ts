@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { TLS_CERTIFICATE, TLS_KEY } from '../tls-certificate.js'
 import { startS3Server } from './s3-server.js'
 
 /** Starts the in-memory S3, prints its URL and serves until SIGTERM or SIGINT. */
@@ -10,6 +11,8 @@ const { values } = parseArgs({
     bucket: { type: 'string', multiple: true, default: [] },
     region: { type: 'string' },
     anonymous: { type: 'boolean', default: false },
+    // A second URL is printed, for HTTPS with the certificate of tls-certificate.ts.
+    secure: { type: 'boolean', default: false },
     // Ends when standard input does, and so with whoever started it.
     'with-parent': { type: 'boolean', default: false },
   },
@@ -26,9 +29,11 @@ const server = await startS3Server({
   keys: [keyOf(values.key, false), ...(readOnlyKey === undefined ? [] : [keyOf(readOnlyKey, true)])],
   buckets: values.bucket,
   anonymous: values.anonymous,
+  ...(values.secure && { tls: { cert: TLS_CERTIFICATE, key: TLS_KEY } }),
   ...(values.region === undefined ? {} : { region: values.region }),
 })
 console.log(server.url)
+if (server.secureUrl !== undefined) console.log(server.secureUrl)
 
 async function end(): Promise<void> {
   await server.close()

@@ -27,13 +27,15 @@ export interface S3ServerOptions {
   readonly hostBase?: string
   /** Buckets that exist from the beginning. */
   readonly buckets?: readonly string[]
-  /** Default: plain HTTP. */
+  /** Serves the same over HTTPS at another port. */
   readonly tls?: ServerTls
   readonly nowMs?: () => number
 }
 
 export interface S3Server {
   readonly url: string
+  /** Where TLS was asked for. */
+  readonly secureUrl: string | undefined
   counters(): Counts
   setKnobs(knobs: Partial<Knobs>): void
   /** Knobs and counters as at the start; what is stored stays. */
@@ -50,21 +52,28 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
   const board = new KnobBoard()
   const counters = new Counters()
   const handler = new RequestHandler(options, board, counters)
-  const server = new HttpServer(
-    exchange => handler.handle(exchange),
-    () => board.knobs.bytesPerSecond,
-    options.tls,
-  )
-  const port = await server.listen(options.port ?? 0)
+  const listen = async (tls?: ServerTls) => {
+    const server = new HttpServer(
+      exchange => handler.handle(exchange),
+      () => board.knobs.bytesPerSecond,
+      tls,
+    )
+    return { server, port: await server.listen(tls === undefined ? (options.port ?? 0) : 0) }
+  }
+  const plain = await listen()
+  const secure = options.tls && (await listen(options.tls))
   return {
-    url: `${options.tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`,
+    url: `http://127.0.0.1:${plain.port}`,
+    secureUrl: secure && `https://127.0.0.1:${secure.port}`,
     counters: () => counters.read(),
     setKnobs: knobs => board.set(knobs),
     reset: () => {
       board.reset()
       counters.reset()
     },
-    close: () => server.close(),
+    close: async () => {
+      await Promise.all([plain.server.close(), secure?.server.close()])
+    },
   }
 }
 
