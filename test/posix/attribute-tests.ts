@@ -1,5 +1,6 @@
-import { chmod, chown, mkdir, open, readFile, stat, statfs, utimes, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdir, readFile, stat, statfs, utimes, writeFile } from 'node:fs/promises'
 import { expect } from 'vitest'
+import { open } from './opened-file.js'
 import { codeOf, type PosixTests } from './posix-context.js'
 
 export const ATTRIBUTE_TESTS = {

@@ -1,6 +1,7 @@
-import { copyFile, open, readFile, stat, writeFile } from 'node:fs/promises'
+import { copyFile, readFile, stat, writeFile } from 'node:fs/promises'
 import { expect } from 'vitest'
 import { seededRandom, testBytes } from '../support/store-tools.js'
+import { open } from './opened-file.js'
 import { codeOf, type PosixTests } from './posix-context.js'
 
 export const DATA_TESTS = {

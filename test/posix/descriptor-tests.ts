@@ -1,5 +1,6 @@
-import { open, stat, writeFile } from 'node:fs/promises'
+import { stat, writeFile } from 'node:fs/promises'
 import { expect } from 'vitest'
+import { open } from './opened-file.js'
 import type { PosixTests } from './posix-context.js'
 
 export const DESCRIPTOR_TESTS = {

@@ -1,6 +1,7 @@
-import { mkdir, open, opendir, readdir, rm, rmdir, stat, unlink, writeFile } from 'node:fs/promises'
+import { mkdir, opendir, readdir, rm, rmdir, stat, unlink, writeFile } from 'node:fs/promises'
 import { expect } from 'vitest'
 import { inParallel } from '../support/store-tools.js'
+import { open } from './opened-file.js'
 import { codeOf, type PosixTests } from './posix-context.js'
 
 /** More than one page of a listing. */

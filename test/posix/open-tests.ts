@@ -1,6 +1,7 @@
 import { constants } from 'node:fs'
-import { mkdir, open, readFile, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { expect } from 'vitest'
+import { open } from './opened-file.js'
 import { codeOf, type PosixTests } from './posix-context.js'
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY } = constants

@@ -1,6 +1,7 @@
-import { mkdir, open, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises'
 import { expect } from 'vitest'
 import { testBytes } from '../support/store-tools.js'
+import { open } from './opened-file.js'
 import { codeOf, type PosixTests } from './posix-context.js'
 
 export const RENAME_TESTS = {

@@ -1,7 +1,8 @@
 import { constants } from 'node:fs'
-import { mkdir, open, readFile, stat, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, stat, truncate, writeFile } from 'node:fs/promises'
 import { expect } from 'vitest'
 import { testBytes } from '../support/store-tools.js'
+import { open } from './opened-file.js'
 import { codeOf, type PosixTests } from './posix-context.js'
 
 export const TRUNCATE_TESTS = {
