@@ -96,12 +96,13 @@ export async function mountBucket(configuration: MountConfiguration, hooks: Moun
     const lane = new MainLane(store, () => known.asking())
     diskCache = openDiskCache(configuration, lane, log)
     const memory = new BufferBudget(data.memoryBytes)
+    const blocks = new BlockCache({ lane, tier: diskCache, memory, blockSizeBytes: data.blockSizeBytes, ...shared })
     const filesystem = new BucketFilesystem({
       store,
       known,
       folderTimes,
       metadata: new MetadataCache({ store, clock, ttlMs: data.metadataTtlMs, maxEntries: data.metadataEntries }),
-      blocks: new BlockCache({ lane, tier: diskCache, memory, blockSizeBytes: data.blockSizeBytes, ...shared }),
+      blocks,
       area,
       journal,
       kernelCache: transport.kernelCache,
@@ -136,7 +137,8 @@ export async function mountBucket(configuration: MountConfiguration, hooks: Moun
     if (!mount.readOnly) void abortLeftUploads(store, area, { olderThanMs: data.abortAfterMs, clock, log })
     const ended = running.ended.finally(() => {
       log.info('requests to the store', { ...meter.snapshot() })
-      return Promise.all([store.close(), closeKnowledge(), diskCache?.close()]).then(() => shared?.threads.close())
+      const cacheClosed = diskCache?.close(blocks.settled())
+      return Promise.all([store.close(), closeKnowledge(), cacheClosed]).then(() => shared?.threads.close())
     })
     return { ended, stop: reason => running.stop(reason) }
   } catch (error) {

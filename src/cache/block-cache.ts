@@ -14,6 +14,7 @@ import type { MainLane } from './lanes/main-lane.js'
 import type { ReadReply } from './lanes/read-reply.js'
 import { ReadAheadShares } from './read-ahead-shares.js'
 import type { StorePace } from './store-pace.js'
+import { TierOffers } from './tier-offers.js'
 
 export interface BlockCacheOptions {
   readonly lane: MainLane
@@ -61,7 +62,7 @@ export class BlockCache {
   readonly blockSizeBytes: number
   readonly #lane: MainLane
   readonly #threads: AnsweringThreads | undefined
-  readonly #tier: BlockTier | undefined
+  readonly #offers: TierOffers | undefined
   readonly #nowMs: () => number
   readonly #memory: BlockMemory
   readonly #index: BlockIndex
@@ -76,7 +77,7 @@ export class BlockCache {
   constructor(options: BlockCacheOptions) {
     this.#lane = options.lane
     this.#threads = options.threads
-    this.#tier = options.tier
+    this.#offers = options.tier && new TierOffers(options.tier, block => this.#offered(block))
     this.#nowMs = options.nowMs ?? (() => performance.now())
     this.blockSizeBytes = options.blockSizeBytes
     this.#memory = new BlockMemory(options.memory, options.buffers ?? new OwnBuffers(options.blockSizeBytes))
@@ -145,9 +146,9 @@ export class BlockCache {
     }
   }
 
-  /** Resolves soon, when the tier below has put away what it took. */
+  /** Resolves when the tier below has put away what is in memory, and when it gets no further. */
   async settled(): Promise<void> {
-    await this.#tier?.settled()
+    await this.#offers?.settled()
   }
 
   /** How much more may be brought ahead for an owner. */
@@ -183,15 +184,20 @@ export class BlockCache {
     for (const [block, load] of this.#loads) {
       if (block.owner !== owner) continue
       this.#shares.give(block)
-      if (block.isPinned || load.isCancelled) continue
-      load.isCancelled = true
-      this.#index.remove(block)
-      load.controller.abort(new StoreError('aborted', 'nobody reads on', { operation: 'get' }))
+      this.#cancel(block, load)
     }
     for (const block of this.#shelves.aheadOf(owner)) {
       this.#shares.give(block)
       this.#shelve(block)
     }
+  }
+
+  /** Ends a request, unless a program waits for it. */
+  #cancel(block: Block, load: BlockLoad): void {
+    if (block.isPinned || load.isCancelled) return
+    load.isCancelled = true
+    this.#index.remove(block)
+    load.controller.abort(new StoreError('aborted', 'nobody reads on', { operation: 'get' }))
   }
 
   async #readLater(
@@ -238,7 +244,7 @@ export class BlockCache {
       block.readBytes += view.length
       if (block.readBytes >= block.memory.length) this.#shares.give(block)
       if (this.#shelves.has(block)) this.#shelve(block)
-      if (block.isOwed && this.#tier !== undefined) this.#offer(block, this.#tier)
+      if (block.isOwed) this.#offers?.offer(block)
       return view
     })
   }
@@ -324,6 +330,7 @@ export class BlockCache {
     this.#shelves.remove(block)
     this.#index.remove(block)
     this.#shares.give(block)
+    this.#offers?.forget(block)
     block.drop()
   }
 
@@ -349,7 +356,7 @@ export class BlockCache {
   }
 
   async #fill(block: Block, { controller, urged }: BlockLoad): Promise<void> {
-    const tier = this.#tier
+    const tier = this.#offers?.tier
     const priority = urged === undefined ? 'demand' : 'read-ahead'
     const options = { priority, urged: urged?.signal, signal: controller.signal } as const
     if (tier === undefined) return this.#lane.fill(block, options)
@@ -357,20 +364,12 @@ export class BlockCache {
     if (hadBytes > 0) block.advance(hadBytes)
     if (block.isComplete) return
     await this.#lane.fill(block, options)
-    this.#offer(block, tier)
+    this.#offers?.offer(block)
   }
 
-  /**
-   * Gives a complete block to the tier below; one that is not taken is offered again when it is read. Nobody waits for the
-   * tier to be done with it: it may take long.
-   */
-  #offer(block: Block, tier: BlockTier): void {
-    block.isOwed = false
-    block.pin()
-    void tier.write(block.source, block.offset, block.memory).then(isTaken => {
-      block.isOwed = !isTaken
-      block.unpin()
-    })
+  /** What the tier has refused has another place among the passed. */
+  #offered(block: Block): void {
+    if (this.#shelves.isMisplaced(block)) this.#shelve(block)
   }
 
   #finish(block: Block, load: BlockLoad): void {

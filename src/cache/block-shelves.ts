@@ -8,12 +8,14 @@ export type Need = 'demand' | 'read-ahead'
 const STALE_MS = 30_000
 
 /**
- * Complete blocks, in the order in which they are given up: what a stream has passed (the kernel holds its pages), then
- * what was used the longest time ago. What was brought ahead and is not read yet goes last and for programs that wait
+ * Complete blocks, in the order in which they are given up: what a stream has passed (the kernel holds its pages), before
+ * it what is on the disk too, then what was used the longest time ago. What was brought ahead and is not read yet goes last and for programs that wait
  * only; read-ahead never pushes out read-ahead.
  */
 export class BlockShelves {
   readonly #passed = new Set<Block>()
+  /** Passed, and the tier below still wants them. */
+  readonly #owed = new Set<Block>()
   readonly #used = new Set<Block>()
   readonly #ahead = new Set<Block>()
   readonly #places = new Map<Block, { readonly shelf: Set<Block>; readonly sinceMs: number }>()
@@ -36,6 +38,12 @@ export class BlockShelves {
     return this.#places.has(block)
   }
 
+  /** It belongs to another place by now. */
+  isMisplaced(block: Block): boolean {
+    const place = this.#places.get(block)
+    return place !== undefined && place.shelf !== this.#shelfOf(block)
+  }
+
   remove(block: Block): void {
     const place = this.#places.get(block)
     if (place === undefined) return
@@ -46,10 +54,11 @@ export class BlockShelves {
 
   /** The next to give up. Pinned blocks stay. */
   next(need: Need): Block | undefined {
-    return firstFree(this.#passed) ?? firstFree(this.#used) ?? (need === 'demand' ? firstFree(this.#ahead) : undefined)
+    const block = firstFree(this.#passed) ?? firstFree(this.#owed) ?? firstFree(this.#used)
+    return block ?? (need === 'demand' ? firstFree(this.#ahead) : undefined)
   }
 
-  /** The oldest that a stream has passed. */
+  /** The oldest that a stream has passed and nobody wants any more. */
   nextPassed(): Block | undefined {
     return firstFree(this.#passed)
   }
@@ -68,7 +77,8 @@ export class BlockShelves {
 
   #shelfOf(block: Block): Set<Block> {
     if (block.owner !== undefined) return this.#ahead
-    return block.cameAhead ? this.#passed : this.#used
+    if (!block.cameAhead) return this.#used
+    return block.isOwed ? this.#owed : this.#passed
   }
 }
 

@@ -22,7 +22,7 @@ export class Block {
   owner: object | undefined
   /** How much of it readers have been given; what is read twice counts twice. */
   readBytes = 0
-  /** The tier below may still want it. */
+  /** The tier below still wants it. */
   isOwed = false
   #filledBytes = 0
   #pins = 0

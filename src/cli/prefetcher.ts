@@ -20,8 +20,8 @@ const MAX_FOUND = 1000
 
 const READ_BYTES = 1024 * 1024
 
-/** The driver drops what its disk does not take in time, so it is waited for after so much. */
-const SETTLE_BYTES = 8 * 1024 * 1024
+/** The driver drops what its disk does not take in time, so all readers together wait for it after so much. */
+const SETTLE_BYTES = 16 * 1024 * 1024
 
 /** How files of a mount are opened: pages that the kernel holds already would keep the driver from being asked. */
 export const DIRECT = constants.O_DIRECT ?? 0
@@ -47,6 +47,8 @@ export class Prefetcher {
   #files = 0
   #failed = 0
   #isComplete = false
+  /** How many files are being read. */
+  #reading = 0
 
   /** `openFlags` are for open(2), beside those for reading. */
   constructor(openFlags: number, onError: (path: string, error: unknown) => void, signal: AbortSignal) {
@@ -110,10 +112,12 @@ export class Prefetcher {
 
   async #readFile(path: string, buffer: Buffer): Promise<void> {
     const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | this.#openFlags)
+    this.#reading += 1
     try {
       await this.#readAll(handle, buffer)
       this.#files += 1
     } finally {
+      this.#reading -= 1
       await handle.close()
     }
   }
@@ -126,7 +130,7 @@ export class Prefetcher {
       at += bytesRead
       unsettledBytes += bytesRead
       this.#doneBytes += bytesRead
-      if (unsettledBytes < SETTLE_BYTES) continue
+      if (unsettledBytes < SETTLE_BYTES / this.#reading) continue
       await handle.sync()
       unsettledBytes = 0
     }

@@ -67,6 +67,20 @@ describe.skipIf(!canMount())('the disk cache of a mount', () => {
     expect(await second.unmount()).toBe(0)
   })
 
+  test('what a plain read was too fast for is put away while nobody reads, and at the end of the mount', async () => {
+    const at = await places()
+    // A quarter of the memory may wait for the disk.
+    const first = await mount(at, '--memory', '32M')
+    expect((await readFile(first.path('big'))).equals(big)).toBe(true)
+    expect(await first.unmount()).toBe(0)
+    const second = await mount(at)
+    const requests = await s3.requestsDuring(async () => {
+      expect((await readFile(second.path('big'))).equals(big)).toBe(true)
+    })
+    expect(requests.GetObject).toBe(undefined)
+    expect(await second.unmount()).toBe(0)
+  })
+
   test('mounts at other places share it', async () => {
     const [one, other] = [await places(), await places()]
     const first = await mount(one)

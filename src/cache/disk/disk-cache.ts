@@ -9,9 +9,9 @@ import { DiskWriter } from './disk-writer.js'
 import { Pace } from './pace.js'
 import { Room } from './room.js'
 import { SegmentFiles } from './segment-files.js'
-import type { CachedStore } from './segment-format.js'
+import { type CachedStore, identityOf, SEGMENT_BYTES } from './segment-format.js'
 import type { KeepFree, SweepRequest, SweepResult } from './sweep.js'
-import { sweepInThread } from './sweeper.js'
+import { type DiskWriting, WriterThread } from './writer-thread.js'
 
 export interface DiskCacheOptions {
   /** Below which the cache's own folder is, which other processes and stores share. */
@@ -28,7 +28,7 @@ export interface DiskCacheOptions {
   readonly log: Log
   readonly clock?: Clock
   readonly timers?: Timers
-  /** Default: in a thread of its own. */
+  /** Writes and sweeps in this thread instead of threads of their own. */
   readonly sweep?: (request: SweepRequest) => Promise<SweepResult>
 }
 
@@ -41,20 +41,30 @@ const PATIENCE_MS = 5000
  */
 export class DiskCache implements BlockTier {
   readonly #prefix: string
+  readonly #store: CachedStore
   readonly #files: SegmentFiles
-  readonly #room: Room
   readonly #reader: DiskReader
-  readonly #writer: DiskWriter
+  readonly #writer: DiskWriting
   readonly #timers: Timers
 
   private constructor(options: DiskCacheOptions) {
-    const { place, maxBytes, keepFree, store, log, clock = SYSTEM_CLOCK, timers = SYSTEM_TIMERS } = options
+    const { place, store, log, clock = SYSTEM_CLOCK, timers = SYSTEM_TIMERS } = options
     const folder = CacheFolder.open(place, log)
-    const sweep = options.sweep ?? sweepInThread
+    this.#store = store
     this.#prefix = options.prefix
     this.#timers = timers
     this.#files = new SegmentFiles(folder, clock, log)
-    this.#room = new Room({
+    this.#reader = new DiskReader({ store, files: this.#files, pace: new Pace(options.storeMs), timers, log })
+    this.#writer = this.#openWriter(options, folder, clock)
+  }
+
+  #openWriter(options: DiskCacheOptions, folder: CacheFolder, clock: Clock): DiskWriting {
+    const { place, maxBytes, keepFree, store, maxWaitingBytes, log, sweep } = options
+    const timers = this.#timers
+    const onWritten = (version: BlockSource, offset: number, end: number) => this.#written(version, offset, end)
+    if (sweep === undefined)
+      return new WriterThread({ place, maxBytes, keepFree, store, maxWaitingBytes, onWritten, timers, log })
+    const room = new Room({
       folder: folder.path,
       maxBytes,
       keepFree,
@@ -62,9 +72,7 @@ export class DiskCache implements BlockTier {
       timers,
       log,
     })
-    this.#reader = new DiskReader({ store, files: this.#files, pace: new Pace(options.storeMs), timers, log })
-    const { maxWaitingBytes } = options
-    this.#writer = new DiskWriter({ store, files: this.#files, room: this.#room, maxWaitingBytes, timers, log })
+    return new DiskWriter({ store, files: this.#files, room, maxWaitingBytes, timers, log })
   }
 
   /** Throws CacheFolderError, and what the disk says, where the folder can't be made. */
@@ -83,20 +91,32 @@ export class DiskCache implements BlockTier {
   }
 
   /** Resolves when all that was taken so far is in files or was given up, and when that takes too long. */
-  async settled(): Promise<void> {
+  settled(): Promise<void> {
+    return this.#patiently(this.#writer.settled())
+  }
+
+  /** `last` is what still comes, in bounded time. */
+  async close(last: Promise<unknown> = Promise.resolve()): Promise<void> {
+    await this.#patiently(last.then(() => this.#writer.settled()))
+    this.#writer.close()
+    this.#files.close()
+  }
+
+  async #patiently(task: Promise<unknown>): Promise<void> {
     let cancel = () => {}
     const impatience = new Promise<void>(resolve => {
       cancel = this.#timers.after(PATIENCE_MS, resolve)
     })
-    await Promise.race([this.#writer.settled(), impatience])
+    await Promise.race([task, impatience])
     cancel()
   }
 
-  async close(): Promise<void> {
-    await this.settled()
-    this.#writer.close()
-    this.#room.close()
-    this.#files.close()
+  /** Another thread has written: what is known here of the segments is old. */
+  #written(version: BlockSource, offset: number, end: number): void {
+    for (let segment = Math.floor(offset / SEGMENT_BYTES); segment * SEGMENT_BYTES < end; segment++) {
+      const identity = identityOf(this.#store, version, segment)
+      if (identity !== undefined) this.#files.changed(identity)
+    }
   }
 
   /** The same version for every mount of the bucket. */

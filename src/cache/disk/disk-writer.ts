@@ -13,6 +13,7 @@ import {
   SEGMENT_CELLS,
   type SegmentIdentity,
 } from './segment-format.js'
+import type { DiskWriting } from './writer-thread.js'
 
 export interface DiskWriterOptions {
   readonly store: CachedStore
@@ -42,7 +43,7 @@ interface Waiting {
  *
  * Invariant: `#work` is there while anything waits or is being written, and it never rejects.
  */
-export class DiskWriter {
+export class DiskWriter implements DiskWriting {
   readonly #options: DiskWriterOptions
   readonly #waiting: Waiting[] = []
   #waitingBytes = 0
@@ -74,6 +75,7 @@ export class DiskWriter {
   /** Takes nothing more. */
   close(): void {
     this.#isClosed = true
+    this.#options.room.close()
   }
 
   async #writeAll(): Promise<void> {

@@ -1,5 +1,6 @@
 import { constants } from 'node:fs'
 import { type FileHandle, open, rename, unlink } from 'node:fs/promises'
+import { type DataWrites, writeAll } from './data-writes.js'
 import {
   CELL_BYTES,
   CellTable,
@@ -79,6 +80,11 @@ export class SegmentFile {
     return true
   }
 
+  /** What is known of it is old. */
+  changed(): void {
+    this.#checkedMs = 0
+  }
+
   async #learnTable(): Promise<void> {
     const before = this.#changes
     const table = Buffer.alloc(HEADER_BYTES - TABLE_OFFSET)
@@ -114,8 +120,8 @@ export class SegmentFile {
   }
 
   /** Writes whole cells, then their entries. */
-  async write(first: number, bytes: Uint8Array): Promise<void> {
-    await writeAll(this.#handle, bytes, HEADER_BYTES + first * CELL_BYTES)
+  async write(first: number, bytes: Uint8Array, writes: DataWrites): Promise<void> {
+    await writes.write(this.#handle, bytes, HEADER_BYTES + first * CELL_BYTES)
     let count = 0
     for (let at = 0; at < bytes.length; count++) {
       const end = at + this.#table.lengthOf(first + count)
@@ -181,12 +187,5 @@ async function openExisting(path: string): Promise<FileHandle | undefined> {
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
     if (code === 'EROFS' || code === 'EACCES') return open(path, constants.O_RDONLY | constants.O_NOFOLLOW)
     throw error
-  }
-}
-
-async function writeAll(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, position + done)
-    done += bytesWritten
   }
 }

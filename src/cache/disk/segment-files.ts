@@ -3,6 +3,7 @@ import { LRUCache } from 'lru-cache'
 import type { Log } from '../../backend/log.js'
 import type { Clock } from '../clock.js'
 import type { CacheFolder } from './cache-folder.js'
+import { DataWrites } from './data-writes.js'
 import { DamagedSegment, SegmentFile } from './segment-file.js'
 import type { SegmentIdentity } from './segment-format.js'
 
@@ -28,10 +29,13 @@ export class SegmentFiles {
     dispose: file => file.drop(),
   })
   readonly #absent = new LRUCache<string, true>({ max: MAX_ABSENT, ttl: ABSENT_MS })
+  readonly #writes: DataWrites
   #born = 0
   #hasTold = false
 
-  constructor(folder: CacheFolder, clock: Clock, log: Log) {
+  /** `mayWait`: large writes may hold this thread up. */
+  constructor(folder: CacheFolder, clock: Clock, log: Log, mayWait = false) {
+    this.#writes = new DataWrites(() => performance.now(), mayWait)
     this.#folder = folder
     this.#clock = clock
     this.#log = log
@@ -70,7 +74,7 @@ export class SegmentFiles {
   /** Writes to what `make` gave: a new one is found from now on. */
   async write(identity: SegmentIdentity, file: SegmentFile, first: number, bytes: Uint8Array): Promise<void> {
     const isNew = !file.isBorn
-    await file.write(first, bytes)
+    await file.write(first, bytes, this.#writes)
     if (!isNew) return
     this.#absent.delete(identity.name)
     this.#open.set(identity.name, file)
@@ -85,6 +89,12 @@ export class SegmentFiles {
     } finally {
       file.done()
     }
+  }
+
+  /** Others in this process have written to it. */
+  changed({ name }: SegmentIdentity): void {
+    this.#absent.delete(name)
+    this.#open.get(name)?.changed()
   }
 
   /** A cell is damaged: it and those behind it that were read with it are misses from now on. */

@@ -1,0 +1,54 @@
+/** The thread that writes the disk cache. */
+import { setPriority } from 'node:os'
+import { parentPort, workerData } from 'node:worker_threads'
+import type { Log, LogFields } from '../../backend/log.js'
+import { SYSTEM_TIMERS } from '../../backend/timers.js'
+import { SYSTEM_CLOCK } from '../clock.js'
+import { CacheFolder } from './cache-folder.js'
+import { DiskWriter } from './disk-writer.js'
+import { Room } from './room.js'
+import { SegmentFiles } from './segment-files.js'
+import { sweepInThread } from './sweeper.js'
+import type { PieceToWrite, WriterAnswer, WriterThreadData } from './writer-thread.js'
+
+const { place, store, maxBytes, keepFree } = workerData as WriterThreadData
+
+function answer(message: WriterAnswer, memory: readonly ArrayBuffer[] = []): void {
+  parentPort?.postMessage(message, memory)
+}
+
+function teller(level: keyof Log) {
+  return (message: string, fields?: LogFields) => answer({ level, message, fields })
+}
+
+const log: Log = { error: teller('error'), warn: teller('warn'), info: teller('info'), debug: teller('debug') }
+
+/** Reading goes first where the processor is busy; with much less (19) the disk would get next to nothing there. */
+const NICE = 5
+
+// Priorities are of threads on Linux, of processes elsewhere.
+if (process.platform === 'linux') setPriority(NICE)
+
+const folder = CacheFolder.at(place)
+const writer = new DiskWriter({
+  store,
+  files: new SegmentFiles(folder, SYSTEM_CLOCK, log, true),
+  room: new Room({
+    folder: folder.path,
+    maxBytes,
+    keepFree,
+    sweep: () => sweepInThread({ place, maxBytes, keepFree, nowMs: SYSTEM_CLOCK.nowMs() }),
+    timers: SYSTEM_TIMERS,
+    log,
+  }),
+  // Bounded by who hands it over.
+  maxWaitingBytes: Number.POSITIVE_INFINITY,
+  timers: SYSTEM_TIMERS,
+  log,
+})
+
+parentPort?.on('message', ({ number, version, offset, bytes, lengthBytes }: PieceToWrite) => {
+  void writer.write(version, offset, bytes.subarray(0, lengthBytes)).then(isTaken => {
+    answer({ number, isTaken, bytes }, [bytes.buffer as ArrayBuffer])
+  })
+})
