@@ -15,6 +15,7 @@ import type { ReadReply } from './lanes/read-reply.js'
 import { ReadAheadShares } from './read-ahead-shares.js'
 import type { StorePace } from './store-pace.js'
 import { TierOffers } from './tier-offers.js'
+import type { WaitingRead } from './waiting-read.js'
 
 export interface BlockCacheOptions {
   readonly lane: MainLane
@@ -35,17 +36,6 @@ export interface BlockCacheOptions {
 const AHEAD_SHARE = 3 / 4
 /** What streams have passed is seldom read again, and memory that was used just now is faster. */
 const PASSED_SHARE = 1 / 8
-
-/** A read for which there is no room yet. */
-interface Waiting {
-  readonly source: BlockSource
-  readonly offset: number
-  readonly end: number
-  readonly resolve: (blocks: readonly Block[]) => void
-  readonly reject: (error: unknown) => void
-  /** The reader's signal matters no more. */
-  readonly forget: () => void
-}
 
 const DONE = Promise.resolve()
 /** Without a reason an AbortSignal makes an error with a stack. */
@@ -69,7 +59,7 @@ export class BlockCache {
   readonly #shelves = new BlockShelves()
   readonly #shares: ReadAheadShares
   readonly #loads = new Map<Block, BlockLoad>()
-  readonly #waiting: Waiting[] = []
+  readonly #waiting: WaitingRead[] = []
   /** How many reads have blocks pinned. */
   #holds = 0
   #isServing = false
@@ -216,6 +206,7 @@ export class BlockCache {
         isAnswered = await answeredElsewhere(this.#threads, { blocks, offset, end }, reply, caller)
       } catch (error) {
         this.#release(blocks)
+        if (caller?.signal.aborted === true) this.#leave(blocks)
         throw error
       }
       if (!isAnswered) return this.#send(blocks, offset, end, reply)
@@ -224,6 +215,14 @@ export class BlockCache {
     } catch (error) {
       if (caller?.signal.aborted !== true) throw error
       throw new StoreError('aborted', 'the read was given up', { key: source.key, operation: 'get', cause: error })
+    }
+  }
+
+  /** Who has waited for the blocks is gone. What read-ahead has asked for is its owner's. */
+  #leave(blocks: readonly Block[]): void {
+    for (const block of blocks) {
+      const load = block.owner === undefined ? this.#loads.get(block) : undefined
+      if (load !== undefined) this.#cancel(block, load)
     }
   }
 
@@ -285,7 +284,7 @@ export class BlockCache {
         reject(signal?.reason)
         this.#serveWaiting()
       })
-      const waiting: Waiting = { source, offset, end, resolve, reject, forget }
+      const waiting: WaitingRead = { source, offset, end, resolve, reject, forget }
       this.#waiting.push(waiting)
     })
   }

@@ -124,6 +124,18 @@ describe('BlockCache', () => {
     expect((await kept).equals(bytes.subarray(0, 100))).toBe(true)
   })
 
+  it('ends the request of readers that have all given up, and asks anew for the next', async () => {
+    const rules = new FaultRules([{ operations: ['get'], nth: 1, fault: { delayMs: Number.POSITIVE_INFINITY } }])
+    const { cache, source, bytes } = await setUp(20_000, rules)
+    const [one, other] = [new AbortController(), new AbortController()]
+    const readers = [one, other].map(({ signal }) => cache.readBytes(source, 0, 100, signal))
+    one.abort()
+    other.abort()
+    for (const reader of readers) await expect(reader).rejects.toMatchObject({ kind: 'aborted' })
+    expect((await cache.readBytes(source, 0, 100)).equals(bytes.subarray(0, 100))).toBe(true)
+    await expect.poll(() => cache.heldBytes).toBe(4 * KIB)
+  })
+
   it('asks the tier first, the store for the rest, and offers the tier the whole block then', async () => {
     const { lane, source, bytes, gets } = await setUp(20_000)
     const written: { readonly offset: number; readonly bytes: Buffer }[] = []
