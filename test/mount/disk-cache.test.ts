@@ -63,7 +63,7 @@ describe.skipIf(!canMount())('the disk cache of a mount', () => {
       expect((await readFile(second.path('big'))).equals(big)).toBe(true)
       for (const name of ['a', 'b', 'c']) expect((await readFile(second.path('folder', name))).equals(small)).toBe(true)
     })
-    expect(requests.GetObject).toBe(undefined)
+    expect(requests.GetObject, second.log).toBe(undefined)
     expect(await second.unmount()).toBe(0)
   })
 
