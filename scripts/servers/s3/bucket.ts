@@ -85,13 +85,16 @@ export class Bucket {
   }
 }
 
+/** Most keys: their characters are their bytes. */
+const PLAIN = /^[ -~]*$/
+
 /** A key as a string of its UTF-8 bytes: compared by `<`, it is in the order that S3 lists in. */
 export function toBytes(key: string): string {
-  return Buffer.from(key).toString('latin1')
+  return PLAIN.test(key) ? key : Buffer.from(key).toString('latin1')
 }
 
 export function fromBytes(name: string): string {
-  return Buffer.from(name, 'latin1').toString()
+  return PLAIN.test(name) ? name : Buffer.from(name, 'latin1').toString()
 }
 
 /** The MD5 of the parts' MD5s, a dash and their number. */

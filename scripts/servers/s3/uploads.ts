@@ -12,6 +12,8 @@ import { bodiesOf, document, textOf } from './xml.js'
 const MIN_PART_BYTES = 5 * 1024 ** 2
 const MAX_PARTS = 10_000
 const PAGE = 1000
+/** Names that stand in a listing as they are. */
+const UNRESERVED = /^[\w.~/-]*$/
 
 export function createUpload(service: Service, call: Call): Reply {
   const bucket = bucketOf(service, call.bucket)
@@ -180,5 +182,5 @@ export function listUploads(service: Service, call: Call): Reply {
 
 /** encoding-type=url as S3 writes it: a space is `+`, slashes stay. */
 export function encodeName(text: string): string {
-  return encode(text).replaceAll('%2F', '/').replaceAll('%20', '+')
+  return UNRESERVED.test(text) ? text : encode(text).replaceAll('%2F', '/').replaceAll('%20', '+')
 }

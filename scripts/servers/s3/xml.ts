@@ -40,6 +40,8 @@ function isList(value: XmlValue): value is readonly XmlValue[] {
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters that have to be written as numbers
 const SPECIAL = /[&<>"'\x00-\x1f\x7f]/g
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the same
+const SPECIAL_ONE = /[&<>"'\x00-\x1f\x7f]/
 const NAMED: Readonly<Record<string, string>> = {
   '&': '&amp;',
   '<': '&lt;',
@@ -48,8 +50,11 @@ const NAMED: Readonly<Record<string, string>> = {
   "'": '&apos;',
 }
 
-function escapeXml(text: string): string {
-  return text.replace(SPECIAL, character => NAMED[character] ?? `&#x${character.charCodeAt(0).toString(16)};`)
+/** Most texts have nothing to escape. */
+export function escapeXml(text: string): string {
+  return text.search(SPECIAL_ONE) < 0
+    ? text
+    : text.replace(SPECIAL, character => NAMED[character] ?? `&#x${character.charCodeAt(0).toString(16)};`)
 }
 
 function unescapeXml(text: string): string {
