@@ -45,12 +45,32 @@ function readResult(xml: string, attempt: Attempt): ListResult {
   try {
     const reader = new XmlReader(xml)
     if (reader.enter() !== 'ListBucketResult') throw corruptReply('not a listing', attempt)
-    for (let name = reader.enter(); name !== undefined; name = reader.enter()) readChild(reader, name, result)
+    readAlike(reader, result)
+    for (let name = reader.enter(); name !== undefined; name = reader.enter()) {
+      readChild(reader, name, result)
+      readAlike(reader, result)
+    }
   } catch (error) {
     if (error instanceof XmlError) throw corruptReply(error.message, attempt)
     throw error
   }
   return result
+}
+
+/** An entry as most stores write it, with nothing in it that has to be decoded. All others are read field by field. */
+const ALIKE = new RegExp(
+  [
+    '\\s*<Contents><Key>([^<&]*)</Key><LastModified>([^<&]*)</LastModified><ETag>(?:"|&quot;|&#34;)([^<&"]*)(?:"|&quot;|&#34;)</ETag>',
+    '(?:<Checksum\\w+>[^<]*</Checksum\\w+>)*<Size>(\\d+)</Size>(?:<StorageClass>(\\w+)</StorageClass>)?(?:<Type>Normal</Type>)?</Contents>',
+  ].join(''),
+  'y',
+)
+
+function readAlike(reader: XmlReader, { objects }: ListResult): void {
+  for (let found = reader.match(ALIKE); found !== undefined; found = reader.match(ALIKE)) {
+    const [, key, lastModified, etag, sizeBytes, storageClass] = found
+    objects.push({ key, lastModified, etag, sizeBytes, storageClass })
+  }
 }
 
 function readChild(reader: XmlReader, name: string, result: ListResult): void {

@@ -50,6 +50,18 @@ export class XmlReader {
     return decode(this.#xml.slice(start, end))
   }
 
+  /**
+   * What a sticky expression finds where the reader stands, which is then behind it. For whole elements that come by the
+   * thousand in one form: the engine's matcher is fast from the first page on, this code only once it has been compiled.
+   */
+  match(expression: RegExp): RegExpExecArray | undefined {
+    if (this.#isEmpty) return undefined
+    expression.lastIndex = this.#at
+    const found = expression.exec(this.#xml) ?? undefined
+    if (found !== undefined) this.#at = expression.lastIndex
+    return found
+  }
+
   skip(): void {
     for (let depth = 1; depth > 0; ) depth += this.enter() === undefined ? -1 : 1
   }
@@ -81,14 +93,18 @@ export class XmlReader {
   #open(): string {
     const start = this.#at
     let end = this.#find('>', start)
+    const plain = this.#xml.slice(start, end)
+    if (PLAIN_NAME.test(plain)) return this.#opened(plain, end)
     // A `>` may stand within an attribute.
     while (this.#isQuoted(start, end)) end = this.#find('>', end + 1)
     this.#isEmpty = this.#xml.charCodeAt(end - 1) === SLASH
+    const [name = ''] = this.#xml.slice(start, this.#isEmpty ? end - 1 : end).split(/\s/, 1)
+    return this.#opened(name.slice(name.indexOf(':') + 1), end)
+  }
+
+  #opened(name: string, end: number): string {
     this.#at = end + 1
-    const tag = this.#xml.slice(start, this.#isEmpty ? end - 1 : end)
-    if (PLAIN_NAME.test(tag)) return tag
-    const [name = ''] = tag.split(/\s/, 1)
-    return name.slice(name.indexOf(':') + 1)
+    return name
   }
 
   /** Whether `end` stands between quotes that were opened behind `start`. */
