@@ -13,7 +13,7 @@ import { StoreError } from '../../store-error.js'
 import type { Attempt } from './attempt.js'
 import { CountingSink } from './retry-bodies.js'
 import { RetryBudget } from './retry-budget.js'
-import { begun, retried } from './retry-loop.js'
+import { begun } from './retry-loop.js'
 import type { RetryPolicy } from './retry-policy.js'
 
 /** A GET whose body goes on, from where it broke off, with another GET of the same version. */
@@ -128,35 +128,25 @@ class ResumedBody {
   }
 }
 
-/** Plans that make up one range: the next one goes on where the one before failed. */
-export async function retriedPlan(
+/**
+ * A plan of which each try prepares its own part: the next one goes on where the one before failed. So the first try
+ * is watched and repeated as a whole, its preparation with it.
+ */
+export function retriedPlan(
   policy: RetryPolicy,
   store: ObjectStore,
   key: string,
   range: ByteRange,
   options: PrepareReadOptions,
-): Promise<ReadPlan> {
-  let running: Attempt | undefined
-  // A plan that runs waits for its turn as part of that try, not of the one that prepared it.
-  const turn = { waiting: () => running?.options.turn.waiting(), granted: () => running?.options.turn.granted() }
-  const prepare = (rest: ByteRange, signal: AbortSignal | undefined) =>
-    retried(policy, {
-      operation: 'prepareRead',
-      key,
-      signal,
-      run: attempt => store.prepareRead(key, rest, { ...options, ...attempt.options, turn }),
-    })
-  let ready: ReadPlan | undefined = await prepare(range, options.signal)
+): ReadPlan {
   const run = async (sink: ReadSink, signal?: AbortSignal): Promise<ObjectInfo> => {
     const budget = new RetryBudget(policy)
     let doneBytes = 0
     let broken: unknown
     const runOnce = async (attempt: Attempt) => {
       if (broken !== undefined) throw broken
-      running = attempt
       const rest = { offset: range.offset + doneBytes, lengthBytes: range.lengthBytes - doneBytes }
-      const plan = ready ?? (await prepare(rest, attempt.signal))
-      ready = undefined
+      const plan = await store.prepareRead(key, rest, { ...options, ...attempt.options })
       const counting = new CountingSink(sink, () => {
         attempt.progress()
         budget.progress()
@@ -170,7 +160,7 @@ export async function retriedPlan(
         throw broken ?? error
       }
     }
-    const call = { operation: 'get', key, signal, borrowsMemory: true, run: runOnce }
+    const call = { operation: 'get', key, signal: signal ?? options.signal, borrowsMemory: true, run: runOnce }
     const { value, attempt } = await begun(policy, call, budget)
     attempt.end()
     return value

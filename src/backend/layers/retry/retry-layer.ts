@@ -59,7 +59,7 @@ export class RetryLayer extends StoreLayer {
     return retriedGet(this.#policy, this.inner, key, options)
   }
 
-  override prepareRead(key: string, range: ByteRange, options: PrepareReadOptions = {}): Promise<ReadPlan> {
+  override async prepareRead(key: string, range: ByteRange, options: PrepareReadOptions = {}): Promise<ReadPlan> {
     return retriedPlan(this.#policy, this.inner, key, range, options)
   }
 
