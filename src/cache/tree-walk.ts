@@ -33,7 +33,11 @@ interface Steps {
 /** The end of the latest page, where the next folder may have begun. */
 interface Tail extends FlatRun {
   readonly last: string
+  readonly root: string
   readonly startedMs: number
+  /** How many folders of the page were read since it came. */
+  read: number
+  hasNext: boolean
 }
 
 /** A flat page under way, and the prefixes of folders in or below which this mount has changed something meanwhile. */
@@ -42,6 +46,8 @@ interface Flight {
   readonly before: string
   readonly root: string
   readonly startedMs: number
+  /** Nobody has asked for it yet: all that it brings is for later. */
+  readonly isAhead: boolean
   readonly changed: Set<string>
   /** Never rejects. */
   ended: Promise<void>
@@ -63,6 +69,8 @@ const RUN_IN_KNOWN_ORDER = 2
 const RUN_IN_UNKNOWN_ORDER = 3
 const MAX_FAILURES = 6
 const MAX_CARRIED = 1000
+/** So many folders of a page are read before the next page is asked for: who stops early costs nothing. */
+const READ_BEFORE_AHEAD = 2
 
 /**
  * Flat or folder by folder. A program that reads one folder after the other (find, tar, rm -r) costs a request for
@@ -72,7 +80,8 @@ const MAX_CARRIED = 1000
  *
  * The page is the first one of the folder in any case: when it does not hold all of it, the rest comes by delimiter from
  * where the page ended. So a huge folder beside small ones costs one request more than by itself, at the most; where
- * pages bring nothing else, they are tried after 1, 3, 7 ... further folders only.
+ * pages bring nothing else, they are tried after 1, 3, 7 ... further folders only. While the folders of a page are read,
+ * the next page is on its way.
  */
 export class TreeWalk {
   readonly #options: TreeWalkOptions
@@ -94,6 +103,23 @@ export class TreeWalk {
       steps.run = this.#isNext(place.parent, steps.last, place.name) ? steps.run + 1 : 1
       steps.last = place.name
     }
+    if (this.#walked(place.parent, place.name) !== undefined) this.#readOn(prefix)
+  }
+
+  /** Asks for the page behind the latest one, once, for a program that reads folders of that one. */
+  #readOn(prefix: string): void {
+    const tail = this.#tail
+    if (tail === undefined || tail.hasNext || tail.last.startsWith(prefix)) return
+    if (compareKeys(prefix, tail.after) <= 0 || compareKeys(prefix, tail.last) > 0) return
+    tail.read += 1
+    if (tail.read < READ_BEFORE_AHEAD) return
+    tail.hasNext = true
+    const slash = tail.last.indexOf('/', tail.root.length)
+    const next = tail.last.slice(0, slash + 1)
+    const isLarge = tail.objects.at(-1 - MAX_CARRIED)?.key.startsWith(next) === true
+    if (slash < 0 || isLarge || this.#tailOf(next, this.#options.clock.nowMs()) !== tail || this.#bringing(next)) return
+    // Whoever comes to read these folders asks again, and hears of what went wrong.
+    this.#fly(next, tail.root, tail, true).catch(() => undefined)
   }
 
   /** A listing of a folder that was just visited; its age counts from when the first of it was asked for. */
@@ -175,11 +201,14 @@ export class TreeWalk {
       if (held !== undefined && held.startedMs >= sinceMs) return { page: pageOf(held), rest: undefined }
     }
     // Something in it may have changed since.
-    const tail = seen === this.#tail ? seen : undefined
+    return this.#fly(prefix, root, seen === this.#tail ? seen : undefined)
+  }
+
+  #fly(prefix: string, root: string, tail: Tail | undefined, isAhead = false): Promise<FlatAnswer> {
     const startedMs = tail?.startedMs ?? this.#options.clock.nowMs()
     // All keys of the folder stand behind `folder.` and whatever follows that.
     const before = `${prefix.slice(0, -1)}.\ufffd`
-    const flight: Flight = { before, root, startedMs, changed: new Set(), ended: Promise.resolve() }
+    const flight: Flight = { before, root, startedMs, isAhead, changed: new Set(), ended: Promise.resolve() }
     const answered = this.#ask(prefix, tail, flight)
     const land = () => void this.#flights.delete(flight)
     flight.ended = answered.then(land, land)
@@ -213,14 +242,15 @@ export class TreeWalk {
     const { whole, begun } = foldersOf(run, flight.root)
     const isCurrent = this.#flights.has(flight)
     for (const [folder, listed] of whole)
-      if (isCurrent && folder !== prefix && !flight.changed.has(folder))
+      if (isCurrent && (folder !== prefix || flight.isAhead) && !flight.changed.has(folder))
         this.#options.fill(Listing.of(listed, folder, startedMs))
     this.#tail = undefined
     const { last } = run
-    if (isCurrent && flight.changed.size === 0 && last !== undefined) this.#tail = { ...run, last, startedMs }
+    if (isCurrent && flight.changed.size === 0 && last !== undefined)
+      this.#tail = { ...run, last, root: flight.root, startedMs, read: 0, hasNext: false }
     const listed = whole.get(prefix) ?? begun.get(prefix) ?? { objects: [], prefixes: [] }
     const isWhole = last === undefined || (!last.startsWith(prefix) && compareKeys(last, prefix) > 0)
-    this.#judge(prefix, isWhole || whole.size > 0 || listed.prefixes.length === 0)
+    if (!flight.isAhead) this.#judge(prefix, isWhole || whole.size > 0 || listed.prefixes.length === 0)
     if (isWhole) return { page: { ...listed, next: undefined }, rest: undefined }
     const startAfter = compareKeys(last, prefix) > 0 ? last : undefined
     return { page: { ...listed, next: last }, rest: new SplitPages(store, { prefix, startAfter }) }

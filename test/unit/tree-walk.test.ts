@@ -76,6 +76,18 @@ describe('a walk through a tree', () => {
     expect(store.lists.filter(({ delimiter }) => delimiter === undefined)).toHaveLength(3)
   })
 
+  it('asks for the next page while the folders of the one before are read, and for no more than that', async () => {
+    const { inner, store, cache } = setUp()
+    await fill(inner, 60, 50)
+    await read(cache, 't/')
+    for (const name of ['d000', 'd001', 'd002']) await read(cache, `t/${name}/`)
+    expect(store.lists).toHaveLength(3)
+    await read(cache, 't/d003/')
+    expect(store.lists).toHaveLength(4)
+    for (let folder = 4; folder < 20; folder++) await read(cache, `t/d0${String(folder).padStart(2, '0')}/`)
+    expect(store.lists).toHaveLength(4)
+  })
+
   it('lists a single folder, and two that are not neighbours, by themselves', async () => {
     const { inner, store, cache } = setUp()
     await fill(inner, 12, 3)
