@@ -7,12 +7,15 @@ const NAMESPACE = Buffer.from('user.')
 /** setxattr(2): the two flags have other numbers on macOS. */
 const [XATTR_CREATE, XATTR_REPLACE] = process.platform === 'darwin' ? [2, 4] : [1, 2]
 
+/** One for all: where it was thrown tells nothing, and finding that out takes longer than the rest of the answer. */
+const UNKEPT = new FsError('EOPNOTSUPP', 'only user. is kept')
+
 /**
  * Refuses what the filesystem need not be asked for. The kernel and `ls -l` ask for attributes of `security.` and
  * `system.` of every file, so those cost nothing.
  */
 export function checkXattrName(name: Uint8Array): void {
-  if (!NAMESPACE.equals(name.subarray(0, NAMESPACE.length))) throw new FsError('EOPNOTSUPP', 'only user. is kept')
+  if (!NAMESPACE.equals(name.subarray(0, NAMESPACE.length))) throw UNKEPT
   if (name.length === NAMESPACE.length) throw new FsError('EINVAL', 'an empty name')
 }
 

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
 import type { HolderProbe } from '../../fs/operations.js'
 import { readMountTable } from '../mount-table.js'
@@ -111,7 +111,7 @@ async function writersOf(tid: number, names: readonly string[], ino: number): Pr
 /** Undefined for what is closed by now. */
 function readDescriptor(tid: number, name: string): OpenDescriptor | undefined {
   try {
-    return parseFdinfo(readFileSync(`/proc/${tid}/fdinfo/${name}`, 'latin1'))
+    return parseFdinfo(readHead(`/proc/${tid}/fdinfo/${name}`))
   } catch {
     // Closed meanwhile.
     return undefined
@@ -120,10 +120,26 @@ function readDescriptor(tid: number, name: string): OpenDescriptor | undefined {
 
 /** The common head of /proc/PID/fdinfo/N (proc_pid_fdinfo(5)); `flags` is octal. */
 export function parseFdinfo(text: string): OpenDescriptor {
-  const field = (name: string): string | undefined => new RegExp(`^${name}:\\s*(\\d+)`, 'm').exec(text)?.[1]
   return {
-    ino: Number(field('ino')),
-    mountId: Number(field('mnt_id')),
-    writable: (Number.parseInt(field('flags') ?? '0', 8) & O_ACCMODE) !== 0,
+    ino: Number(INO.exec(text)?.[1]),
+    mountId: Number(MOUNT_ID.exec(text)?.[1]),
+    writable: (Number.parseInt(FLAGS.exec(text)?.[1] ?? '0', 8) & O_ACCMODE) !== 0,
+  }
+}
+
+const INO = /^ino:\s*(\d+)/m
+const MOUNT_ID = /^mnt_id:\s*(\d+)/m
+const FLAGS = /^flags:\s*(\d+)/m
+
+/** The common head of fdinfo has four short lines. */
+const HEAD = Buffer.allocUnsafeSlow(512)
+
+/** Half the calls of readFileSync, and no memory of its own: each FLUSH of a writer looks at all descriptors of a program. */
+function readHead(path: string): string {
+  const descriptor = openSync(path, 'r')
+  try {
+    return HEAD.toString('latin1', 0, readSync(descriptor, HEAD))
+  } finally {
+    closeSync(descriptor)
   }
 }
