@@ -50,7 +50,7 @@ export class Files {
   async open(node: Node, flags: OpenFlags, context: CallContext): Promise<FileHandle> {
     if (node.isDirectory) throw new FsError('EISDIR', node.path)
     await this.#learn(node, flags)
-    if (context.signal.aborted) throw new FsError('EINTR', 'the calling program is being killed')
+    if (context.isAborted) throw new FsError('EINTR', 'the calling program is being killed')
     // What this mount unlinked can still be opened by who holds it, through /proc/self/fd.
     if (node.isDetached && !node.isUnlinked) throw new FsError('ESTALE', `${node.path} is another file by now`)
     // Linux truncates for who only reads, too.

@@ -12,7 +12,7 @@ import { Inodes } from './inodes.js'
 import { KeptOpen } from './kept-open.js'
 import { KilledWriters } from './killed-writers.js'
 import { Moving } from './moving.js'
-import { abandonable } from './mutex.js'
+import { leavable } from './mutex.js'
 import { MAX_NAME_BYTES, slotOf } from './names.js'
 import type { Node } from './node.js'
 import { ObjectFacts } from './object-facts.js'
@@ -114,7 +114,7 @@ export class BucketFilesystem implements Filesystem {
     const { node, expiresMs } = await this.#in(directory, context, async () => {
       const found = await this.#tree.lookup(directory, slot)
       // Nobody will forget what is found after the program was killed.
-      if (found.node !== undefined && context.signal.aborted) this.#inodes.tidy(found.node)
+      if (found.node !== undefined && context.isAborted) this.#inodes.tidy(found.node)
       return found
     })
     if (node === undefined) return { node: 0, entryTtlMs: this.#tree.remainingMs(expiresMs) }
@@ -245,14 +245,14 @@ export class BucketFilesystem implements Filesystem {
     const to = slotOf(newName, newDirectory.partial)
     let hasBegun = false
     const begins = () => {
-      if (context.signal.aborted) throw new FsError('EINTR', 'the calling program is being killed')
+      if (context.isAborted) throw new FsError('EINTR', 'the calling program is being killed')
       hasBegun = true
     }
     const call = { signal: context.signal, begins }
     const renamed = this.#inodes.using(directory, () =>
       this.#inodes.using(newDirectory, () => this.#names.rename(directory, from, newDirectory, to, flags, call)),
     )
-    return abandonable(renamed, context.signal, () => !hasBegun)
+    return leavable(renamed, context, () => !hasBegun)
   }
 
   async open(id: number, flags: OpenFlags, context: CallContext): Promise<OpenReply> {
@@ -264,7 +264,7 @@ export class BucketFilesystem implements Filesystem {
 
   async #opened(opened: Promise<FileHandle>, context: CallContext): Promise<FileHandle> {
     try {
-      return await abandonable(opened, context.signal)
+      return await leavable(opened, context)
     } catch (error) {
       // What is opened after its program was killed is nobody's.
       opened.then(
@@ -337,7 +337,7 @@ export class BucketFilesystem implements Filesystem {
     const opened = await this.#in(node, context, async () => {
       const handle = await this.#directories.open(node)
       // Nobody will close what is opened after the program was killed.
-      if (context.signal.aborted) this.#directories.close(handle)
+      if (context.isAborted) this.#directories.close(handle)
       return handle
     })
     node.uses += 1
@@ -353,7 +353,7 @@ export class BucketFilesystem implements Filesystem {
   ): Promise<void> {
     const directory = this.#handles.directory(handle)
     // What is taken after the program was killed nobody would forget.
-    const living: DirectorySink = { add: entry => !context.signal.aborted && sink.add(entry) }
+    const living: DirectorySink = { add: entry => !context.isAborted && sink.add(entry) }
     return this.#in(directory.node, context, () => this.#directories.read(directory, offset, withAttributes, living))
   }
 
@@ -380,7 +380,7 @@ export class BucketFilesystem implements Filesystem {
     const made = async () => {
       const node = await make()
       // Nobody will forget what is made after the program was killed.
-      if (context.signal.aborted) this.#inodes.tidy(node)
+      if (context.isAborted) this.#inodes.tidy(node)
       return node
     }
     return this.#tree.entry(await this.#changing(directory, slot, context, made))
@@ -395,6 +395,6 @@ export class BucketFilesystem implements Filesystem {
    * on to its end.
    */
   #in<T>(node: Node, context: CallContext, task: () => Promise<T>): Promise<T> {
-    return abandonable(this.#inodes.using(node, task), context.signal)
+    return leavable(this.#inodes.using(node, task), context)
   }
 }

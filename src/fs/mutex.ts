@@ -1,4 +1,6 @@
+import { onAbort } from '../backend/call.js'
 import { FsError } from './fs-error.js'
+import type { Leaver } from './operations.js'
 
 /** Lets one task at a time run, in the order of asking. */
 export class Mutex {
@@ -32,18 +34,40 @@ export class Mutex {
 /**
  * The promise, or EINTR if the signal fires first while `mayLeave` allows that; what the promise stands for goes on.
  */
-export function abandonable<T>(promise: Promise<T>, signal: AbortSignal, mayLeave = () => true): Promise<T> {
-  if (signal.aborted && mayLeave()) {
+export function abandonable<T>(promise: Promise<T>, signal: AbortSignal, mayLeave?: () => boolean): Promise<T> {
+  return leavable(promise, leaverOf(signal), mayLeave)
+}
+
+/** As `abandonable`, for a call of the transport. */
+export function leavable<T>(promise: Promise<T>, leaver: Leaver, mayLeave = () => true): Promise<T> {
+  if (leaver.isAborted && mayLeave()) {
     promise.catch(() => undefined)
     return Promise.reject(interrupted())
   }
   return new Promise((resolve, reject) => {
-    const abandon = () => {
+    const forget = leaver.onAbort(() => {
       if (mayLeave()) reject(interrupted())
-    }
-    signal.addEventListener('abort', abandon, { once: true })
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abandon))
+    })
+    promise.then(
+      value => {
+        forget()
+        resolve(value)
+      },
+      (error: unknown) => {
+        forget()
+        reject(error)
+      },
+    )
   })
+}
+
+export function leaverOf(signal: AbortSignal): Leaver {
+  return {
+    get isAborted() {
+      return signal.aborted
+    },
+    onAbort: run => (signal.aborted ? () => undefined : onAbort(signal, run)),
+  }
 }
 
 function interrupted(): FsError {

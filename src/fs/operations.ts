@@ -11,15 +11,22 @@ import type { Hold } from './lent.js'
 
 export const ROOT_NODE = 1
 
+/** How a call is told that its program is being killed: it then ends with EINTR. Cheap, since every call asks. */
+export interface Leaver {
+  readonly isAborted: boolean
+  /** Calls `run` when that happens, not when it has happened already; the answered function calls that off. */
+  onAbort(run: () => void): () => void
+}
+
 /** Who calls, and how it is told that the call is no longer wanted. */
-export interface CallContext {
+export interface CallContext extends Leaver {
   readonly uid: number
   readonly gid: number
   /** A thread's id; 0 where the transport does not know it. */
   readonly pid: number
   /** The umask of the caller where the transport leaves applying it to the filesystem, else 0. */
   readonly umask: number
-  /** Fires when the calling program is being killed; the call then ends with EINTR. */
+  /** The same as a signal, for what takes one. Made when it is asked for. */
   readonly signal: AbortSignal
 }
 

@@ -20,6 +20,7 @@ import { type CallContext, type Entry, type OpenFlags, ROOT_NODE, type SetAttrib
 import { RenameJournal } from '../../src/fs/rename-journal.js'
 import { resumeRenames } from '../../src/fs/resume-renames.js'
 import { StagingArea } from '../../src/fs/staging.js'
+import { callContext } from './call-context.js'
 import { endsWithTest } from './ends-with-test.js'
 
 const MIB = 1024 * 1024
@@ -131,7 +132,7 @@ export class Harness {
   }
 
   context(more: Partial<CallContext> = {}): CallContext {
-    return { uid: 1000, gid: 1000, pid: 1, umask: 0, signal: new AbortController().signal, ...more }
+    return callContext({ uid: 1000, gid: 1000, pid: 1, ...more })
   }
 
   /** Walks a path as the kernel would with an empty cache. ENOENT throws. */

@@ -1,9 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type CallContext, ROOT_NODE } from '../../src/fs/operations.js'
+import { ROOT_NODE } from '../../src/fs/operations.js'
+import { callContext } from '../support/call-context.js'
 import { type Harness, harness, openFlags } from '../support/filesystem-harness.js'
 
-const context: CallContext = { uid: 1000, gid: 1000, pid: 1, umask: 0, signal: new AbortController().signal }
+const context = callContext({ uid: 1000, gid: 1000, pid: 1 })
 
 interface Listed {
   readonly name: Buffer

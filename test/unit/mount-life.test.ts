@@ -3,14 +3,15 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { SILENT } from '../../src/backend/log.js'
 import { FsError } from '../../src/fs/fs-error.js'
-import { type CallContext, type Filesystem, ROOT_NODE, type ShutdownReport } from '../../src/fs/operations.js'
+import { type Filesystem, ROOT_NODE, type ShutdownReport } from '../../src/fs/operations.js'
 import { type RunningMount, runMount } from '../../src/fuse/mount.js'
 import { findRecord } from '../../src/fuse/mount-record.js'
 import type { Transport } from '../../src/fuse/transport.js'
+import { callContext } from '../support/call-context.js'
 import { temporaryFolder } from '../support/configuration.js'
 import { MemoryFilesystem } from '../support/fuse-memory-filesystem.js'
 
-const CONTEXT: CallContext = { uid: 0, gid: 0, pid: 0, umask: 0, signal: new AbortController().signal }
+const CONTEXT = callContext()
 
 /** A filesystem whose storing is up to the test. */
 class SlowFilesystem extends MemoryFilesystem {

@@ -10,11 +10,17 @@ export class AnonymousCall implements CallContext {
   readonly pid = 0
   /** The kernel has applied it. */
   readonly umask = 0
+  readonly isAborted = false
   #controller: AbortController | undefined
 
   constructor(owner: Owner) {
     this.uid = owner.uid
     this.gid = owner.gid
+  }
+
+  /** Never happens. */
+  onAbort(): () => void {
+    return () => undefined
   }
 
   get signal(): AbortSignal {

@@ -13,6 +13,8 @@ export class Request implements CallContext {
   readonly umask = 0
   #controller: AbortController | undefined
   #aborted = false
+  /** Called when the call is given up. */
+  #leaving: Set<() => void> | undefined
 
   /** Reads fuse_in_header. */
   constructor(message: Buffer) {
@@ -33,8 +35,20 @@ export class Request implements CallContext {
     return this.#controller.signal
   }
 
+  get isAborted(): boolean {
+    return this.#aborted
+  }
+
+  onAbort(run: () => void): () => void {
+    this.#leaving ??= new Set()
+    this.#leaving.add(run)
+    return () => void this.#leaving?.delete(run)
+  }
+
   abort(): void {
     this.#aborted = true
     this.#controller?.abort()
+    for (const run of this.#leaving ?? []) run()
+    this.#leaving = undefined
   }
 }
