@@ -13,7 +13,6 @@ export interface FillingThreads {
    * Rejects with what the program threw, as `unavailable`, and so when the thread ended.
    */
   fill(request: unknown, memory: Uint8Array, onBytes: (bytes: number) => void, signal?: AbortSignal): Promise<unknown>
-  close(): Promise<void>
 }
 
 /** What the module of a program exports. */

@@ -2,7 +2,10 @@ import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { TLS_CERTIFICATE } from '../../scripts/servers/tls-certificate.js'
 import { canMount, mountsOfThisFile } from '../support/mount-driver.js'
+import { OwnS3 } from '../support/mount-own-s3.js'
+import { testBytes } from '../support/store-tools.js'
 
 /** The oldest that is supported, and the later ones. */
 const VERSIONS = ['20.19', '22', '24']
@@ -46,4 +49,22 @@ describe.skipIf(!canMount()).each(VERSIONS)('on Node.js %s', version => {
       expect((await readFile(join(store, 'large'))).equals(bytes)).toBe(true)
     },
   )
+
+  test('data threads receive into shared memory, over TLS too, and answer from it', async context => {
+    if (node === '') return context.skip()
+    const s3 = await OwnS3.start(mounts, true)
+    try {
+      const certificate = join(await mounts.folder(), 'certificate.pem')
+      await writeFile(certificate, TLS_CERTIFICATE)
+      const bytes = Buffer.from(testBytes(20 * 1024 * 1024 + 3))
+      await s3.store.put('large', bytes)
+      const environment = { NODE_EXTRA_CA_CERTS: certificate }
+      const driver = await s3.mount(['--data-threads', '2'], { environment, node })
+      expect((await readFile(driver.path('large'))).equals(bytes)).toBe(true)
+      expect(driver.log).not.toMatch(/ (WARN|ERROR) /)
+      expect(await driver.unmount()).toBe(0)
+    } finally {
+      await s3.stop()
+    }
+  })
 })

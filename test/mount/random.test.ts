@@ -1,8 +1,9 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { PosixContext } from '../posix/posix-context.js'
 import { canMount, type Driver, mountsOfThisFile } from '../support/mount-driver.js'
+import { OwnS3 } from '../support/mount-own-s3.js'
 
 const mounts = mountsOfThisFile()
 const PROGRAM = join(import.meta.dirname, '../posix/random-calls.py')
@@ -21,7 +22,8 @@ describe.skipIf(!canMount())('random calls', () => {
     forgetful = await mounts.start({ url: `file://${store}`, flags })
   })
 
-  async function compare(driver: Driver, seed: number, steps: number, ...more: readonly string[]): Promise<void> {
+  /** `stored` is where the outcome is looked at. */
+  async function compare(driver: Driver, stored: string, seed: number, steps: number, ...more: readonly string[]) {
     const reference = await mkdtemp('/dev/shm/mount-bucket-test-')
     onTestFinished(() => rm(reference, { recursive: true }))
     const name = `seed-${seed}`
@@ -30,12 +32,36 @@ describe.skipIf(!canMount())('random calls', () => {
     const context = new PosixContext(reference)
     await context.run('/usr/bin/python3', PROGRAM, reference, folder, String(seed), String(steps), ...more)
     const list = (root: string) => context.sh('cd "$1"; find . -type f -exec sha256sum {} + | sort', root)
-    expect(await list(join(store, name))).toBe(await list(reference))
+    expect(await list(join(stored, name))).toBe(await list(reference))
   }
 
-  test.for([1, 2, 3, 4, 5, 6])('seed %i answers as tmpfs does', seed => compare(usual, seed, 1500))
+  test.for([1, 2, 3, 4, 5, 6])('seed %i answers as tmpfs does', seed => compare(usual, store, seed, 1500))
 
-  test.for([11, 12])('seed %i with large files answers as tmpfs does', seed => compare(usual, seed, 400, 'large'))
+  test.for([11, 12])('seed %i with large files answers as tmpfs does', seed =>
+    compare(usual, store, seed, 400, 'large'),
+  )
 
-  test.for([21, 22])('seed %i without caches answers as tmpfs does', seed => compare(forgetful, seed, 1000))
+  test.for([21, 22])('seed %i without caches answers as tmpfs does', seed => compare(forgetful, store, seed, 1000))
+
+  describe('with data threads', () => {
+    let s3: OwnS3
+    let threaded: Driver
+    /** Reads what was stored without any. */
+    let witness: Driver
+
+    beforeAll(async () => {
+      s3 = await OwnS3.start(mounts)
+      const flags = ['--metadata-ttl', '0', '--part-size', '5M']
+      threaded = await s3.mount([...flags, '--data-threads', '2', '--memory', '24M'])
+      witness = await s3.mount(flags)
+    })
+    afterAll(async () => {
+      await mounts.endAll()
+      await s3?.stop()
+    })
+
+    test.for([31, 32])('seed %i with large files answers as tmpfs does', seed =>
+      compare(threaded, witness.mountPoint, seed, 400, 'large'),
+    )
+  })
 })

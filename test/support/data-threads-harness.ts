@@ -70,7 +70,6 @@ export async function readWithThreads(settings: ReadingSettings) {
       threads.loadFiller(program === undefined ? real : wrapped(folder, real, program), given),
     share: memory => threads.share(memory),
     fill: (...given) => threads.fill(...given),
-    close: () => threads.close(),
   }
   const credentials = { accessKeyId: 'test', secretAccessKey: 'testsecret' }
   const bare = await driver.openS3Store('bucket', { endpoint, ca, credentials, region: 'us-east-1', threads: filling })

@@ -30,7 +30,7 @@ export class OwnS3 {
   /** Mounts the bucket, and makes the driver find out first what it asks any server once. */
   async mount(
     flags: readonly string[] = [],
-    places: Pick<MountSettings, 'mountPoint' | 'stateDir' | 'environment'> = {},
+    places: Pick<MountSettings, 'mountPoint' | 'stateDir' | 'environment' | 'node'> = {},
   ): Promise<Driver> {
     const environment = {
       AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
