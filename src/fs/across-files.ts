@@ -1,13 +1,16 @@
 import type { ObjectVersion } from '../backend/object-store.js'
 import type { BlockCache } from '../cache/block-cache.js'
 import type { MetadataCache } from '../cache/metadata-cache.js'
-import { type NextFile, nextFile, type Place } from './reading-order.js'
+import type { Inodes } from './inodes.js'
+import { type EntryOrder, InoOrder, LISTING_ORDER, type NextFile, nextFile, type Place } from './reading-order.js'
 
 export interface AcrossFilesOptions {
   readonly blocks: Pick<BlockCache, 'readAhead' | 'handOver' | 'cancelReadAhead'>
   readonly metadata: MetadataCache
-  /** Of all files that are fetched and not opened yet, for one program. */
-  readonly maxBytes: number
+  /** The st_ino that programs see. */
+  readonly inodes: Pick<Inodes, 'inoOf'>
+  /** How far a single file is read ahead. */
+  readonly maxReadAheadBytes: number
 }
 
 /** One program's way through the files. It is also the owner of its read-ahead in the block cache. */
@@ -16,6 +19,7 @@ class Trail {
   run = 1
   /** How many files ahead are fetched. */
   window = 0
+  order: EntryOrder = LISTING_ORDER
   /** The file that was fetched last; before any was, the one that was read last. */
   frontier: Place
   /** What was fetched and not read yet, by key, in order: how many bytes. */
@@ -49,7 +53,7 @@ const MAX_PAGES_AHEAD = 2
 
 /**
  * Reads ahead across files. A program that reads one small file after the other (cat, tar, grep -r) waits for a request
- * for each. So when it has read two that stand one behind the other, the next ones are fetched: 2, 4, 8 ... at a time,
+ * for each. So when it has read two that stand one behind the other, as listed or by st_ino, the next ones are fetched: 2, 4, 8 ... at a time,
  * bounded in number and bytes, and into the next folder, whose names are asked for when its turn comes near. With the
  * bytes come the headers, so that neither their opening nor their reading needs a request.
  *
@@ -59,6 +63,8 @@ const MAX_PAGES_AHEAD = 2
 export class AcrossFiles {
   readonly #blocks: AcrossFilesOptions['blocks']
   readonly #metadata: MetadataCache
+  readonly #byIno: InoOrder
+  /** Of all files that are fetched and not opened yet, for one program. */
   readonly #maxBytes: number
   /** The latest first. */
   #trails: Trail[] = []
@@ -69,7 +75,8 @@ export class AcrossFiles {
   constructor(options: AcrossFilesOptions) {
     this.#blocks = options.blocks
     this.#metadata = options.metadata
-    this.#maxBytes = options.maxBytes
+    this.#byIno = new InoOrder(path => options.inodes.inoOf(path))
+    this.#maxBytes = options.maxReadAheadBytes / 4
   }
 
   /** A program has opened a file and asks for its first bytes. What has come of it is its `reader`'s, who may leave some. */
@@ -77,7 +84,9 @@ export class AcrossFiles {
     const { key } = version
     const slash = key.lastIndexOf('/') + 1
     const place = { prefix: key.slice(0, slash), name: key.slice(slash) }
-    const trail = this.#trails.find(one => one.ahead.has(key) || (one.ahead.size === 0 && this.#isNext(one, key)))
+    const trail =
+      this.#trails.find(one => one.ahead.has(key) || (one.ahead.size === 0 && this.#isNext(one, key))) ??
+      this.#sortedTrail(place, key)
     if (trail?.ahead.has(key) === true) this.#blocks.handOver(version, trail, reader)
     if (trail !== undefined && this.#isInOrder(trail, key)) this.#goOn(trail, place, key)
     else this.#leave(trail, place)
@@ -99,8 +108,18 @@ export class AcrossFiles {
   }
 
   #isNext(trail: Trail, key: string): boolean {
-    const next = this.#next(trail.frontier)
+    const next = this.#next(trail)
     return next.kind === 'file' && next.version.key === key
+  }
+
+  /** The way of a program that has begun in the same folder and turns out to go by st_ino. */
+  #sortedTrail({ prefix }: Place, key: string): Trail | undefined {
+    const [latest] = this.#trails
+    if (latest === undefined || latest.run > 1 || latest.frontier.prefix !== prefix) return undefined
+    latest.order = this.#byIno
+    if (this.#isNext(latest, key)) return latest
+    latest.order = LISTING_ORDER
+    return undefined
   }
 
   #isInOrder({ ahead }: Trail, key: string): boolean {
@@ -137,7 +156,7 @@ export class AcrossFiles {
 
   #fetch(trail: Trail): void {
     while (trail.ahead.size < trail.window && trail.aheadBytes < this.#maxBytes) {
-      const next = this.#next(trail.frontier)
+      const next = this.#next(trail)
       if (next.kind === 'unlisted') this.#list(next.prefix, trail)
       if (next.kind !== 'file') return
       const { version } = next
@@ -149,8 +168,8 @@ export class AcrossFiles {
     }
   }
 
-  #next(place: Place): NextFile {
-    return nextFile(place, prefix => this.#metadata.complete(prefix))
+  #next({ frontier, order }: Trail): NextFile {
+    return nextFile(frontier, order, prefix => this.#metadata.complete(prefix))
   }
 
   /** Asks for the names of the folder that comes next, one folder at a time. */

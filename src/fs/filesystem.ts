@@ -86,7 +86,7 @@ export class BucketFilesystem implements Filesystem {
     this.#xattrs = new Xattrs(this.#tree, this.#changes, this.#directories, new ObjectFacts(this.#tree))
     const reader = new Reader(options.blocks, options.maxReadAheadBytes, () => options.clock.nowMs())
     const kept = new KeptOpen(tree, this.#writers, log)
-    const across = new AcrossFiles({ blocks: options.blocks, metadata, maxBytes: options.maxReadAheadBytes / 4 })
+    const across = new AcrossFiles({ ...options, inodes: this.#inodes })
     const writing = { writers: this.#writers, changes: this.#changes, kept, exclusiveCreate: options.exclusiveCreate }
     this.#files = new Files({ tree, reader, across, ...writing })
     const shared = { tree, directories: this.#directories, moving, loans: services.loans }

@@ -66,6 +66,28 @@ describe('reading ahead across files', () => {
     expect(h.requests()).toEqual({})
   })
 
+  it('serves who reads by st_ino, into the folders that stand between', async () => {
+    const h = await harness()
+    const [outer, inner] = [await fill(h, 't', 60), await fill(h, 't/sub', 30)]
+    const inos = new Map<string, number>()
+    await h.list('t', 1000, true)
+    for (const path of [...outer, ...inner, 't/sub']) inos.set(path, (await h.walk(path)).attributes.ino)
+    await h.list('t/sub', 1000, true)
+    const sorted = (paths: readonly string[]) => [...paths].sort((a, b) => (inos.get(a) ?? 0) - (inos.get(b) ?? 0))
+    const walk = sorted([...outer, 't/sub']).flatMap(path => (path === 't/sub' ? sorted(inner) : [path]))
+    await gets(h)
+    let most = 0
+    let sum = 0
+    for (const path of walk) {
+      await cat(h, path)
+      const count = await gets(h)
+      most = Math.max(most, count)
+      sum += count
+    }
+    expect(most).toBeGreaterThan(8)
+    expect(sum).toBe(90)
+  })
+
   it('fetches nothing for who lists, looks at names, opens without reading, or writes', async () => {
     const h = await harness()
     const paths = await fill(h, 'd', 30)
