@@ -1,3 +1,4 @@
+import { onAbort } from '../backend/call.js'
 import type { Block } from './block.js'
 import type { AnsweringThreads } from './lanes/answering-threads.js'
 import type { ReadReply } from './lanes/read-reply.js'
@@ -5,6 +6,9 @@ import type { ReadReply } from './lanes/read-reply.js'
 /** Who reads. Its signal is asked for only when it has to wait: most never need one made. */
 export interface Caller {
   readonly signal: AbortSignal
+  /** What the signal would tell, for callers that can without having made one. */
+  readonly isAborted?: boolean
+  onAbort?(run: () => void): () => void
 }
 
 /** Bytes from `offset` to `end` of an object, in blocks that are pinned. */
@@ -56,7 +60,13 @@ async function handOver(
     end: Math.min(end - block.offset, block.memory.length),
     filledBytes: block.filledBytes,
   }))
-  const isAnswered = (await threads.hand(ticket.unique, parts, () => caller?.signal)) === true
+  const isAnswered = (await threads.hand(ticket.unique, parts, run => whenGone(caller, run))) === true
   if (isAnswered) ticket.answered()
   return isAnswered
+}
+
+/** As `onAbort` of the caller's signal. */
+function whenGone(caller: Caller | undefined, run: () => void): () => void {
+  if (caller?.onAbort === undefined || caller.isAborted === true) return onAbort(caller?.signal, run)
+  return caller.onAbort(run)
 }

@@ -4,11 +4,14 @@ export interface AnsweringThreads {
   loadAnswerer(program: URL, settings: unknown): void
   /**
    * Hands a read over, unless no thread can answer it as things stand: then undefined. Until it resolves the thread owns
-   * the answer, and the memory must stay as it is. False: nothing was answered (the signal fired, the bytes did not come,
-   * the thread ended), and whoever asked owns the answer again. Never rejects.
+   * the answer, and the memory must stay as it is. False: nothing was answered (the caller is gone, the bytes did not
+   * come, the thread ended), and whoever asked owns the answer again. Never rejects.
    */
-  hand(unique: number, parts: readonly ReadPart[], signal: () => AbortSignal | undefined): Promise<boolean> | undefined
+  hand(unique: number, parts: readonly ReadPart[], whenGone: WhenGone): Promise<boolean> | undefined
 }
+
+/** Has `run` called once when the caller is gone; gives how to call that off. */
+export type WhenGone = (run: () => void) => () => void
 
 /** Bytes of one block that belong to an answer: those from `start` to `end` of `memory`, of which so many are there. */
 export interface ReadPart {

@@ -3,6 +3,7 @@ import { onAbort } from '../../backend/call.js'
 import type { Log } from '../../backend/log.js'
 import { StoreError } from '../../backend/store-error.js'
 import type { Place } from '../shared-buffers.js'
+import type { WhenGone } from './answering-threads.js'
 import type { EndedJob, ThreadOrder, ThreadOrders, ThreadReport, ThreadTicket } from './thread-messages.js'
 import { addTicket } from './ticket-numbers.js'
 
@@ -93,8 +94,8 @@ export class DataThread {
     })
   }
 
-  /** Resolves with whether the thread has answered. */
-  answer(ticket: ThreadTicket, signal: AbortSignal | undefined): Promise<boolean> {
+  /** Resolves with whether the thread has answered. Without `whenGone` nothing takes it back: it has all that it needs. */
+  answer(ticket: ThreadTicket, whenGone: WhenGone | undefined): Promise<boolean> {
     const { unique } = ticket
     return new Promise(resolve => {
       const running: RunningTicket = { resolve, forget: () => {} }
@@ -102,7 +103,7 @@ export class DataThread {
       this.#hold()
       addTicket(this.#ticketRow, ticket)
       this.#postSoon()
-      running.forget = onAbort(signal, () => this.#cancel(unique))
+      if (whenGone !== undefined) running.forget = whenGone(() => this.#cancel(unique))
     })
   }
 

@@ -2,7 +2,7 @@ import type { FillingThreads } from '../../backend/filling-threads.js'
 import type { Log } from '../../backend/log.js'
 import { StoreError } from '../../backend/store-error.js'
 import { type Place, type SharedBuffers, SLAB_BYTES } from '../shared-buffers.js'
-import type { AnsweringThreads, ReadPart } from './answering-threads.js'
+import type { AnsweringThreads, ReadPart, WhenGone } from './answering-threads.js'
 import { DataThread, type ThreadJob } from './data-thread.js'
 import type { ThreadOrder } from './thread-messages.js'
 
@@ -70,11 +70,7 @@ export class DataThreads implements FillingThreads, AnsweringThreads {
     }
   }
 
-  hand(
-    unique: number,
-    parts: readonly ReadPart[],
-    signal: () => AbortSignal | undefined,
-  ): Promise<boolean> | undefined {
+  hand(unique: number, parts: readonly ReadPart[], whenGone: WhenGone): Promise<boolean> | undefined {
     if (!this.#programs.has('answerer')) return undefined
     const places: Place[] = []
     const waits: { readonly job: number; readonly filledBytes: number }[] = []
@@ -90,7 +86,7 @@ export class DataThreads implements FillingThreads, AnsweringThreads {
       waits.push({ job: job.id, filledBytes: end - (place.sizeBytes - job.place.sizeBytes) })
     }
     const thread = filling ?? this.#leastBusy(each => each.load)
-    return thread?.answer({ unique, places, waits }, waits.length > 0 ? signal() : undefined)
+    return thread?.answer({ unique, places, waits }, waits.length > 0 ? whenGone : undefined)
   }
 
   async close(): Promise<void> {
