@@ -19,5 +19,7 @@ export type { BucketCallOptions, BucketServices, BucketSettings } from './bucket
 export { Buckets, type DeleteBucketOptions } from './bucket/buckets.js'
 export type { ObjectDetails } from './bucket/info.js'
 export type { BucketListOptions, IterateOptions, Listing } from './bucket/listing.js'
+export type { MakePublicOptions, PublicFacts } from './bucket/sharing.js'
+export { type FormPostOptions, formHtml, type PresignOptions } from './bucket/signing.js'
 export { type BucketHooks, type BucketOptions, openBucket, openBuckets } from './compose/open-bucket.js'
 export { ConfigurationError, MountError, type MountHooks, type MountOptions, mount } from './compose.js'

@@ -2,9 +2,10 @@ import { looksLikeMd5 } from '../backend/etag.js'
 import type { ObjectInfo, ObjectStore } from '../backend/object-store.js'
 import { isStoreError } from '../backend/store-error.js'
 import type { BucketCallOptions } from './bucket-services.js'
+import { type PublicFacts, publicFacts } from './sharing.js'
 
 /** What is known of one object. */
-export interface ObjectDetails extends ObjectInfo {
+export interface ObjectDetails extends ObjectInfo, PublicFacts {
   /** Of the bytes, in lower-case hex, where the store tells it: what came in parts or is encrypted by KMS has none. */
   readonly md5: string | undefined
 }
@@ -15,7 +16,9 @@ export async function objectInfo(
   key: string,
   options: BucketCallOptions = {},
 ): Promise<ObjectDetails> {
-  return detailsOf(await store.head(key, options))
+  const [info, facts] = await Promise.all([store.head(key, options), publicFacts(store, key, options)])
+  const isPlain = info.encryption === undefined || info.encryption.algorithm === 'AES256'
+  return { ...info, ...facts, md5: isPlain && looksLikeMd5(info.etag) ? info.etag : undefined }
 }
 
 export async function objectExists(store: ObjectStore, key: string, options: BucketCallOptions = {}): Promise<boolean> {
@@ -26,9 +29,4 @@ export async function objectExists(store: ObjectStore, key: string, options: Buc
     if (isStoreError(error, 'not-found')) return false
     throw error
   }
-}
-
-export function detailsOf(info: ObjectInfo): ObjectDetails {
-  const isPlain = info.encryption === undefined || info.encryption.algorithm === 'AES256'
-  return { ...info, md5: isPlain && looksLikeMd5(info.etag) ? info.etag : undefined }
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { execa } from 'execa'
 import { built, cephS3, createBucket, ownS3, type S3Server } from './servers.js'
 
-const PROGRAM = join(import.meta.dirname, '../../dist/cli/bucket.js')
+export const PROGRAM = join(import.meta.dirname, '../../dist/cli/bucket.js')
 
 export interface BucketRunOptions {
   /** What goes to standard input; nothing by default. */

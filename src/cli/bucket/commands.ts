@@ -1,4 +1,6 @@
+import { ACCOUNT_COMMANDS } from './account-commands.js'
 import type { CommandRow } from './command.js'
+import { SHARING_COMMANDS } from './sharing-commands.js'
 
 /** Every command, in the order in which help shows them. */
 export const COMMANDS: readonly CommandRow[] = [
@@ -24,4 +26,6 @@ export const COMMANDS: readonly CommandRow[] = [
     group: 'Listing',
     load: async () => (await import('./exists.js')).exists,
   },
+  ...SHARING_COMMANDS,
+  ...ACCOUNT_COMMANDS,
 ]

@@ -1,5 +1,7 @@
 import { type Log, SILENT } from '../../backend/log.js'
 import type { Bucket } from '../../bucket/bucket.js'
+import type { Buckets } from '../../bucket/buckets.js'
+import type { BucketConfiguration } from '../../config/configuration.js'
 import type { Environment } from '../../config/environment.js'
 import { ConfigurationError } from '../../config/fault.js'
 import type { CommandRequest } from './arguments.js'
@@ -14,7 +16,7 @@ export class CommandContext {
   readonly signal: AbortSignal
   readonly log: Log = SILENT
   readonly #request: CommandRequest
-  readonly #opened: Bucket[] = []
+  readonly #opened: { close(): Promise<void> }[] = []
 
   constructor(request: CommandRequest, environment: Environment, signal: AbortSignal) {
     this.words = request.words
@@ -26,18 +28,29 @@ export class CommandContext {
 
   /** The bucket that the command line, the environment or the configuration names; with `url`, that one instead. */
   async openBucket(url?: { readonly text: string; readonly place: string }): Promise<Bucket> {
-    const [{ resolveBucket }, { bucketOf }] = await Promise.all([
-      import('../../config/resolve.js'),
-      import('../../compose/open-bucket.js'),
-    ])
-    const { line } = this.#request
-    const given = url === undefined ? line : { ...line, values: new Map([...line.values, ['url', url] as const]) }
-    const bucket = await bucketOf(await resolveBucket(given, this.environment), this.log)
+    const { bucketOf } = await import('../../compose/open-bucket.js')
+    const bucket = await bucketOf(await this.configuration(url), this.log)
     this.#opened.push(bucket)
     return bucket
   }
 
-  /** Gives up what `openBucket` opened. */
+  /** The buckets beside the one that `openBucket` would open. */
+  async openBuckets(url?: { readonly text: string; readonly place: string }): Promise<Buckets> {
+    const { bucketsOf } = await import('../../compose/open-bucket.js')
+    const buckets = await bucketsOf(await this.configuration(url), this.log)
+    this.#opened.push(buckets)
+    return buckets
+  }
+
+  /** What the command line, the environment and files say. Rejects with ConfigurationError. */
+  async configuration(url?: { readonly text: string; readonly place: string }): Promise<BucketConfiguration> {
+    const { resolveBucket } = await import('../../config/resolve.js')
+    const { line } = this.#request
+    const given = url === undefined ? line : { ...line, values: new Map([...line.values, ['url', url] as const]) }
+    return resolveBucket(given, this.environment)
+  }
+
+  /** Gives up what `openBucket` and `openBuckets` opened. */
   async close(): Promise<void> {
     await Promise.all(this.#opened.map(bucket => bucket.close()))
   }

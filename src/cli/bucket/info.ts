@@ -38,6 +38,8 @@ function factsOf(details: ObjectDetails): Facts {
     'version-id': details.versionId,
     encryption:
       encryption === undefined ? undefined : [encryption.algorithm, encryption.keyId].filter(Boolean).join(' '),
+    public: details.isPublic,
+    url: details.url,
     metadata: details.metadata,
   }
 }

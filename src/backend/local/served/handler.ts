@@ -12,6 +12,12 @@ import { answerFor } from './read-conditions.js'
 import { asRefusal, Refusal, sendRefusal } from './refusal.js'
 import { type RequestTarget, readTarget } from './request-target.js'
 
+interface Served {
+  readonly store: LocalStore
+  readonly signing: LocalSigning
+  readonly isReadOnly: boolean
+}
+
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
 /** How often a GET begins anew when the object is replaced between its head and its bytes. */
@@ -21,11 +27,11 @@ const MAX_TRIES = 5
  * Answers the URLs of a folder's objects: public ones to everybody, all else to whom a signature permits it. Never
  * throws; what fails here is logged, and told to the client without what concerns this machine.
  */
-export function folderHandler(store: LocalStore, signing: LocalSigning, log: Log): Handler {
+export function folderHandler(served: Served, log: Log): Handler {
   return (request, response) => {
     const gone = new AbortController()
     response.on('close', () => gone.abort())
-    const answered = answer(store, signing, request, response, gone.signal)
+    const answered = answer(served, request, response, gone.signal)
     answered.catch((error: unknown) => {
       const refusal = asRefusal(error)
       const { method, socket } = request
@@ -39,13 +45,14 @@ export function folderHandler(store: LocalStore, signing: LocalSigning, log: Log
 }
 
 async function answer(
-  store: LocalStore,
-  signing: LocalSigning,
+  { store, signing, isReadOnly }: Served,
   request: IncomingMessage,
   response: ServerResponse,
   signal: AbortSignal,
 ): Promise<void> {
   const target = readTarget(request.url ?? '/')
+  if (isReadOnly && request.method !== 'GET' && request.method !== 'HEAD')
+    throw new Refusal(405, 'MethodNotAllowed', 'nothing is changed here')
   switch (request.method) {
     case 'GET':
     case 'HEAD':

@@ -9,7 +9,12 @@ import { LocalSigning } from '../local-signing.js'
 import { type LocalStoreOptions, openLocalStore } from '../local-store.js'
 import { folderHandler, type Handler } from './handler.js'
 
-export interface ServeOptions extends Pick<LocalStoreOptions, 'create' | 'log' | 'publicUrl' | 'nowMs'> {
+export interface FolderHandlerOptions extends Pick<LocalStoreOptions, 'create' | 'log' | 'publicUrl' | 'nowMs'> {
+  /** Whatever would change the folder is refused, signed or not. Default false. */
+  readonly readOnly?: boolean | undefined
+}
+
+export interface ServeOptions extends FolderHandlerOptions {
   /** Default 127.0.0.1: nobody but this machine. */
   readonly host?: string | undefined
   /** Default 0: one that is free. */
@@ -31,13 +36,13 @@ export interface ServedFolder {
  * The request handler of a folder, for an HTTP server of your own: at the root of its URLs, so that what is before the
  * keys must have been taken away. Give `publicUrl`, or URLs can't be signed.
  */
-export async function openFolderHandler(folder: string, options: LocalStoreOptions = {}): Promise<Handler> {
+export async function openFolderHandler(folder: string, options: FolderHandlerOptions = {}): Promise<Handler> {
   const store = await openLocalStore(folder, options)
   const nowMs = options.nowMs ?? Date.now
   const log = options.log ?? SILENT
   const layout = await onDisk('serve', undefined, () => openLayout(folder, false, nowMs(), log))
   const signing = new LocalSigning(new KeptTexts(layout), async () => options.publicUrl ?? '', nowMs)
-  return folderHandler(store, signing, log)
+  return folderHandler({ store, signing, isReadOnly: options.readOnly === true }, log)
 }
 
 /**
