@@ -105,17 +105,19 @@ describe('public objects', () => {
 describe('signed URLs', () => {
   it('permit to read, with the disposition that was signed', async () => {
     await store.put('private', text('secret'))
-    const { url } = await signing().signUrl('private', {
-      method: 'GET',
-      expiresMs: 60_000,
-      contentDisposition: 'attachment; filename="ö.txt"',
-    })
+    const named = (contentDisposition: string) =>
+      signing().signUrl('private', { method: 'GET', expiresMs: 60_000, contentDisposition })
+    expect(await kindOf(named('attachment; filename="ö.txt"'))).toBe('invalid')
+    expect(await kindOf(named('x\r\nset-cookie: a=b'))).toBe('invalid')
+    const { url } = await named("attachment; filename*=UTF-8''%C3%B6.txt")
     const plain = await signing().signUrl('private', {
       method: 'GET',
       expiresMs: 60_000,
       contentDisposition: 'attachment; filename="a.txt"',
     })
-    expect((await curl(url)).body).toBe('secret')
+    const reply = await curl(url)
+    expect(reply.body).toBe('secret')
+    expect(reply.headers['content-disposition']).toBe("attachment; filename*=UTF-8''%C3%B6.txt")
     expect((await curl(plain.url)).headers['content-disposition']).toBe('attachment; filename="a.txt"')
     expect(await curl('--head', plain.url)).toMatchObject({ status: 403 })
     expect((await curl('--upload-file', file, plain.url)).status).toBe(403)

@@ -27,6 +27,7 @@ export function presignedQuery(
   credentials: SigningCredentials,
   time: string,
 ): string {
+  for (const value of Object.values({ ...request.headers, ...request.query })) checkCarried(value)
   const fields = signedFields(request)
   const query = encodeQuery({
     ...request.query,
@@ -40,6 +41,12 @@ export function presignedQuery(
   const { method, path } = request
   const signable = { method, path, query, fields, payloadHash: 'UNSIGNED-PAYLOAD' }
   return `${query}&X-Amz-Signature=${signer.signature(signable, credentials, time)}`
+}
+
+/** What stands in a header, now or in the reply: visible ASCII and spaces. */
+function checkCarried(value: string | undefined): void {
+  if (value !== undefined && !/^[\t\x20-\x7e]*$/.test(value))
+    throw new StoreError('invalid', `a header can not carry ${JSON.stringify(value)} (names of files: RFC 5987)`)
 }
 
 /** Throws `invalid` unless it is a whole number of seconds that a signature can hold for. */

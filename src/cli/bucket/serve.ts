@@ -24,10 +24,11 @@ Examples:
   run: async context => {
     const { output, signal } = context
     const { host, port } = addressOf(context)
-    const { url, isEmbedded, publicUrl, mount, data } = await context.configuration()
+    const { url, isEmbedded, publicUrl, mount, data, log } = await context.configuration()
     const parsed = parseStorageUrl(url)
     if (parsed.scheme !== 'file') throw new StoreError('unsupported', `${url} is no folder: only file:// can be served`)
     const { serveFolder } = await import('../../backend/local/served/serve-folder.js')
+    const { LineLog, STDERR_SINK } = await import('../log-file.js')
     const served = await serveFolder(parsed.path, {
       host,
       port,
@@ -35,7 +36,7 @@ Examples:
       create: isEmbedded,
       readOnly: mount.readOnly,
       idleTimeoutMs: data.timeoutMs,
-      log: context.log,
+      log: new LineLog(STDERR_SINK, log.level),
     })
     if (output.isJson) output.printJson({ url: served.url })
     else output.print(`serving ${url} at ${served.url}`)
