@@ -102,6 +102,32 @@ describe('public objects', () => {
   })
 })
 
+describe.each([true, false])('what is public, with extended attributes: %s', useXattrs => {
+  it('is kept by uploads in parts, by copies that say so, and nowhere else', async () => {
+    const own = await temporaryFolder()
+    const other = await openLocalStore(own.path, { useXattrs })
+    const access = requirePower(other, 'publicAccess')
+    const upload = await other.createUpload('parts', { acl: 'public-read' })
+    await upload.complete([await upload.part(1, text('x'))])
+    expect(await access.isPublic('parts')).toBe(true)
+    await other.copy('parts', 'copy')
+    expect(await access.isPublic('copy')).toBe(false)
+    await other.copy('parts', 'copy', { acl: 'public-read' })
+    expect(await access.isPublic('copy')).toBe(true)
+    await other.copy('parts', 'parts', { metadata: { a: '1' }, traits: await other.traits('parts') })
+    expect(await access.isPublic('parts')).toBe(true)
+    await requirePower(other, 'acl').set('parts', 'private')
+    expect(await other.traits('parts')).toStrictEqual({})
+    expect((await other.head('parts')).metadata).toStrictEqual({ a: '1' })
+    await writeFile(join(own.path, 'foreign'), 'x')
+    const { etag } = await other.head('foreign')
+    await requirePower(other, 'acl').set('foreign', 'public-read')
+    expect(await access.isPublic('foreign')).toBe(true)
+    expect((await other.head('foreign')).etag).toBe(etag)
+    await own.remove()
+  })
+})
+
 describe('signed URLs', () => {
   it('permit to read, with the disposition that was signed', async () => {
     await store.put('private', text('secret'))

@@ -3,13 +3,14 @@ import { throwIfAborted } from '../call.js'
 import { cdnUrl, checkedBaseUrl, urlBehind } from '../cdn-url.js'
 import { checkKey } from '../keys.js'
 import type { CallOptions } from '../object-store.js'
-import type { AclPower, CannedAcl, CdnPower, Powers } from '../powers.js'
+import type { AclPower, CdnPower, Powers } from '../powers.js'
 import { StoreError } from '../store-error.js'
 import type { KeptTexts } from './kept-texts.js'
 import { onDisk } from './local-errors.js'
 import { LocalSigning } from './local-signing.js'
 import type { ObjectFiles } from './object-files.js'
 import type { ObjectWriter } from './object-writer.js'
+import { isPublicAcl } from './public-acl.js'
 
 export interface LocalPowerParts {
   readonly url: string
@@ -73,15 +74,6 @@ function localAcl(parts: LocalPowerParts): AclPower {
         await parts.writer.setPublic(key, isPublicAcl(acl, 'setAcl', key), options)
       }),
   }
-}
-
-/** Whether an ACL lets everybody read. `unsupported`: there are no accounts to which the others could grant anything. */
-export function isPublicAcl(acl: CannedAcl, operation: string, key: string): boolean {
-  if (acl === 'private' || acl === 'public-read') return acl === 'public-read'
-  throw new StoreError('unsupported', `${operation}: an object in a folder is private or public-read, not ${acl}`, {
-    key,
-    operation,
-  })
 }
 
 function localCdn(texts: KeptTexts): CdnPower {

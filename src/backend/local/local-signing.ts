@@ -7,8 +7,10 @@ import { encodeQuery, percentEncodePath } from '../signing/percent-encoding.js'
 import { MAX_EXPIRES_MS, presignedQuery } from '../signing/presigned-url.js'
 import { ALGORITHM, Signer, type SigningCredentials, signingTime } from '../signing/signature.js'
 import { FILE_NAME, type Policy, signedFields } from '../signing/upload-form.js'
+import { StoreError } from '../store-error.js'
 import type { KeptTexts } from './kept-texts.js'
 import { onDisk } from './local-errors.js'
+import { isPublicAcl } from './public-acl.js'
 
 /** What stands in the place of an account's key, a region and a host: the secret is that of one folder. */
 const ACCESS_KEY = 'local'
@@ -45,7 +47,9 @@ export class LocalSigning implements SigningPower {
     return onDisk('signUrl', key, async () => {
       checkKey(key, 'signUrl')
       throwIfAborted(options.signal, 'signUrl', key)
-      const { method, expiresMs, contentType, contentDisposition } = options
+      const { method, expiresMs, contentType, contentDisposition, versionId } = options
+      if (versionId !== undefined)
+        throw new StoreError('unsupported', 'signUrl: a folder keeps no versions', { key, operation: 'signUrl' })
       const isWrite = method === 'PUT'
       const given = Object.entries({ 'content-type': contentType, 'content-disposition': contentDisposition }).filter(
         (entry): entry is [string, string] => entry[1] !== undefined,
@@ -64,6 +68,7 @@ export class LocalSigning implements SigningPower {
     return onDisk('signForm', key, async () => {
       if (key !== FILE_NAME) checkKey(key, 'signForm')
       throwIfAborted(options.signal, 'signForm', key)
+      if (options.acl !== undefined) isPublicAcl(options.acl, 'signForm', key)
       const nowMs = this.#nowMs()
       const metadata = Object.fromEntries(
         Object.entries(options.metadata ?? {}).map(([name, value]) => [`x-amz-meta-${name.toLowerCase()}`, value]),

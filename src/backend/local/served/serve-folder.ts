@@ -19,7 +19,7 @@ export interface ServeOptions extends FolderHandlerOptions {
   readonly host?: string | undefined
   /** Default 0: one that is free. */
   readonly port?: number | undefined
-  /** Connections at once; more wait. Default 256. */
+  /** Connections at once; further ones are closed. Default 256. */
   readonly maxConnections?: number | undefined
   /** How long a connection may carry no byte. Default 60,000. */
   readonly idleTimeoutMs?: number | undefined
