@@ -122,17 +122,18 @@ export class BlockCache {
    * Resolves when the requests that bring `sizeBytes` bytes from `offset` have ended, with their headers told to whoever
    * listens.
    */
-  async fetch(source: BlockSource, offset: number, sizeBytes: number): Promise<void> {
+  async fetch(source: BlockSource, offset: number, sizeBytes: number, signal?: AbortSignal): Promise<void> {
     const end = Math.min(offset + sizeBytes, source.sizeBytes)
     if (end <= offset) return
     const blocks =
-      this.#hold(source, offset, end, this.#waiting.length === 0) ?? (await this.#whenRoom(source, offset, end))
+      this.#hold(source, offset, end, this.#waiting.length === 0) ?? (await this.#whenRoom(source, offset, end, signal))
     try {
       this.#urge(blocks)
-      for (const block of blocks) await block.whenFilled(block.memory.length)
+      for (const block of blocks) await block.whenFilled(block.memory.length, signal)
       for (const block of blocks) await this.#loads.get(block)?.ended
     } finally {
       this.#release(blocks)
+      if (signal?.aborted === true) this.#leave(blocks)
     }
   }
 

@@ -49,7 +49,7 @@ export class Files {
   /** ESTALE for a node whose name shows a newer version, or other attributes: the kernel looks up again. */
   async open(node: Node, flags: OpenFlags, context: CallContext): Promise<FileHandle> {
     if (node.isDirectory) throw new FsError('EISDIR', node.path)
-    await this.#learn(node, flags)
+    await this.#learn(node, flags, context)
     if (context.isAborted) throw new FsError('EINTR', 'the calling program is being killed')
     // What this mount unlinked can still be opened by who holds it, through /proc/self/fd.
     if (node.isDetached && !node.isUnlinked) throw new FsError('ESTALE', `${node.path} is another file by now`)
@@ -99,11 +99,11 @@ export class Files {
    * Permissions hold at open, so what is kept beside the bytes must be known: from the first bytes where they are to be
    * read, else from HEAD; and all of it before it is stored anew.
    */
-  async #learn(node: Node, flags: OpenFlags): Promise<void> {
+  async #learn(node: Node, flags: OpenFlags, context: CallContext): Promise<void> {
     const { version } = node
     if (flags.write || flags.truncate) await this.#tree.attachments(node)
     else if (version !== undefined && version.sizeBytes > 0)
-      await this.#tree.learn(node, () => this.#reader.peek(version))
+      await this.#tree.learn(node, () => this.#reader.peek(version, context.signal))
     else await this.#tree.learn(node)
   }
 

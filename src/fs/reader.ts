@@ -39,9 +39,9 @@ export class Reader {
   }
 
   /** Fetches the beginning of a version, which the cache then holds; with it comes what is kept beside the bytes. */
-  async peek(source: BlockSource): Promise<void> {
+  async peek(source: BlockSource, signal: AbortSignal): Promise<void> {
     const { sizeBytes } = source
-    await this.#blocks.fetch(source, 0, sizeBytes <= WHOLE_BYTES ? sizeBytes : PEEK_BYTES)
+    await this.#blocks.fetch(source, 0, sizeBytes <= WHOLE_BYTES ? sizeBytes : PEEK_BYTES, signal)
   }
 
   /** A read of a file that is being written: local bytes over those of stored objects. */

@@ -136,6 +136,17 @@ describe('BlockCache', () => {
     await expect.poll(() => cache.heldBytes).toBe(4 * KIB)
   })
 
+  it('ends the request of who has opened a file and given up', async () => {
+    const rules = new FaultRules([{ operations: ['get'], nth: 1, fault: { delayMs: Number.POSITIVE_INFINITY } }])
+    const { cache, source } = await setUp(20_000, rules)
+    const opening = new AbortController()
+    const opened = cache.fetch(source, 0, 100, opening.signal)
+    opening.abort(new Error('killed'))
+    await expect(opened).rejects.toThrow('killed')
+    await expect.poll(() => cache.heldBytes).toBe(0)
+    await cache.fetch(source, 0, 100)
+  })
+
   it('asks the tier first, the store for the rest, and offers the tier the whole block then', async () => {
     const { lane, source, bytes, gets } = await setUp(20_000)
     const written: { readonly offset: number; readonly bytes: Buffer }[] = []
