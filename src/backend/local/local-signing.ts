@@ -17,6 +17,8 @@ const ACCESS_KEY = 'local'
 const SCOPE = { region: 'local', service: 's3' }
 const HOST = 'mount-bucket'
 
+const BASE64 = /^[A-Za-z0-9+/]+=*$/
+
 /** A request as far as its signature is concerned. */
 export interface SignedRequest {
   readonly method: string
@@ -100,7 +102,8 @@ export class LocalSigning implements SigningPower {
   async policyOf(fields: ReadonlyMap<string, string>): Promise<Policy | string> {
     const time = fields.get('x-amz-date') ?? ''
     const encoded = fields.get('policy')
-    if (encoded === undefined) return 'the form has no policy'
+    // Nothing else that is signed looks like one.
+    if (encoded === undefined || !BASE64.test(encoded)) return 'the form has no policy'
     const wanted = this.#signer.signText(encoded, await this.#credentials(), time)
     if (!isSame(wanted, fields.get('x-amz-signature'))) return 'the signature is not that of this policy'
     const policy = JSON.parse(Buffer.from(encoded, 'base64').toString()) as Policy

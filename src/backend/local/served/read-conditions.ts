@@ -56,7 +56,10 @@ function rangeOf(text: string | undefined, sizeBytes: number): ByteRange | undef
 }
 
 class RangeRefusal extends Refusal {
+  override readonly headers: Readonly<Record<string, string>>
+
   constructor(sizeBytes: number) {
     super(416, 'InvalidRange', `the object has ${sizeBytes} bytes`)
+    this.headers = { 'content-range': `bytes */${sizeBytes}` }
   }
 }

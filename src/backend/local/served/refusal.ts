@@ -6,6 +6,8 @@ export class Refusal extends Error {
   override readonly name = 'Refusal'
   readonly status: number
   readonly code: string
+  /** Sent with it. */
+  readonly headers: Readonly<Record<string, string>> = {}
 
   constructor(status: number, code: string, message: string, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause })
@@ -45,6 +47,7 @@ export function sendRefusal(response: ServerResponse, refusal: Refusal, isHead: 
   const body = `<?xml version="1.0" encoding="UTF-8"?>\n${element('Error', `${element('Code', escaped(refusal.code))}${element('Message', escaped(refusal.message))}`)}\n`
   for (const name of response.getHeaderNames()) response.removeHeader(name)
   response.writeHead(refusal.status, {
+    ...refusal.headers,
     'content-type': 'application/xml',
     'content-length': Buffer.byteLength(body),
     'cache-control': 'no-store',
