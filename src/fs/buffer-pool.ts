@@ -1,3 +1,6 @@
+import { alignedMemory } from '../system/aligned-memory.js'
+
+type Allocate = (sizeBytes: number) => Buffer
 type Later = (delayMs: number, run: () => void) => void
 
 /** What lies ready is never given up for less. */
@@ -18,18 +21,23 @@ const unwaited: Later = (delayMs, run) => {
 export class BufferPool {
   readonly #sizeBytes: number
   readonly #after: Later
+  readonly #allocate: Allocate
   readonly #spare: Buffer[] = []
   #isWatching = false
   /** Of the present period. */
   #leastSpare = 0
 
-  constructor(sizeBytes: number, after: Later = unwaited) {
+  constructor(
+    sizeBytes: number,
+    { after = unwaited, allocate = alignedMemory }: { readonly after?: Later; readonly allocate?: Allocate } = {},
+  ) {
     this.#sizeBytes = sizeBytes
     this.#after = after
+    this.#allocate = allocate
   }
 
   take(): Buffer {
-    const buffer = this.#spare.pop() ?? Buffer.allocUnsafeSlow(this.#sizeBytes)
+    const buffer = this.#spare.pop() ?? this.#allocate(this.#sizeBytes)
     this.#leastSpare = Math.min(this.#leastSpare, this.#spare.length)
     return buffer
   }

@@ -4,13 +4,17 @@ import { tryLockExclusive } from '../system/flock.js'
 import { type Extent, Extents } from './extents.js'
 import { FsError } from './fs-error.js'
 import type { Lent } from './lent.js'
+import { StagedWrites } from './staged-writes.js'
 import { type Placed, WriteBehind } from './write-behind.js'
+import type { WritePace } from './write-pace.js'
 
 /** What bounds all staging files together. */
 export interface StagingSpace {
   /** False: the bound is reached. */
   reserve(sizeBytes: number): boolean
   giveBack(sizeBytes: number): void
+  /** Of the disk that they are on. */
+  readonly pace: WritePace
 }
 
 /** A sparse file of one writer. Only `held` ranges mean anything. */
@@ -20,6 +24,7 @@ export class StagingFile {
   readonly held = new Extents()
   readonly #space: StagingSpace
   readonly #handle: FileHandle
+  readonly #writes: StagedWrites
   /** Forgotten, but their bytes are there still, for who was reading them: their room is given back after that. */
   readonly #forgotten = new Extents()
   /** Held, and perhaps not in the file yet. */
@@ -36,6 +41,7 @@ export class StagingFile {
     this.id = id
     this.path = path
     this.#handle = handle
+    this.#writes = new StagedWrites(path, handle, space.pace)
     // Tells drivers that start with the same state folder that the file's writer lives.
     tryLockExclusive(handle.fd)
   }
@@ -94,12 +100,7 @@ export class StagingFile {
     const sizeBytes = pieces.reduce((sum, piece) => sum + piece.length, 0)
     this.#forgotten.remove(offset, offset + sizeBytes)
     try {
-      let left = pieces
-      for (let at = offset; left.length > 0; ) {
-        const { bytesWritten } = await this.#handle.writev(left, at)
-        at += bytesWritten
-        left = behind(left, bytesWritten)
-      }
+      await this.#writes.write(pieces, offset)
     } catch (cause) {
       throw outOfSpace('the disk of the state folder is full or failing (--state-dir)', cause)
     }
@@ -204,7 +205,7 @@ export class StagingFile {
     this.#isClosed = true
     this.#space.giveBack(this.#heldBytes)
     await this.#behind.end()
-    await this.#handle.close()
+    await this.#writes.close()
   }
 
   /** Nobody reads or writes at this moment what may have been forgotten. */
@@ -223,16 +224,6 @@ export class StagingFile {
     this.#space.giveBack(this.#heldBytes - heldBytes)
     this.#heldBytes = heldBytes
   }
-}
-
-/** What is left of the pieces behind the first `bytes` bytes. */
-function behind(pieces: readonly Uint8Array[], bytes: number): readonly Uint8Array[] {
-  let passed = bytes
-  return pieces.flatMap(piece => {
-    const skipped = Math.min(passed, piece.length)
-    passed -= skipped
-    return skipped < piece.length ? [piece.subarray(skipped)] : []
-  })
 }
 
 /** Puts a piece over the bytes in `buffer`, which begins at `start`. */

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Log } from '../backend/log.js'
 import { KeptFiles, type KeptRecord, readJson, type StagedFor, type StoreSource } from './kept-files.js'
 import { isLocked, outOfSpace, StagingFile } from './staging-file.js'
+import { WritePace } from './write-pace.js'
 
 export interface StagingOptions {
   /** The mount's state folder; `staging/`, `kept/` and `uploads/` are made below it. */
@@ -15,6 +16,8 @@ export interface StagingOptions {
   readonly maxKeptBytes: number
   readonly log: Log
   readonly newId?: () => string
+  /** Finer than milliseconds. */
+  readonly nowMs?: () => number
 }
 
 interface UploadRecord {
@@ -26,6 +29,8 @@ interface UploadRecord {
 /** The folder where writers keep what is not stored yet, and where bytes stay that could not be stored. */
 export class StagingArea {
   readonly #options: StagingOptions
+  /** Of the disk of the state folder. */
+  readonly pace: WritePace
   readonly #newId: () => string
   readonly #kept: KeptFiles
   /** Of each file whose record is being written anew, when that is done. */
@@ -35,6 +40,7 @@ export class StagingArea {
   private constructor(options: StagingOptions) {
     this.#options = options
     this.#newId = options.newId ?? randomUUID
+    this.pace = new WritePace(options.nowMs ?? (() => performance.now()))
     this.#kept = new KeptFiles(options.folder)
   }
 

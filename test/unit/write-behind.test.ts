@@ -167,7 +167,7 @@ describe('the memory of a part', () => {
 describe('a pool of buffers', () => {
   it('uses memory again, and gives up what was not needed for a while', () => {
     const timers: (() => void)[] = []
-    const pool = new BufferPool(16, (_delayMs, run) => timers.push(run))
+    const pool = new BufferPool(16, { after: (_delayMs, run) => timers.push(run) })
     const pass = () => timers.shift()?.()
     const taken = Array.from({ length: 20 }, () => pool.take())
     for (const buffer of taken) pool.give(buffer)

@@ -1,5 +1,6 @@
 import { BufferPool } from '../../fs/buffer-pool.js'
 import type { Hold } from '../../fs/lent.js'
+import { alignedMemory } from '../../system/aligned-memory.js'
 import { MAX_TRANSFER_BYTES } from '../protocol/init.js'
 import { IN_HEADER_BYTES, WRITE_IN_BYTES } from '../protocol/layout.js'
 
@@ -27,7 +28,10 @@ export interface Lease {
 export class WriteBuffers {
   readonly #limitBytes: number
   readonly #onRoom: () => void
-  readonly #pool = new BufferPool(BUFFER_BYTES)
+  readonly #pool = new BufferPool(BUFFER_BYTES, {
+    // So that the data of a WRITE can go to the disk as it is.
+    allocate: sizeBytes => alignedMemory(sizeBytes, IN_HEADER_BYTES + WRITE_IN_BYTES),
+  })
   #current: Buffer = this.#pool.take()
   #leasedBytes = 0
 
