@@ -42,9 +42,11 @@ const AWS_ENVIRONMENT = {
 function ours(name: string, transport: string, more: readonly string[] = [], endpoint = '{endpoint}'): MountKind {
   const places = ['--state-dir', '{folder}/state', '--log-file', '{folder}/log']
   const store = ['s3://{bucket}', '{mountPoint}', '--endpoint', endpoint, '--region', 'us-east-1']
+  // Only with Amazon's own S3 are they on by default.
+  const sums = ['--checksums', 'on']
   return {
     name,
-    command: [process.execPath, OURS, ...store, '--foreground', '--transport', transport, ...places, ...more],
+    command: [process.execPath, OURS, ...store, ...sums, '--foreground', '--transport', transport, ...places, ...more],
     env: { ...AWS_ENVIRONMENT, XDG_CACHE_HOME: '{folder}/cache', NODE_EXTRA_CA_CERTS: '{certificate}' },
     learns: 'state/endpoints',
   }
