@@ -52,6 +52,10 @@ describe('precedence', () => {
     expect(await partSize(['-o', 'part_size=40M', '--part-size', '50M'], environment({ variables }))).toBe(50)
   })
 
+  it('knows where a folder is served', async () => {
+    expect((await configure(['file:///srv', '/mnt', '--public-url', 'https://x/y'])).publicUrl).toBe('https://x/y')
+  })
+
   it('turns a switch of a farther place round', async () => {
     const { surroundings } = withConfig('read-only: true\nno-default-permissions: true\n')
     const readOnly = async (...words: readonly string[]) => (await configure([...BUCKET, ...words], surroundings)).mount
@@ -246,6 +250,8 @@ describe('faults', () => {
     ],
     [['--endpoint', 'http://nas:9000', '/mnt'], '--endpoint: expected a s3:// URL with it, found no URL'],
     [['file:///srv', '/mnt', '--region', 'x'], '--region: expected a s3:// URL with it, found file://'],
+    [[...BUCKET, '--public-url', 'https://x'], '--public-url: expected a file:// URL with it, found s3://'],
+    [['file:///srv', '/mnt', '--public-url', 'x'], '--public-url: expected an http:// or https:// URL, found "x"'],
     [[...BUCKET, '--endpoint', 'nas:9000'], '--endpoint: expected an http:// or https:// URL, found "nas:9000"'],
   ])('of %j', async (words, fault) => {
     expect(await faultsOf(words)).toContain(fault)
