@@ -59,6 +59,8 @@ function flagOf(source: Source, name: Table.OptionName): string {
   const option = source.table.OPTIONS[name]
   if (option.positional) return `\`${option.placeholder ?? name}\``
   const key = source.table.keyOf(name)
+  // Its key in a file: there is no flag.
+  if (option.isSecret) return `\`${key}\``
   if (option.value.type === 'switch') return `\`--${option.default === 'true' ? 'no-' : ''}${key}\``
   return `\`--${key} ${option.placeholder ?? 'VALUE'}\``
 }
@@ -69,7 +71,12 @@ function defaultOf(option: Option): string {
 }
 
 function notInOf(source: Source, name: Table.OptionName): string {
-  const places = [source.table.isInFile(name) ? '' : 'files', source.table.isInMountOptions(name) ? '' : '`-o`']
+  const isSecret = source.table.OPTIONS[name].isSecret === true
+  const places = [
+    isSecret ? 'flags' : '',
+    source.table.isInFile(name) ? '' : 'files',
+    source.table.isInMountOptions(name) ? '' : '`-o`',
+  ]
   return places.filter(place => place !== '').join(', ')
 }
 

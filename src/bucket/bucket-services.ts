@@ -1,11 +1,16 @@
 import type { Log } from '../backend/log.js'
 import type { ObjectStore } from '../backend/object-store.js'
+import type { DownloadMemory } from './download-memory.js'
+import type { Formats } from './formats.js'
 
 /** What every part of a Bucket works with. */
 export interface BucketServices {
   /** With all its layers: prefix, retries, limits. */
   readonly store: ObjectStore
   readonly settings: BucketSettings
+  /** How values become bytes and come back. */
+  readonly formats: Formats
+  readonly downloadMemory: DownloadMemory
   readonly log: Log
 }
 

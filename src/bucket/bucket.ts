@@ -1,10 +1,23 @@
 import type { ObjectStore, ObjectVersion } from '../backend/object-store.js'
 import { type AclPower, type CdnPower, requirePower, type SignedForm, type SignedUrl } from '../backend/powers.js'
 import type { BucketCallOptions, BucketServices } from './bucket-services.js'
+import { type BucketGetOptions, getBytes, getStream, getValue, type ObjectStream } from './get.js'
+import { type GetFileResult, getFile } from './get-file.js'
+import { type GetFolderOptions, getFolder } from './get-folder.js'
 import { type ObjectDetails, objectExists, objectInfo } from './info.js'
 import { type BucketListOptions, type IterateOptions, iterateObjects, type Listing, listObjects } from './listing.js'
+import {
+  type BucketPutOptions,
+  type PutContent,
+  type PutFileOptions,
+  type PutResult,
+  putContent,
+  putFile,
+} from './put.js'
+import { type PutFolderOptions, putFolder } from './put-folder.js'
 import { isPublic, type MakePublicOptions, makePrivate, makePublic, publicUrl, publicUrlFolder } from './sharing.js'
 import { type FormPostOptions, formPost, type PresignOptions, presign } from './signing.js'
+import type { TransferSummary } from './transfers.js'
 
 /**
  * A bucket, or the part of one below a prefix, by keys. Every method rejects with StoreError, also for what is wrong with
@@ -99,6 +112,49 @@ export class Bucket implements AsyncIterable<ObjectVersion>, AsyncDisposable {
   /** The CDN in front of the bucket. Throws `unsupported` where there can be none. */
   get cdn(): CdnPower {
     return requirePower(this.store, 'cdn')
+  }
+
+  /**
+   * Stores text or bytes as they are, a stream of either (of any length, in bounded memory), or any other value as its
+   * content type has it: JSON, YAML, text or a format of your own. The object appears whole or not at all.
+   */
+  put(key: string, content: PutContent, options: BucketPutOptions = {}): Promise<PutResult> {
+    return putContent(this.#services, key, content, options)
+  }
+
+  /** Stores a file, by default under its own name. */
+  putFile(path: string, key?: string, options: PutFileOptions = {}): Promise<PutResult> {
+    return putFile(this.#services, path, key, options)
+  }
+
+  /** Stores all files of a folder and below it, without following symbolic links, under `prefix` and a slash. */
+  putFolder(folder: string, prefix = '', options: PutFolderOptions = {}): Promise<TransferSummary> {
+    return putFolder(this.#services, folder, prefix, options)
+  }
+
+  /** The bytes of an object, or a range of them, in memory. */
+  get(key: string, options: BucketGetOptions = {}): Promise<Buffer> {
+    return getBytes(this.store, key, options)
+  }
+
+  /** The bytes as a Readable, which can be iterated over; fetched as they are read. */
+  getStream(key: string, options: BucketGetOptions = {}): Promise<ObjectStream> {
+    return getStream(this.store, key, options)
+  }
+
+  /** Fetches an object into a file, by default one named as the key: what was interrupted goes on, and the result is checked. */
+  getFile(key: string, path?: string, options: BucketGetOptions = {}): Promise<GetFileResult> {
+    return getFile(this.#services, key, path, options)
+  }
+
+  /** Fetches all objects whose keys begin with `prefix` into a folder; what follows the prefix is the path below it. */
+  getFolder(prefix: string, folder: string, options: GetFolderOptions = {}): Promise<TransferSummary> {
+    return getFolder(this.#services, prefix, folder, options)
+  }
+
+  /** The value that an object holds, by its content type: parsed JSON or YAML, text, your own format, else bytes. */
+  deserialize(key: string, options: BucketGetOptions = {}): Promise<unknown> {
+    return getValue(this.#services, key, options)
   }
 
   /** Gives connections up. Whatever is still under way may fail. */

@@ -17,8 +17,13 @@ export async function objectInfo(
   options: BucketCallOptions = {},
 ): Promise<ObjectDetails> {
   const [info, facts] = await Promise.all([store.head(key, options), publicFacts(store, key, options)])
-  const isPlain = info.encryption === undefined || info.encryption.algorithm === 'AES256'
-  return { ...info, ...facts, md5: isPlain && looksLikeMd5(info.etag) ? info.etag : undefined }
+  return { ...info, ...facts, md5: md5Of(info) }
+}
+
+/** What KMS or a key of the customer encrypts has an ETag that is no MD5, though it may look like one. */
+export function md5Of({ etag, encryption }: ObjectInfo): string | undefined {
+  const isPlain = encryption === undefined || encryption.algorithm === 'AES256'
+  return isPlain && looksLikeMd5(etag) ? etag : undefined
 }
 
 export async function objectExists(store: ObjectStore, key: string, options: BucketCallOptions = {}): Promise<boolean> {

@@ -1,10 +1,10 @@
 import { type Command, CommanderError } from 'commander'
 import { ConfigurationError, type Fault } from '../config/fault.js'
 import { perhaps } from '../config/nearest.js'
-import { keyOf, OPTION_NAMES, OPTIONS } from '../config/option-table.js'
+import { keyOf, OPTION_NAMES } from '../config/option-table.js'
 import type { CommandLine } from '../config/resolve.js'
 import type { CacheRequest } from './cache.js'
-import { readFlags } from './option-flags.js'
+import { hasFlag, readFlags } from './option-flags.js'
 import type { PrefetchRequest } from './prefetch.js'
 import { buildProgram } from './program.js'
 import { type RecoverRequest, readRecoverWords } from './recover-request.js'
@@ -108,7 +108,7 @@ const COMMANDS: ReadonlyMap<string, (program: Command, command: Command) => Invo
 /** Words that are no known flag and no flag's value; those that look like flags are faults. */
 function readOperands(command: Command): { readonly operands: readonly string[]; readonly faults: Fault[] } {
   const isFlag = (word: string) => word.length > 1 && word.startsWith('-')
-  const flags = OPTION_NAMES.filter(name => !OPTIONS[name].positional).map(name => `--${keyOf(name)}`)
+  const flags = OPTION_NAMES.filter(hasFlag).map(name => `--${keyOf(name)}`)
   const faults = command.args.filter(isFlag).map(word => {
     const flag = word.replace(/=.*/s, '')
     return { place: 'command line', expected: `a known flag${perhaps(flag, flags)}`, found: flag }

@@ -10,8 +10,8 @@ async function run(words: readonly string[]): Promise<ExitCode> {
   try {
     return await carryOut(await parseArguments(COMMANDS, words))
   } catch (error) {
-    const { failureOf } = await import('./failure.js')
-    const { lines, exitCode } = failureOf(error, 'bucket')
+    const { bucketFailureOf } = await import('./bucket/failure.js')
+    const { lines, exitCode } = bucketFailureOf(error)
     complainAs('bucket', ...lines)
     return exitCode
   }

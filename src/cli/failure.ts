@@ -29,6 +29,9 @@ const STORE_EXITS: Readonly<Record<StoreErrorKind, ExitCode>> = {
 /** The provider's code for a bucket that is not there, which is `unavailable` to a running mount. */
 const NO_BUCKET = 'NoSuchBucket'
 
+/** Codes of a local disk that has no room: the store has nothing to do with it. */
+const DISK_FULL: readonly (string | undefined)[] = ['ENOSPC', 'EDQUOT']
+
 /** `program` is the command that failed, as its user called it. */
 export function failureOf(error: unknown, program = 'mount-bucket'): Failure {
   if (error instanceof ConfigurationError)
@@ -39,5 +42,6 @@ export function failureOf(error: unknown, program = 'mount-bucket'): Failure {
 }
 
 function storeExit(error: StoreError): ExitCode {
+  if (DISK_FULL.includes(error.code)) return EXIT.failed
   return error.code === NO_BUCKET ? EXIT.notFound : STORE_EXITS[error.kind]
 }

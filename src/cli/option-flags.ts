@@ -7,7 +7,7 @@ import type { GivenValue } from '../config/source.js'
 /** The flags of an option. A switch goes by two; help shows the one that changes something. */
 export function addFlags(program: Command, name: OptionName): void {
   const option: Option = OPTIONS[name]
-  if (option.positional) return
+  if (!hasFlag(name)) return
   const key = keyOf(name)
   const group = `${option.group}:`
   const short = option.short === undefined ? '' : `${option.short}, `
@@ -21,6 +21,11 @@ export function addFlags(program: Command, name: OptionName): void {
   program.addOption(new Flag(`--no-${key}`, help).helpGroup(group).hideHelp(!isOn))
 }
 
+/** Secrets have none: other users of the machine can read command lines. */
+export function hasFlag(name: OptionName): boolean {
+  return OPTIONS[name].positional !== true && OPTIONS[name].isSecret !== true
+}
+
 /** What the flags of these options say on the command line that was parsed. */
 export function readFlags(
   program: Command,
@@ -29,7 +34,7 @@ export function readFlags(
 ): Map<OptionName, GivenValue> {
   const values = new Map<OptionName, GivenValue>()
   for (const name of names) {
-    if (OPTIONS[name].positional || program.getOptionValueSource(name) !== 'cli') continue
+    if (!hasFlag(name) || program.getOptionValueSource(name) !== 'cli') continue
     const value: unknown = program.getOptionValue(name)
     const isSwitch = OPTIONS[name].value.type === 'switch'
     const place = `--${isSwitch && value === false ? 'no-' : ''}${keyOf(name)}`

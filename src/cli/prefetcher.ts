@@ -1,15 +1,11 @@
 import { constants, type Dirent } from 'node:fs'
 import { type FileHandle, lstat, open, opendir } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { BytesMoved } from './progress-line.js'
 
-export interface PrefetchProgress {
-  readonly doneBytes: number
-  /** Of all files found so far. */
-  readonly knownBytes: number
+export interface PrefetchProgress extends BytesMoved {
   readonly files: number
   readonly failed: number
-  /** No more files will be found. */
-  readonly isComplete: boolean
 }
 
 /** Files that are read at once. */

@@ -1,9 +1,17 @@
 import { formatSizeRoughly } from '../config/quantities.js'
-import type { PrefetchProgress } from './prefetcher.js'
 
 const EVERY_MS = 200
 const BAR_WIDTH = 24
 const MAX_SHOWN_SECONDS = 99 * 3600
+
+/** How far a piece of work is that moves bytes. */
+export interface BytesMoved {
+  readonly doneBytes: number
+  /** Of all that is known so far. */
+  readonly knownBytes: number
+  /** No more will be found. */
+  readonly isComplete: boolean
+}
 
 /** One line at the foot of a terminal that is written anew while the work goes on. */
 export class ProgressLine {
@@ -14,7 +22,7 @@ export class ProgressLine {
   }
 
   /** Undefined where standard error is no terminal. `startedMs` is of performance.now. */
-  static onTerminal(progress: () => PrefetchProgress, startedMs: number): ProgressLine | undefined {
+  static onTerminal(progress: () => BytesMoved, startedMs: number): ProgressLine | undefined {
     if (!process.stderr.isTTY) return undefined
     return new ProgressLine(() => progressText(progress(), performance.now() - startedMs))
   }
@@ -27,7 +35,7 @@ export class ProgressLine {
 }
 
 /** `[######------]  50%  1.0G of 2.0G  512M/s  0:02 left`; while files are still being found, how much is not known. */
-export function progressText(progress: PrefetchProgress, elapsedMs: number): string {
+export function progressText(progress: BytesMoved, elapsedMs: number): string {
   const { doneBytes, knownBytes, isComplete } = progress
   const perSecond = doneBytes / Math.max(0.001, elapsedMs / 1000)
   const rate = `${formatSizeRoughly(Math.round(perSecond))}/s`

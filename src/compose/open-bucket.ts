@@ -2,6 +2,8 @@ import { type Log, SILENT } from '../backend/log.js'
 import { siblingUrl } from '../backend/registry.js'
 import { Bucket } from '../bucket/bucket.js'
 import { Buckets } from '../bucket/buckets.js'
+import { DownloadMemory } from '../bucket/download-memory.js'
+import { Formats, type ObjectFormat } from '../bucket/formats.js'
 import type { BucketConfiguration } from '../config/configuration.js'
 import { processEnvironment } from '../config/environment.js'
 import type { OptionName } from '../config/option-table.js'
@@ -13,10 +15,15 @@ export type BucketOptions = Partial<Record<Exclude<OptionName, 'url' | 'mountPoi
 
 export interface BucketHooks {
   readonly log: Log
+  /** Formats of your own, which come before those for JSON, YAML and text. */
+  readonly formats: readonly ObjectFormat[]
 }
 
 /** Objects of one call that travel at once; within them `--requests` bounds what is on the wire. */
 const OBJECTS_AT_ONCE = 16
+
+/** Requests of downloads at once, each with memory of its own. */
+const DOWNLOADS_AT_ONCE = 12
 
 /**
  * Opens a bucket by its URL; without one, that which the environment or the configuration file names, or else the embedded
@@ -28,7 +35,7 @@ export async function openBucket(
   options: BucketOptions = {},
   hooks: Partial<BucketHooks> = {},
 ): Promise<Bucket> {
-  return bucketOf(await resolved(url, options), hooks.log ?? SILENT)
+  return bucketOf(await resolved(url, options), hooks.log ?? SILENT, hooks.formats)
 }
 
 function resolved(url: string | undefined, options: BucketOptions): Promise<BucketConfiguration> {
@@ -59,9 +66,19 @@ export async function bucketsOf(configuration: BucketConfiguration, log: Log): P
 }
 
 /** Configuration to a Bucket. */
-export async function bucketOf(configuration: BucketConfiguration, log: Log): Promise<Bucket> {
+export async function bucketOf(
+  configuration: BucketConfiguration,
+  log: Log,
+  formats: readonly ObjectFormat[] = [],
+): Promise<Bucket> {
   const { store } = await openStack(configuration, log)
   const { partSizeBytes, uploadConcurrency, requests } = configuration.data
   const settings = { partSizeBytes, uploadConcurrency, objectsAtOnce: Math.min(OBJECTS_AT_ONCE, requests) }
-  return new Bucket({ store, settings, log })
+  return new Bucket({
+    store,
+    settings,
+    formats: new Formats(formats),
+    downloadMemory: new DownloadMemory(DOWNLOADS_AT_ONCE),
+    log,
+  })
 }

@@ -14,8 +14,8 @@ import type { Log } from '../backend/log.js'
 import type { ObjectStore } from '../backend/object-store.js'
 import { openBareStore, openBuckets, parseStorageUrl } from '../backend/registry.js'
 import { readCustomerKey } from '../backend/s3/customer-key.js'
-import type { KnowledgeKeeper, S3Options } from '../backend/s3/options.js'
-import type { StoreConfiguration } from '../config/configuration.js'
+import type { KnowledgeKeeper, S3Credentials, S3Options } from '../backend/s3/options.js'
+import type { S3Settings, StoreConfiguration } from '../config/configuration.js'
 import { makeFolder } from '../system/make-folder.js'
 
 /** Whoever mounts should hear of a wrong endpoint soon, and not of one answer that got lost. */
@@ -55,6 +55,7 @@ async function s3Options(configuration: StoreConfiguration, bucket: string, log:
   const { s3, data, places } = configuration
   return {
     profile: s3.profile,
+    credentials: credentialsOf(s3),
     region: s3.region,
     endpoint: s3.endpoint,
     forcePathStyle: s3.pathStyle === 'auto' ? undefined : s3.pathStyle === 'on',
@@ -75,6 +76,11 @@ async function s3Options(configuration: StoreConfiguration, bucket: string, log:
         : knowledgeIn(places.endpointsDir, `${s3.endpoint ?? ''} ${bucket}`),
     log,
   }
+}
+
+function credentialsOf({ accessKeyId, secretAccessKey, sessionToken }: S3Settings): S3Credentials | undefined {
+  if (accessKeyId === undefined || secretAccessKey === undefined) return undefined
+  return { accessKeyId, secretAccessKey, sessionToken }
 }
 
 /** Keeps what is known of an endpoint as a file that all mounts share; what can't be kept is found out again. */

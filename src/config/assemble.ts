@@ -44,6 +44,7 @@ export function assemble(ingredients: Ingredients, faults: Fault[]): MountConfig
       found: formatSize(values.blockSize),
     })
   const diskCache = diskCacheOf(ingredients, store?.url, faults)
+  checkKeys(chosen, faults)
   if (store === undefined || mountPoint === undefined || stateRoot === undefined) return undefined
   const stateDir = join(stateRoot, mountId(store.url, mountPoint))
   return {
@@ -80,6 +81,7 @@ export function assembleBucket(
   const store = storeOf(chosen, places, faults)
   if (store === undefined) return undefined
   checkScheme(chosen, schemeOf(store.url), store.isEmbedded, faults)
+  checkKeys(chosen, faults)
   const stateRoot = values.stateDir ?? places.stateRoot
   return {
     ...store,
@@ -94,6 +96,13 @@ export function assembleBucket(
     },
     log: { level: values.logLevel },
   }
+}
+
+/** An id without a secret signs nothing. A secret whose id gave way to a nearer profile is of no account. */
+function checkKeys(chosen: ChosenValues, faults: Fault[]): void {
+  const id = chosen.get('accessKeyId')
+  if (id !== undefined && chosen.get('secretAccessKey') === undefined)
+    faults.push({ place: id.place, expected: 'secret-access-key with it', found: 'none' })
 }
 
 type Store = Pick<MountConfiguration, 'url' | 'isEmbedded'>

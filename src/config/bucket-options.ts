@@ -11,6 +11,7 @@ const OTHERS = [
   'stateDir',
   'use',
   'config',
+  'insecureConfig',
 ] as const satisfies readonly OptionName[]
 
 /** The options that mean something where a store is reached without a mount. All others are accepted in files and passed over. */

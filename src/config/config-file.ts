@@ -1,6 +1,8 @@
 import { type Document, isMap, isScalar, LineCounter, type Node, type Pair, parseDocument, type YAMLMap } from 'yaml'
 import type { Fault } from './fault.js'
+import { perhaps } from './nearest.js'
 import { isInFile, OPTION_NAMES, type OptionName } from './option-table.js'
+import { isPythonKey, PYTHON_KEYS, valuesOfPythonModule } from './python-module.js'
 import { collectOptions, type GivenValue, keysOf, type WrittenOption } from './source.js'
 
 export type FileValues = ReadonlyMap<OptionName, GivenValue>
@@ -38,8 +40,8 @@ class FileReader {
       this.#fault(startOf(root), 'lines of `key: value`', describe(root))
       return { path: this.#path, values: new Map(), profiles }
     }
-    for (const [name, section] of this.#profileSections(root)) profiles.set(name, this.#values(section, []))
-    return { path: this.#path, values: this.#values(root, ['profiles']), profiles }
+    for (const [name, section] of this.#profileSections(root)) profiles.set(name, this.#allValues(section, []))
+    return { path: this.#path, values: this.#allValues(root, ['profiles']), profiles }
   }
 
   #profileSections(root: YAMLMap): readonly (readonly [string, YAMLMap])[] {
@@ -55,6 +57,39 @@ class FileReader {
         this.#fault(startOf(pair.key), 'lines of `key: value` below the name of the profile', describe(pair.value))
       return []
     })
+  }
+
+  /** What a section of the Python module `s3` says counts behind what is said in words of ours. */
+  #allValues(map: YAMLMap, besides: readonly string[]): FileValues {
+    const section = map.get('s3', true) as unknown
+    const values = this.#values(map, [...besides, 's3'])
+    if (section === undefined) return values
+    if (isMap(section)) return new Map([...this.#ofPythonModule(section), ...values])
+    this.#fault(
+      startOf(section),
+      'access_key_id, secret_access_key, default_bucket, endpoint and tls',
+      describe(section),
+    )
+    return values
+  }
+
+  #ofPythonModule(section: YAMLMap): FileValues {
+    const texts = new Map<string, GivenValue>()
+    for (const pair of section.items) {
+      const key = textOf(pair.key) ?? ''
+      const text = textOf(pair.value)
+      const place = `${this.#at(startOf(pair.key))} s3: ${key}`
+      if (!isPythonKey(key))
+        this.#faults.push({
+          place,
+          expected: `a key of an s3: section${perhaps(key, PYTHON_KEYS)}`,
+          found: JSON.stringify(key),
+        })
+      else if (text === undefined)
+        this.#faults.push({ place, expected: `one value for ${key}`, found: describe(pair.value) })
+      else texts.set(key, { text, place })
+    }
+    return valuesOfPythonModule(texts, this.#faults)
   }
 
   #values(map: YAMLMap, besides: readonly string[]): FileValues {

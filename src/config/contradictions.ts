@@ -36,6 +36,8 @@ const PAIRS: readonly (readonly [Side, Side, string])[] = [
   [{ name: 'signRequest', is: OFF }, { name: 'profile' }, 'no --profile where requests are not signed'],
   [{ name: 'signRequest', is: OFF }, { name: 'requesterPays' }, 'signed requests with --requester-pays'],
   [{ name: 'signRequest', is: OFF }, { name: 'signPayload' }, 'no --sign-payload where requests are not signed'],
+  [{ name: 'accessKeyId' }, { name: 'profile' }, 'only one of access-key-id and --profile'],
+  [{ name: 'signRequest', is: OFF }, { name: 'accessKeyId' }, 'no access-key-id where requests are not signed'],
   [{ name: 'sseCKeyFile' }, { name: 'sse' }, 'only one kind of encryption'],
   [{ name: 'sseCKeyFile' }, { name: 'sseKmsKeyId' }, 'only one kind of encryption'],
   [{ name: 'sse', is: /^AES256$/ }, { name: 'sseKmsKeyId' }, '--sse aws:kms with --sse-kms-key-id'],

@@ -38,6 +38,8 @@ export interface Option {
   readonly defaultNote?: string
   /** Given by its place in the command line, never by a flag. */
   readonly positional?: true
+  /** True: never on the command line, where other users of the machine can read it. */
+  readonly isSecret?: true
   /** False: a flag or a variable, but nothing for a configuration file. */
   readonly inFile?: false
   /** False: nothing for `-o`. */

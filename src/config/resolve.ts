@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { assemble, assembleBucket } from './assemble.js'
 import { type CheckedValue, checkValue } from './check.js'
@@ -102,23 +102,52 @@ async function readFiles(
   const paths = only === undefined ? places.configFiles : [resolve(environment.workingFolder, only.text)]
   const files: ConfigFile[] = []
   for (const path of paths) {
-    const text = readText(path, only !== undefined, faults)
-    if (text === undefined) continue
+    const found = readText(path, only !== undefined, faults)
+    if (found === undefined) continue
     // The YAML reader takes longer to load than all else here, and most mounts have no file.
     const { readConfigFile } = await import('./config-file.js')
-    files.push(readConfigFile(path, text, faults))
+    const file = readConfigFile(path, found.text, faults)
+    if (isReadableByOthers(found.mode) && !isOn(near.get('insecureConfig')) && holdsSecrets(file))
+      faults.push({
+        place: path,
+        expected: 'a file with keys that its owner alone may read (chmod 600), or --insecure-config',
+        found: `mode 0${(found.mode & 0o777).toString(8)}`,
+      })
+    files.push(file)
   }
   return files
 }
 
-function readText(path: string, mustExist: boolean, faults: Fault[]): string | undefined {
+function isReadableByOthers(mode: number): boolean {
+  return (mode & 0o077) !== 0
+}
+
+function isOn(given: GivenValue | undefined): boolean {
+  return given !== undefined && /^(true|yes|on|1)$/i.test(given.text)
+}
+
+function holdsSecrets({ values, profiles }: ConfigFile): boolean {
+  return [values, ...profiles.values()].some(each => each.has('secretAccessKey') || each.has('sessionToken'))
+}
+
+interface FoundText {
+  readonly text: string
+  readonly mode: number
+}
+
+/** Text and mode of one and the same file. */
+function readText(path: string, mustExist: boolean, faults: Fault[]): FoundText | undefined {
+  let descriptor: number | undefined
   try {
-    return readFileSync(path, 'utf8')
+    descriptor = openSync(path, 'r')
+    return { mode: fstatSync(descriptor).mode, text: readFileSync(descriptor, 'utf8') }
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
     if (mustExist || (code !== 'ENOENT' && code !== 'ENOTDIR'))
       faults.push({ place: path, expected: 'a readable configuration file', found: code })
     return undefined
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor)
   }
 }
 
@@ -142,6 +171,11 @@ function fileSources(files: readonly ConfigFile[], near: ChosenValues, faults: F
   ]
 }
 
+/** Secrets are not repeated in messages. */
+function shown(name: OptionName, text: string): string {
+  return OPTIONS[name].isSecret ? 'something else' : JSON.stringify(text)
+}
+
 /** Of every option the nearest source's text. */
 function choose(sources: readonly Source[]): ChosenValues {
   const chosen: ChosenValues = new Map()
@@ -158,7 +192,7 @@ function checkAll(chosen: ChosenValues, environment: Environment, faults: Fault[
     if (text === undefined) continue
     const result = checkValue(OPTIONS[name].value, text, environment.workingFolder)
     if (result.ok) values[name] = result.value
-    else faults.push({ place: given?.place ?? name, expected: result.expected, found: JSON.stringify(text) })
+    else faults.push({ place: given?.place ?? name, expected: result.expected, found: shown(name, text) })
   }
   // Holds once there are no faults: each value went through the check of its own row.
   return values as OptionValues

@@ -8,10 +8,10 @@ import type {
   WriteConditions,
   WriteResult,
 } from '../backend/object-store.js'
+import type { PartSizes } from '../backend/part-sizes.js'
 import { fetchRemote, sourceChanged } from './fetch-remote.js'
 import { abandonable } from './mutex.js'
 import { type PlanLimits, type PlannedPart, planParts } from './part-plan.js'
-import type { PartSizes } from './part-sizes.js'
 import type { PartStream } from './part-stream.js'
 import { bodyOf, piecesOf, type WrittenFile } from './pieces.js'
 import type { StagingArea } from './staging.js'

@@ -1,7 +1,7 @@
+import { inParallel } from '../backend/in-parallel.js'
 import type { ObjectStore, ObjectVersion } from '../backend/object-store.js'
 import { isStoreError, StoreError } from '../backend/store-error.js'
 import { FsError } from './fs-error.js'
-import { inParallel } from './in-parallel.js'
 import { piecesOf, type WrittenFile } from './pieces.js'
 import { isSameObject, type RemoteRange } from './remote-ranges.js'
 

@@ -1,10 +1,10 @@
 import type { Log } from '../backend/log.js'
 import type { Attachments, BodySource, CompletedPart, ObjectStore, Upload } from '../backend/object-store.js'
+import type { PartSizes } from '../backend/part-sizes.js'
 import type { BufferPool } from './buffer-pool.js'
 import type { Hold, Lent } from './lent.js'
 import type { MemoryBudget } from './memory-budget.js'
 import { PartMemory } from './part-memory.js'
-import type { PartSizes } from './part-sizes.js'
 import type { StagingArea } from './staging.js'
 
 export interface PartStreamOptions {

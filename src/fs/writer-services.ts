@@ -1,11 +1,11 @@
 import type { Log } from '../backend/log.js'
 import type { Attachments, ObjectStore } from '../backend/object-store.js'
+import { PartSizes } from '../backend/part-sizes.js'
 import type { Clock } from '../cache/clock.js'
 import { BufferPool } from './buffer-pool.js'
 import { Committer } from './commit.js'
 import { Loans } from './loans.js'
 import type { MemoryBudget } from './memory-budget.js'
-import { PartSizes } from './part-sizes.js'
 import { PartStream } from './part-stream.js'
 import type { StagingArea } from './staging.js'
 

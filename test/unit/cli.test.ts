@@ -94,7 +94,7 @@ describe('the program', () => {
     expect(exitCode).toBe(0)
     const lines = stdout.split('\n')
     for (const name of OPTION_NAMES) {
-      if (OPTIONS[name].positional) continue
+      if (OPTIONS[name].positional || OPTIONS[name].isSecret) continue
       const flag = name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)
       expect(
         lines.filter(line => new RegExp(`^  (-\\w, )?--(no-)?${flag} `).test(line)),

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { PartSizes } from '../../src/backend/part-sizes.js'
 import { Extents } from '../../src/fs/extents.js'
-import { PartSizes } from '../../src/fs/part-sizes.js'
 
 const SPACE = 64
 const range = fc.tuple(fc.nat(SPACE), fc.nat(SPACE)).map(([a, b]) => [Math.min(a, b), Math.max(a, b)] as const)

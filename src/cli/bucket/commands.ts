@@ -5,6 +5,41 @@ import { SHARING_COMMANDS } from './sharing-commands.js'
 /** Every command, in the order in which help shows them. */
 export const COMMANDS: readonly CommandRow[] = [
   {
+    name: 'put',
+    usage: 'FILE [KEY]',
+    summary: 'store files, or standard input',
+    group: 'Objects',
+    load: async () => (await import('./put.js')).put,
+  },
+  {
+    name: 'put-dir',
+    usage: 'FOLDER [PREFIX]',
+    summary: 'store a folder',
+    group: 'Objects',
+    load: async () => (await import('./put-dir.js')).putDir,
+  },
+  {
+    name: 'get',
+    usage: 'KEY [FILE]',
+    summary: 'fetch an object',
+    group: 'Objects',
+    load: async () => (await import('./get.js')).get,
+  },
+  {
+    name: 'get-dir',
+    usage: 'PREFIX [FOLDER]',
+    summary: 'fetch all below a prefix',
+    group: 'Objects',
+    load: async () => (await import('./get-dir.js')).getDir,
+  },
+  {
+    name: 'get-all',
+    usage: '[FOLDER]',
+    summary: 'fetch everything',
+    group: 'Objects',
+    load: async () => (await import('./get-dir.js')).getAll,
+  },
+  {
     name: 'list',
     alias: 'ls',
     usage: '[PREFIX]',

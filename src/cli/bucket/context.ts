@@ -72,6 +72,11 @@ export class CommandContext {
     return this.#request.flags[name] === true
   }
 
+  /** A flag of the command that was turned off: `--no-checksum`. */
+  isOff(name: string): boolean {
+    return this.#request.flags[name] === false
+  }
+
   /** A flag that is a whole number of at least `least`. Throws a ConfigurationError for anything else. */
   count(name: string, least: number): number | undefined {
     const text = this.text(name)

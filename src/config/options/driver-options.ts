@@ -54,4 +54,11 @@ export const DRIVER_OPTIONS = {
     defaultNote: '`$XDG_CONFIG_HOME/mount-bucket/config.yaml` (`~/.config`), then `/etc/mount-bucket/config.yaml`',
     inFile: false,
   },
+  insecureConfig: {
+    group: 'Driver',
+    value: { type: 'switch' },
+    default: 'false',
+    help: 'take keys from a configuration file that others than its owner can read, too',
+    inFile: false,
+  },
 } as const satisfies Record<string, Option>

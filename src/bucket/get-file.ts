@@ -1,0 +1,242 @@
+import { randomUUID } from 'node:crypto'
+import type { Stats } from 'node:fs'
+import { mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import type { ObjectInfo, ObjectVersion } from '../backend/object-store.js'
+import { isStoreError, StoreError } from '../backend/store-error.js'
+import type { BucketServices } from './bucket-services.js'
+import { download } from './download.js'
+import { DOWNLOAD_BYTES } from './download-memory.js'
+import { type BucketGetOptions, rangeOf } from './get.js'
+import { onLocalDisk } from './local-file.js'
+import { PartialFile } from './partial-file.js'
+import { Tally } from './progress.js'
+import { Verification } from './verification.js'
+
+export interface GetFileResult {
+  readonly key: string
+  readonly path: string
+  /** Of the file. */
+  readonly sizeBytes: number
+  /** Of those the bytes that an interrupted try had left. */
+  readonly resumedBytes: number
+  readonly etag: string
+}
+
+/**
+ * Fetches an object into a file, which appears or changes only as a whole; folders are made as needed. A larger one that
+ * is interrupted leaves its beginning beside the file, with which the next try of the same version goes on.
+ */
+export async function getFile(
+  services: BucketServices,
+  key: string,
+  path: string = key,
+  options: BucketGetOptions = {},
+): Promise<GetFileResult> {
+  const { signal, ifMatch } = options
+  const range = rangeOf(options, key)
+  const target = await targetOf(path)
+  const info = await services.store.head(key, { signal })
+  if (ifMatch !== undefined && info.etag !== ifMatch)
+    throw new StoreError('precondition-failed', `${key}: the object is another version`, { key, operation: 'get' })
+  if (range !== undefined && range.offset >= info.sizeBytes)
+    throw new StoreError('invalid', `${key}: the range begins at ${range.offset} of ${info.sizeBytes} bytes`, {
+      key,
+      operation: 'get',
+      code: 'InvalidRange',
+    })
+  const end = range === undefined ? info.sizeBytes : Math.min(info.sizeBytes, range.offset + range.lengthBytes)
+  const span = { offset: range?.offset ?? 0, end, isWhole: range === undefined }
+  return new Fetch(services, info, target, span, options).run()
+}
+
+/** The same of an object that a listing has told of: costs a request less. */
+export async function getListedFile(
+  services: BucketServices,
+  object: ObjectVersion,
+  path: string,
+  options: Omit<BucketGetOptions, 'startByte' | 'endByte' | 'ifMatch'> = {},
+): Promise<GetFileResult> {
+  const span = { offset: 0, end: object.sizeBytes, isWhole: true }
+  return new Fetch(services, object, await targetOf(path), span, options).run()
+}
+
+interface Target {
+  readonly path: string
+  /** Pipes and devices are written to as they are. */
+  readonly isRegular: boolean
+}
+
+interface Span {
+  readonly offset: number
+  readonly end: number
+  readonly isWhole: boolean
+}
+
+class Fetch {
+  readonly #services: BucketServices
+  readonly #object: ObjectVersion
+  readonly #target: Target
+  readonly #span: Span
+  readonly #options: BucketGetOptions
+  readonly #tally: Tally
+  #verification: Verification | undefined
+  #isBegun = false
+
+  constructor(services: BucketServices, object: ObjectVersion, target: Target, span: Span, options: BucketGetOptions) {
+    this.#services = services
+    this.#object = object
+    this.#target = target
+    this.#span = span
+    this.#options = options
+    this.#tally = new Tally(options.onProgress, span.end - span.offset, object.key)
+  }
+
+  async run(): Promise<GetFileResult> {
+    const { offset, end } = this.#span
+    if (!this.#target.isRegular) return this.#into(await this.#openDevice())
+    return end - offset > DOWNLOAD_BYTES ? this.#resumable() : this.#into(await this.#openTemporary())
+  }
+
+  /** What is small is fetched anew after a failure. */
+  async #into(destination: Destination): Promise<GetFileResult> {
+    try {
+      await this.#fetch(this.#span.offset, bytes => destination.write(bytes))
+      await destination.commit()
+    } catch (error) {
+      await destination.remove()
+      throw error
+    }
+    return this.#result(0)
+  }
+
+  async #resumable(): Promise<GetFileResult> {
+    const { offset, end } = this.#span
+    const { key, etag } = this.#object
+    const version = JSON.stringify([this.#services.store.url, key, etag, offset, end])
+    const partial = await PartialFile.claim(this.#target.path, version, end - offset)
+    const resumedBytes = partial.sizeBytes
+    try {
+      await this.#beginAgain(partial)
+      await this.#fetch(offset + resumedBytes, bytes => partial.append(bytes))
+    } catch (error) {
+      // The beginning of bytes that are wrong, or of a version that is no more, is of no use to anybody.
+      if (isStoreError(error, 'corrupt', 'precondition-failed', 'not-found')) await partial.remove()
+      else await partial.keep()
+      throw error
+    }
+    await partial.commit()
+    return this.#result(resumedBytes)
+  }
+
+  /** What is there already counts as moved, and goes into the checksum. */
+  async #beginAgain(partial: PartialFile): Promise<void> {
+    if (partial.sizeBytes === 0) return
+    this.#tally.add(partial.sizeBytes)
+    if (!this.#isVerified()) return
+    const { signal } = this.#options
+    const info = await this.#services.store.head(this.#object.key, { signal })
+    this.#begin(info)
+    if (this.#verification !== undefined) await partial.readAll(bytes => this.#verification?.update(bytes))
+  }
+
+  async #fetch(offset: number, write: (bytes: Uint8Array) => Promise<void>): Promise<void> {
+    const { key, etag } = this.#object
+    await download(this.#services.store, {
+      key,
+      etag,
+      offset,
+      end: this.#span.end,
+      memory: this.#services.downloadMemory,
+      signal: this.#options.signal,
+      write: async (bytes, info) => {
+        this.#begin(info)
+        this.#verification?.update(bytes)
+        await write(bytes)
+        this.#tally.add(bytes.byteLength)
+      },
+    })
+    this.#verification?.finish()
+  }
+
+  /** The first reply tells what the bytes are to be compared with. */
+  #begin(info: ObjectInfo): void {
+    if (this.#isBegun) return
+    this.#isBegun = true
+    if (this.#isVerified()) this.#verification = Verification.of(info)
+  }
+
+  #isVerified(): boolean {
+    return this.#options.verify !== false && this.#span.isWhole
+  }
+
+  #result(resumedBytes: number): GetFileResult {
+    const { key, etag } = this.#object
+    return { key, path: this.#target.path, sizeBytes: this.#span.end - this.#span.offset, resumedBytes, etag }
+  }
+
+  #openTemporary(): Promise<Destination> {
+    const { path } = this.#target
+    const temporary = join(dirname(path), `.${basename(path).slice(0, 60)}.${randomUUID()}.bucket-part`)
+    return onLocalDisk(path, 'get', async () => {
+      const before = await stat(path).catch(() => undefined)
+      const handle = await open(temporary, 'wx')
+      return {
+        write: bytes => onLocalDisk(path, 'get', () => handle.writeFile(bytes)),
+        commit: () =>
+          onLocalDisk(path, 'get', async () => {
+            if (before !== undefined) await handle.chmod(before.mode & 0o7777).catch(() => undefined)
+            await handle.close()
+            await rename(temporary, path)
+          }),
+        remove: async () => {
+          await handle.close().catch(() => undefined)
+          await rm(temporary, { force: true }).catch(() => undefined)
+        },
+      }
+    })
+  }
+
+  #openDevice(): Promise<Destination> {
+    const { path } = this.#target
+    return onLocalDisk(path, 'get', async () => {
+      const handle = await open(path, 'w')
+      const close = () => onLocalDisk(path, 'get', () => handle.close())
+      return {
+        write: bytes => onLocalDisk(path, 'get', () => handle.writeFile(bytes)),
+        commit: close,
+        remove: () => close().catch(() => undefined),
+      }
+    })
+  }
+}
+
+interface Destination {
+  write(bytes: Uint8Array): Promise<void>
+  commit(): Promise<void>
+  /** Never rejects. */
+  remove(): Promise<void>
+}
+
+/** Where the bytes go: what a symbolic link leads to, in folders that are there. Rejects with `invalid` for a folder. */
+async function targetOf(path: string): Promise<Target> {
+  return onLocalDisk(path, 'get', async () => {
+    const real = await realpath(path).catch(() => path)
+    const stats = await stat(real).catch((): Stats | undefined => undefined)
+    if (stats?.isDirectory() === true || path.endsWith('/'))
+      throw new StoreError('invalid', `${path}: it is a folder`, { operation: 'get', code: 'EISDIR' })
+    if (stats !== undefined) return { path: real, isRegular: stats.isFile() }
+    await makeFolder(dirname(real))
+    return { path: real, isRegular: true }
+  })
+}
+
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true })
+  } catch (cause) {
+    // What is there already is no folder.
+    if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause
+    throw new StoreError('invalid', `${path}: it is no folder`, { cause, operation: 'get', code: 'ENOTDIR' })
+  }
+}

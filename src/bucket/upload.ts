@@ -1,0 +1,109 @@
+import { onAbort } from '../backend/call.js'
+import { inParallel } from '../backend/in-parallel.js'
+import type {
+  Attachments,
+  Body,
+  CompletedPart,
+  ObjectStore,
+  Upload,
+  WriteConditions,
+  WriteResult,
+} from '../backend/object-store.js'
+import { PartSizes } from '../backend/part-sizes.js'
+import { isStoreError } from '../backend/store-error.js'
+import type { SourceFile } from './local-file.js'
+import type { Tally } from './progress.js'
+
+export interface UploadOptions extends WriteConditions {
+  readonly attachments: Attachments
+  readonly partsAtOnce: number
+  readonly tally: Tally
+  readonly signal: AbortSignal | undefined
+  /** Runs when all bytes are there, before the object appears. */
+  readonly beforeComplete?: () => Promise<void>
+}
+
+/**
+ * Stores an object by parts, several at once: it appears with the last of them or not at all. `partsAtOnce` and two more
+ * are asked of `bodies` at the most. After a failure the parts are dropped.
+ */
+export async function uploadParts(
+  store: ObjectStore,
+  key: string,
+  bodies: AsyncIterable<Body>,
+  options: UploadOptions,
+): Promise<WriteResult> {
+  const { attachments, tally, signal, ifMatch, ifNoneMatch } = options
+  const upload = await store.createUpload(key, { ...attachments, signal })
+  // The first failure ends what else is on its way.
+  const given = new AbortController()
+  const forget = onAbort(signal, () => given.abort(signal?.reason))
+  const parts: CompletedPart[] = []
+  try {
+    await inParallel(numbered(bodies), options.partsAtOnce, async ([number, body]) => {
+      try {
+        parts.push(await sendPart(upload, number, body, tally, given.signal))
+      } catch (error) {
+        given.abort(error)
+        throw error
+      }
+    })
+    await options.beforeComplete?.()
+    return await upload.complete(parts, { signal, ifMatch, ifNoneMatch })
+  } catch (error) {
+    // A completion in doubt may have been carried out, or may still be; its upload is left to what clears leftovers.
+    if (!isStoreError(error) || !error.ambiguous || error.operation !== 'complete') await dropQuietly(upload)
+    throw error
+  } finally {
+    forget()
+  }
+}
+
+/** The parts of a file, which are read when they are sent. */
+export async function* fileParts(file: SourceFile, firstPartBytes: number): AsyncGenerator<Body> {
+  const sizes = new PartSizes(firstPartBytes)
+  for (let number = 1, offset = 0; offset < file.sizeBytes; number++) {
+    const lengthBytes = Math.min(sizes.sizeOf(number), file.sizeBytes - offset)
+    yield file.range(offset, lengthBytes)
+    offset += lengthBytes
+  }
+}
+
+/** A body that tells how far it is. */
+export function countedBody(body: Body, at: (bytes: number) => void): Body {
+  if (body instanceof Uint8Array) return body
+  return {
+    ...body,
+    async *open() {
+      let bytes = 0
+      for await (const chunk of body.open()) {
+        yield chunk
+        bytes += chunk.byteLength
+        at(bytes)
+      }
+    },
+  }
+}
+
+async function sendPart(
+  upload: Upload,
+  number: number,
+  body: Body,
+  tally: Tally,
+  signal: AbortSignal,
+): Promise<CompletedPart> {
+  const piece = tally.piece()
+  const part = await upload.part(number, countedBody(body, piece.at), { signal })
+  piece.settle(part.sizeBytes)
+  return part
+}
+
+async function* numbered<T>(items: AsyncIterable<T>): AsyncGenerator<readonly [number, T]> {
+  let number = 1
+  for await (const item of items) yield [number++, item]
+}
+
+/** The failure that led here is what counts. */
+async function dropQuietly(upload: Upload): Promise<void> {
+  await upload.abort().catch(() => undefined)
+}

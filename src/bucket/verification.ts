@@ -1,0 +1,40 @@
+import { createHash, type Hash } from 'node:crypto'
+import type { ObjectInfo } from '../backend/object-store.js'
+import { StoreError } from '../backend/store-error.js'
+import { md5Of } from './info.js'
+import { SHA256_NAME } from './put.js'
+
+/** Compares fetched bytes with the checksum that the store tells of them: a stored SHA-256, else an ETag that is an MD5. */
+export class Verification {
+  readonly #key: string
+  readonly #name: 'sha256' | 'md5'
+  readonly #expected: string
+  readonly #hash: Hash
+
+  private constructor(key: string, name: 'sha256' | 'md5', expected: string) {
+    this.#key = key
+    this.#name = name
+    this.#expected = expected
+    this.#hash = createHash(name)
+  }
+
+  /** Undefined where nothing is told that the bytes could be compared with. */
+  static of(info: ObjectInfo): Verification | undefined {
+    const stored = info.metadata[SHA256_NAME]?.toLowerCase()
+    if (stored !== undefined && /^[0-9a-f]{64}$/.test(stored)) return new Verification(info.key, 'sha256', stored)
+    const md5 = md5Of(info)
+    return md5 === undefined ? undefined : new Verification(info.key, 'md5', md5)
+  }
+
+  update(bytes: Uint8Array): void {
+    this.#hash.update(bytes)
+  }
+
+  /** Throws `corrupt` when the bytes were others. */
+  finish(): void {
+    const found = this.#hash.digest('hex')
+    if (found === this.#expected) return
+    const what = `${this.#key}: the bytes have the ${this.#name} ${found}, not ${this.#expected} as the store says`
+    throw new StoreError('corrupt', what, { key: this.#key, operation: 'get', retryable: false })
+  }
+}

@@ -1,0 +1,35 @@
+import { isStoreError, type StoreError } from '../../backend/store-error.js'
+import { type Failure, failureOf } from '../failure.js'
+
+/** Codes of credentials that were good once. */
+const EXPIRED: readonly (string | undefined)[] = ['ExpiredToken', 'ExpiredTokenException', 'TokenRefreshRequired']
+
+/** How a command of `bucket` ends that could not do its work: one line that says what of which key, and what to do. */
+export function bucketFailureOf(error: unknown): Failure {
+  const failure = failureOf(error, 'bucket')
+  return isStoreError(error) ? { ...failure, lines: [lineOf(error)] } : failure
+}
+
+function lineOf(error: StoreError): string {
+  const { kind, key, code } = error
+  const message = error.message.replaceAll(/\s*\n\s*/g, ' ')
+  const named = key === undefined || message.includes(key) ? message : `${key}: ${message}`
+  // What the local disk says is said of a path, and by no store.
+  if (key === undefined && /^E[A-Z]+$/.test(code ?? '') && kind !== 'unavailable') return message
+  switch (kind) {
+    case 'not-found':
+      return key === undefined || code === 'NoPrefix' ? message : `${key}: there is no such object`
+    case 'denied':
+      return `${named}: ${EXPIRED.includes(code) ? 'the credentials have expired' : 'check the credentials and their rights'}`
+    case 'unavailable':
+      return code === 'NoSuchBucket'
+        ? `there is no such bucket: check its name, --endpoint and --region (${named})`
+        : named
+    case 'precondition-failed':
+      return key === undefined ? named : `${key}: the object is there already, or is another version (${message})`
+    case 'aborted':
+      return `${named}: it was interrupted`
+    default:
+      return named
+  }
+}
