@@ -12,6 +12,8 @@ export interface BucketServices {
   readonly formats: Formats
   readonly downloadMemory: DownloadMemory
   readonly log: Log
+  /** Holds the bucket's search index and nothing else. Undefined: a temporary folder is used. */
+  readonly searchFolder?: string | undefined
 }
 
 export interface BucketSettings {

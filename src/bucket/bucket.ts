@@ -15,6 +15,9 @@ import {
   putFile,
 } from './put.js'
 import { type PutFolderOptions, putFolder } from './put-folder.js'
+import { BucketSearch, type SearchOptions } from './search/bucket-search.js'
+import type { SearchIndex } from './search/search-index.js'
+import type { SearchQuery, SearchResult } from './search/search-query.js'
 import { isPublic, type MakePublicOptions, makePrivate, makePublic, publicUrl, publicUrlFolder } from './sharing.js'
 import { type FormPostOptions, formPost, type PresignOptions, presign } from './signing.js'
 import type { TransferSummary } from './transfers.js'
@@ -26,9 +29,11 @@ import type { TransferSummary } from './transfers.js'
  */
 export class Bucket implements AsyncIterable<ObjectVersion>, AsyncDisposable {
   readonly #services: BucketServices
+  readonly #search: BucketSearch
 
   constructor(services: BucketServices) {
     this.#services = services
+    this.#search = new BucketSearch(services)
   }
 
   /** The URL that it was opened with. */
@@ -157,9 +162,24 @@ export class Bucket implements AsyncIterable<ObjectVersion>, AsyncDisposable {
     return getValue(this.#services, key, options)
   }
 
+  /**
+   * Objects that hold words in their keys, metadata or texts, or whose metadata, size or time are as asked for, by an index on the
+   * local disk. The index is brought up to date before, which costs a listing and what has changed since; the first time
+   * it is everything.
+   */
+  search(query: string | SearchQuery, options: SearchOptions = {}): Promise<SearchResult> {
+    return this.#search.search(query, options)
+  }
+
+  /** The index itself, for updates at other times. It is closed with the bucket. */
+  searchIndex(options: Pick<SearchOptions, 'indexFolder'> = {}): Promise<SearchIndex> {
+    return this.#search.index(options)
+  }
+
   /** Gives connections up. Whatever is still under way may fail. */
-  close(): Promise<void> {
-    return this.store.close()
+  async close(): Promise<void> {
+    await this.#search.close()
+    await this.store.close()
   }
 
   /** For `await using`. */

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
 import { type Log, SILENT } from '../backend/log.js'
 import { siblingUrl } from '../backend/registry.js'
 import { Bucket } from '../bucket/bucket.js'
@@ -65,6 +67,17 @@ export async function bucketsOf(configuration: BucketConfiguration, log: Log): P
   return new Buckets(await openAccount(configuration, log), open, configuration.mount.readOnly)
 }
 
+/** The same URL at the same endpoint finds its index again. */
+function searchFolderOf({ url, s3, places }: BucketConfiguration): string | undefined {
+  // What a memory store held is gone with the process.
+  if (places.cacheRoot === undefined || url.startsWith('mem:')) return undefined
+  const id = createHash('sha256')
+    .update(`${url}\0${s3.endpoint ?? ''}`)
+    .digest('hex')
+    .slice(0, 16)
+  return join(places.cacheRoot, 'search', id)
+}
+
 /** Configuration to a Bucket. */
 export async function bucketOf(
   configuration: BucketConfiguration,
@@ -80,5 +93,6 @@ export async function bucketOf(
     formats: new Formats(formats),
     downloadMemory: new DownloadMemory(DOWNLOADS_AT_ONCE),
     log,
+    searchFolder: searchFolderOf(configuration),
   })
 }

@@ -81,6 +81,7 @@ describe('imports', () => {
     ['koffi', /^koffi$/, /^system\//],
     ['fuse-native', /^fuse-native$/, /^fuse\//],
     ["the SDK's packages", /^@(aws-sdk|smithy|aws-crypto)\//, /^backend\/s3\//],
+    ['the engine of search', /^@photostructure\/sqlite$/, /^bucket\/search\//],
     ['commander', /^commander$/, /^cli\//],
     ['zod', /^zod$/, /^config\//],
     ['yaml', /^yaml$/, /^(config|bucket)\//],

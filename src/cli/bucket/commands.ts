@@ -63,4 +63,11 @@ export const COMMANDS: readonly CommandRow[] = [
   },
   ...SHARING_COMMANDS,
   ...ACCOUNT_COMMANDS,
+  {
+    name: 'search',
+    usage: '[WORDS...]',
+    summary: 'find objects by words and metadata',
+    group: 'Listing',
+    load: async () => (await import('./search.js')).search,
+  },
 ]
