@@ -59,6 +59,8 @@ export interface ObjectInfo extends ObjectVersion {
   readonly metadata: Metadata
   readonly headers: ObjectHeaders
   readonly encryption?: { readonly algorithm: string; readonly keyId?: string | undefined } | undefined
+  /** Encrypted with a key that only its users have, so that the ETag tells nothing of the bytes. */
+  readonly hasCustomerKey?: true | undefined
   /**
    * Base64 by algorithm in lower case (`crc32`, `sha256`), where the store was asked for them (HEAD) and has them. One
    * that is of the checksums of N parts has `-N` behind it.

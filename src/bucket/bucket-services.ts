@@ -23,6 +23,8 @@ export interface BucketSettings {
   readonly uploadConcurrency: number
   /** Objects of one call on their way at once. */
   readonly objectsAtOnce: number
+  /** Below which folder unfinished uploads are remembered; undefined: they are not, and are given up when they fail. */
+  readonly stateRoot?: string | undefined
 }
 
 /** What every call takes. */

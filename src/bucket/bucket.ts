@@ -1,5 +1,6 @@
 import type { ObjectStore, ObjectVersion } from '../backend/object-store.js'
 import { type AclPower, type CdnPower, requirePower, type SignedForm, type SignedUrl } from '../backend/powers.js'
+import { BackgroundUploads } from './background-uploads.js'
 import type { BucketCallOptions, BucketServices } from './bucket-services.js'
 import { type BucketGetOptions, getBytes, getStream, getValue, type ObjectStream } from './get.js'
 import { type GetFileResult, getFile } from './get-file.js'
@@ -20,6 +21,9 @@ import type { SearchIndex } from './search/search-index.js'
 import type { SearchQuery, SearchResult } from './search/search-query.js'
 import { isPublic, type MakePublicOptions, makePrivate, makePublic, publicUrl, publicUrlFolder } from './sharing.js'
 import { type FormPostOptions, formPost, type PresignOptions, presign } from './signing.js'
+import { syncFiles, syncFrom, syncTo } from './sync/sync.js'
+import type { SyncResult } from './sync/sync-entry.js'
+import type { SyncOptions } from './sync/sync-options.js'
 import type { TransferSummary } from './transfers.js'
 
 /**
@@ -28,12 +32,15 @@ import type { TransferSummary } from './transfers.js'
  * gives all its objects in key order.
  */
 export class Bucket implements AsyncIterable<ObjectVersion>, AsyncDisposable {
+  /** Uploads that a program need not wait for; `flush` does. */
+  readonly queue: BackgroundUploads
   readonly #services: BucketServices
   readonly #search: BucketSearch
 
   constructor(services: BucketServices) {
     this.#services = services
     this.#search = new BucketSearch(services)
+    this.queue = new BackgroundUploads(services)
   }
 
   /** The URL that it was opened with. */
@@ -176,10 +183,46 @@ export class Bucket implements AsyncIterable<ObjectVersion>, AsyncDisposable {
     return this.#search.index(options)
   }
 
-  /** Gives connections up. Whatever is still under way may fail. */
+  /**
+   * Sends a file, or all files of a folder, where the bucket has something else. `target` is the key of a file (by default
+   * its name; a prefix with a slash at its end goes before it), or the prefix of a folder's keys (by default none).
+   * Rejects with SyncError when some files failed and the others are done.
+   */
+  syncTo(local: string, target?: string, options: SyncOptions = {}): Promise<SyncResult> {
+    return syncTo(this.#services, local, target, options)
+  }
+
+  /**
+   * Fetches an object into a file, or all below a prefix into a folder, where the local disk has something else. What
+   * ends in a slash or is empty is a prefix. Rejects with SyncError when some files failed and the others are done.
+   */
+  syncFrom(source: string, local: string, options: SyncOptions = {}): Promise<SyncResult> {
+    return syncFrom(this.#services, source, local, options)
+  }
+
+  /** Sends files by the keys that they are to have behind `prefix`; with `delete`, nothing else stays there. */
+  syncFiles(files: Readonly<Record<string, string>>, prefix = '', options: SyncOptions = {}): Promise<SyncResult> {
+    return syncFiles(this.#services, new Map(Object.entries(files)), prefix, options)
+  }
+
+  /** Waits for all uploads of the queue. Rejects with UploadsError when some failed since the last time. */
+  flush(options: BucketCallOptions = {}): Promise<void> {
+    return this.queue.flush(options)
+  }
+
+  /** With `flush`, waits for the queue. What is asked next comes from the store in any case: nothing of it is remembered here. */
+  async update(options: BucketCallOptions & { readonly flush?: boolean | undefined } = {}): Promise<void> {
+    if (options.flush === true) await this.flush(options)
+  }
+
+  /** Waits for the queue, then gives connections up; whatever else is under way may fail. Rejects as `flush` does. */
   async close(): Promise<void> {
-    await this.#search.close()
-    await this.store.close()
+    try {
+      await this.queue.flush()
+    } finally {
+      await this.#search.close()
+      await this.store.close()
+    }
   }
 
   /** For `await using`. */

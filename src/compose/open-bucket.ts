@@ -86,7 +86,8 @@ export async function bucketOf(
 ): Promise<Bucket> {
   const { store } = await openStack(configuration, log)
   const { partSizeBytes, uploadConcurrency, requests } = configuration.data
-  const settings = { partSizeBytes, uploadConcurrency, objectsAtOnce: Math.min(OBJECTS_AT_ONCE, requests) }
+  const { stateRoot } = configuration.places
+  const settings = { partSizeBytes, uploadConcurrency, objectsAtOnce: Math.min(OBJECTS_AT_ONCE, requests), stateRoot }
   return new Bucket({
     store,
     settings,

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import mime from 'mime/lite'
+import { withoutDigests } from '../backend/content-digests.js'
 import { isSameVersion } from '../backend/etag.js'
 import type {
   Attachments,
@@ -159,7 +160,9 @@ export class Tree {
     if (node.version !== undefined && node.known === undefined) await this.learn(node)
     const traits = await this.#traits(node)
     const { known, edited, own } = node
-    const metadata = withAttributes(edited?.metadata ?? known?.metadata ?? {}, own, node.type)
+    const kept = edited?.metadata ?? known?.metadata ?? {}
+    const beside = node.writer?.hasUnstoredContent === true ? withoutDigests(kept, known?.metadata ?? {}) : kept
+    const metadata = withAttributes(beside, own, node.type)
     return { metadata, headers: this.headers(node), traits }
   }
 

@@ -4,6 +4,7 @@ import { mkdir, readFile, rename, stat, unlink, writeFile } from 'node:fs/promis
 import { dirname, join } from 'node:path'
 import { getXattr, removeXattr, setXattr } from '../../system/xattr.js'
 import type { KeptAttachments } from '../attachments.js'
+import { withoutDigests } from '../content-digests.js'
 import { hasCode, unlessMissing } from './local-errors.js'
 
 /** The extended attribute of an object's file: the record as JSON. Of a folder that the store made: `{}`. */
@@ -65,7 +66,7 @@ export class Attributes {
     // Bytes that another program put there were not what was made public.
     return record.identity === identityOf(stats)
       ? { etag: record.etag, record: 'valid', metadata, headers, isPublic: record.isPublic === true }
-      : { etag: derivedEtag(stats), record: 'stale', metadata, headers, isPublic: false }
+      : { etag: derivedEtag(stats), record: 'stale', metadata: withoutDigests(metadata), headers, isPublic: false }
   }
 
   /** Most disks have extended attributes and a store on them no side file at all. */

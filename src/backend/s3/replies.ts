@@ -25,6 +25,7 @@ export function readInfo(
     ...(algorithm !== undefined && {
       encryption: { algorithm, keyId: fields['x-amz-server-side-encryption-aws-kms-key-id'] },
     }),
+    ...(fields['x-amz-server-side-encryption-customer-algorithm'] !== undefined && { hasCustomerKey: true }),
     ...(tagCount !== undefined && { tagCount: Number(tagCount) }),
   }
 }

@@ -40,6 +40,20 @@ export const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import('./get-dir.js')).getAll,
   },
   {
+    name: 'sync-to',
+    usage: 'PATH [KEY]',
+    summary: 'send what the bucket has otherwise',
+    group: 'Objects',
+    load: async () => (await import('./sync-to.js')).syncTo,
+  },
+  {
+    name: 'sync-from',
+    usage: 'KEY PATH',
+    summary: 'fetch what the local disk has otherwise',
+    group: 'Objects',
+    load: async () => (await import('./sync-from.js')).syncFrom,
+  },
+  {
     name: 'list',
     alias: 'ls',
     usage: '[PREFIX]',
