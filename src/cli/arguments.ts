@@ -4,6 +4,8 @@ import { perhaps } from '../config/nearest.js'
 import { keyOf, OPTION_NAMES } from '../config/option-table.js'
 import type { CommandLine } from '../config/resolve.js'
 import type { CacheRequest } from './cache.js'
+import { modelOf } from './command-model.js'
+import { completionScript, SHELLS } from './completion/completion.js'
 import { hasFlag, readFlags } from './option-flags.js'
 import type { PrefetchRequest } from './prefetch.js'
 import { buildProgram } from './program.js'
@@ -18,6 +20,7 @@ export type Invocation =
   | ({ readonly command: 'recover' } & RecoverRequest)
   | ({ readonly command: 'cache' } & CacheRequest)
   | ({ readonly command: 'prefetch' } & PrefetchRequest)
+  | { readonly command: 'completion'; readonly script: string }
 
 /** Reads the words behind the program's name. Throws a ConfigurationError where they can't be told apart. */
 export function parseArguments(words: readonly string[]): Invocation {
@@ -98,11 +101,21 @@ function prefetchInvocation(program: Command, prefetch: Command): Invocation {
   return { command: 'prefetch', line, paths: operands, quiet: prefetch.opts().quiet === true }
 }
 
+function completionInvocation(program: Command, completion: Command): Invocation {
+  const shell = SHELLS.find(each => each === completion.args[0])
+  if (shell === undefined || completion.args.length > 1)
+    throw new ConfigurationError([
+      { place: 'completion', expected: SHELLS.join(', '), found: completion.args.join(' ') },
+    ])
+  return { command: 'completion', script: completionScript(shell, modelOf(program)) }
+}
+
 const COMMANDS: ReadonlyMap<string, (program: Command, command: Command) => Invocation> = new Map([
   ['unmount', unmountInvocation],
   ['recover', recoverInvocation],
   ['cache', cacheInvocation],
   ['prefetch', prefetchInvocation],
+  ['completion', completionInvocation],
 ])
 
 /** Words that are no known flag and no flag's value; those that look like flags are faults. */

@@ -44,6 +44,9 @@ async function carryOut(invocation: Invocation, words: readonly string[]): Promi
       const { prefetch } = await import('./prefetch.js')
       return prefetch(invocation, processEnvironment())
     }
+    case 'completion':
+      say(invocation.script.trimEnd())
+      return 0
     case 'mount': {
       const environment = processEnvironment()
       if (!isForegroundAsked(invocation.line, environment)) {

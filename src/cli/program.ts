@@ -1,6 +1,7 @@
 import { Argument, Command, Option as Flag } from 'commander'
 import { OPTION_GROUPS } from '../config/option.js'
 import { OPTION_NAMES, OPTIONS } from '../config/option-table.js'
+import { completionHelp, SHELLS } from './completion/completion.js'
 import { addFlags, plain } from './option-flags.js'
 
 const DESCRIPTION = `Shows a bucket of an object store as a folder, for every program to read and write.
@@ -73,6 +74,7 @@ const TERMS: Readonly<Record<string, string>> = {
   recover: 'recover [...]',
   cache: 'cache [usage | clear]',
   prefetch: 'prefetch PATH...',
+  completion: 'completion SHELL',
   help: 'help [COMMAND]',
 }
 
@@ -104,6 +106,7 @@ export function buildProgram(output: (text: string) => void): Command {
   addRecover(program)
   addCache(program)
   addPrefetch(program)
+  addCompletion(program)
   return program
 }
 
@@ -147,6 +150,16 @@ function addCache(program: Command): void {
     .option('--json', 'usage as JSON')
     .allowUnknownOption()
     .allowExcessArguments()
+}
+
+function addCompletion(program: Command): void {
+  program
+    .command('completion')
+    .summary('complete commands and flags in bash, zsh or fish')
+    .usage('bash | zsh | fish')
+    .description('Says what a shell reads to complete commands, flags and files.')
+    .addHelpText('after', completionHelp('mount-bucket'))
+    .addArgument(new Argument('<SHELL>', 'the shell').choices(SHELLS))
 }
 
 function addPrefetch(program: Command): void {

@@ -84,4 +84,11 @@ export const COMMANDS: readonly CommandRow[] = [
     group: 'Listing',
     load: async () => (await import('./search.js')).search,
   },
+  {
+    name: 'completion',
+    usage: 'SHELL',
+    summary: 'complete commands and flags in bash, zsh or fish',
+    group: 'Buckets',
+    load: async () => (await import('./completion.js')).completion,
+  },
 ]
