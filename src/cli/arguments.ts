@@ -4,11 +4,10 @@ import { perhaps } from '../config/nearest.js'
 import { keyOf, OPTION_NAMES } from '../config/option-table.js'
 import type { CommandLine } from '../config/resolve.js'
 import type { CacheRequest } from './cache.js'
-import { modelOf } from './command-model.js'
 import { completionScript, SHELLS } from './completion/completion.js'
 import { hasFlag, readFlags } from './option-flags.js'
 import type { PrefetchRequest } from './prefetch.js'
-import { buildProgram } from './program.js'
+import { buildProgram, mountModel } from './program.js'
 import { type RecoverRequest, readRecoverWords } from './recover-request.js'
 
 /** What the command line asks for. */
@@ -101,13 +100,13 @@ function prefetchInvocation(program: Command, prefetch: Command): Invocation {
   return { command: 'prefetch', line, paths: operands, quiet: prefetch.opts().quiet === true }
 }
 
-function completionInvocation(program: Command, completion: Command): Invocation {
+function completionInvocation(_: Command, completion: Command): Invocation {
   const shell = SHELLS.find(each => each === completion.args[0])
   if (shell === undefined || completion.args.length > 1)
     throw new ConfigurationError([
       { place: 'completion', expected: SHELLS.join(', '), found: completion.args.join(' ') },
     ])
-  return { command: 'completion', script: completionScript(shell, modelOf(program)) }
+  return { command: 'completion', script: completionScript(shell, mountModel()) }
 }
 
 const COMMANDS: ReadonlyMap<string, (program: Command, command: Command) => Invocation> = new Map([

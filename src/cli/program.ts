@@ -1,6 +1,7 @@
 import { Argument, Command, Option as Flag } from 'commander'
 import { OPTION_GROUPS } from '../config/option.js'
 import { OPTION_NAMES, OPTIONS } from '../config/option-table.js'
+import { modelOf, type ProgramModel } from './command-model.js'
 import { completionHelp, SHELLS } from './completion/completion.js'
 import { addFlags, plain } from './option-flags.js'
 
@@ -108,6 +109,11 @@ export function buildProgram(output: (text: string) => void): Command {
   addPrefetch(program)
   addCompletion(program)
   return program
+}
+
+/** The whole command line in plain data. */
+export function mountModel(): ProgramModel {
+  return modelOf(buildProgram(() => {}))
 }
 
 function addUnmount(program: Command): void {
