@@ -14,6 +14,14 @@ export function digestIn(metadata: Metadata): { readonly name: DigestName; reado
   return undefined
 }
 
+/**
+ * The digest in the metadata, unless it may be of earlier bytes. A program that writes an object anew may hand its metadata
+ * on, and the digest of the old bytes with it: those that do (s3fs, a mount) also store the time of the change.
+ */
+export function trustedDigest(metadata: Metadata): ReturnType<typeof digestIn> {
+  return metadata.mtime === undefined ? digestIn(metadata) : undefined
+}
+
 /** Metadata that goes on beside other bytes: a digest of the old ones, which `old` had, would lie. */
 export function withoutDigests(metadata: Metadata, old: Metadata = metadata): Metadata {
   const isOld = (name: string) => isDigestName(name) && metadata[name] === old[name]

@@ -21,9 +21,9 @@ export async function objectInfo(
 }
 
 /** What KMS or a key of the customer encrypts has an ETag that is no MD5, though it may look like one. */
-export function md5Of({ etag, encryption }: ObjectInfo): string | undefined {
+export function md5Of({ etag, encryption, hasCustomerKey }: ObjectInfo): string | undefined {
   const isPlain = encryption === undefined || encryption.algorithm === 'AES256'
-  return isPlain && looksLikeMd5(etag) ? etag : undefined
+  return isPlain && hasCustomerKey !== true && looksLikeMd5(etag) ? etag : undefined
 }
 
 export async function objectExists(store: ObjectStore, key: string, options: BucketCallOptions = {}): Promise<boolean> {

@@ -42,7 +42,7 @@ export interface PutResult {
 export type PutContent = unknown
 
 /** The metadata that holds the SHA-256 of an object's bytes, in lower-case hex. */
-export const SHA256_NAME = 'sha256'
+const SHA256_NAME = 'sha256'
 
 /** Parts of a stream on their way at once: their memory is that of the process, where those of a file are read again. */
 const STREAM_PARTS_AT_ONCE = 4

@@ -1,17 +1,17 @@
 import { createHash, type Hash } from 'node:crypto'
+import { type DigestName, trustedDigest } from '../backend/content-digests.js'
 import type { ObjectInfo } from '../backend/object-store.js'
 import { StoreError } from '../backend/store-error.js'
 import { md5Of } from './info.js'
-import { SHA256_NAME } from './put.js'
 
-/** Compares fetched bytes with the checksum that the store tells of them: a stored SHA-256, else an ETag that is an MD5. */
+/** Compares fetched bytes with the checksum that the store tells of them: an ETag that is an MD5, else a stored SHA-256 or SHA-1. */
 export class Verification {
   readonly #key: string
-  readonly #name: 'sha256' | 'md5'
+  readonly #name: DigestName | 'md5'
   readonly #expected: string
   readonly #hash: Hash
 
-  private constructor(key: string, name: 'sha256' | 'md5', expected: string) {
+  private constructor(key: string, name: DigestName | 'md5', expected: string) {
     this.#key = key
     this.#name = name
     this.#expected = expected
@@ -20,10 +20,10 @@ export class Verification {
 
   /** Undefined where nothing is told that the bytes could be compared with. */
   static of(info: ObjectInfo): Verification | undefined {
-    const stored = info.metadata[SHA256_NAME]?.toLowerCase()
-    if (stored !== undefined && /^[0-9a-f]{64}$/.test(stored)) return new Verification(info.key, 'sha256', stored)
     const md5 = md5Of(info)
-    return md5 === undefined ? undefined : new Verification(info.key, 'md5', md5)
+    if (md5 !== undefined) return new Verification(info.key, 'md5', md5)
+    const stored = trustedDigest(info.metadata)
+    return stored === undefined ? undefined : new Verification(info.key, stored.name, stored.hex)
   }
 
   update(bytes: Uint8Array): void {

@@ -1,6 +1,6 @@
-import { digestIn } from '../../backend/content-digests.js'
-import { looksLikeMd5 } from '../../backend/etag.js'
+import { trustedDigest } from '../../backend/content-digests.js'
 import type { ObjectInfo, ObjectStore, ObjectVersion } from '../../backend/object-store.js'
+import { md5Of } from '../info.js'
 import { etagInParts, type Fingerprint, fingerprintOf } from './fingerprint.js'
 import { changedError, identityOf, openFile, READ_BYTES } from './local-file.js'
 import { partSizeFor, partsOfEtag, possiblePartSizes } from './part-size.js'
@@ -57,7 +57,7 @@ export class Comparer {
     const sum = info.checksums?.sha256
     if (sum !== undefined && !sum.includes('-'))
       return verdict(Buffer.from(sum, 'base64').toString('hex') === fingerprint.sha256, 'same SHA-256 in the store')
-    const isOtherMd5 = looksLikeMd5(info.etag) && isEtagOfBytes(info)
+    const isOtherMd5 = md5Of(info) !== undefined
     const stored = await this.#storedDigest(file.path, info, fingerprint, signal)
     if (stored === false || (isOtherMd5 && stored === undefined)) return { isSame: false, reason: DIFFERENT }
     if (stored === true && !isOtherMd5) return { isSame: true, reason: 'same stored digest' }
@@ -66,7 +66,7 @@ export class Comparer {
 
   /** Whether a digest in the metadata is that of the file; undefined: there is none that can be trusted. */
   async #storedDigest(path: string, info: ObjectInfo, { sha256 }: Fingerprint, signal: AbortSignal | undefined) {
-    const digest = trustedDigest(info)
+    const digest = trustedDigest(info.metadata)
     if (digest === undefined) return undefined
     if (digest.name === 'sha256') return digest.hex === sha256
     const { sha1 } = await fingerprintOf(path, info.key, { partSizes: [], withSha1: true, signal })
@@ -97,19 +97,6 @@ export class Comparer {
       await handle.close()
     }
   }
-}
-
-/** Whether an ETag that looks like an MD5 is one: with keys of a key service or of the client it is not. */
-export function isEtagOfBytes({ encryption, hasCustomerKey }: ObjectInfo): boolean {
-  return hasCustomerKey !== true && (encryption === undefined || encryption.algorithm === 'AES256')
-}
-
-/**
- * A program that writes an object anew may hand its metadata on, and the digest of the old bytes with it: those that do
- * (s3fs, a mount) also store the time of the change.
- */
-export function trustedDigest({ metadata }: ObjectInfo) {
-  return metadata.mtime === undefined ? digestIn(metadata) : undefined
 }
 
 function verdict(isSame: boolean, reason: string): Comparison {

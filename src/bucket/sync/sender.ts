@@ -4,7 +4,7 @@ import { looksLikeMd5 } from '../../backend/etag.js'
 import { inParallel } from '../../backend/in-parallel.js'
 import type { Attachments, CompletedPart, ObjectStore, PutOptions, Upload } from '../../backend/object-store.js'
 import { isStoreError, StoreError } from '../../backend/store-error.js'
-import { isEtagOfBytes } from './comparison.js'
+import { md5Of } from '../info.js'
 import { type Fingerprint, fingerprintOf, type PartDigest } from './fingerprint.js'
 import { changedError, checkedSource, isChanged } from './local-file.js'
 import { partSizeFor } from './part-size.js'
@@ -84,7 +84,7 @@ export class Sender {
     if (etag === fingerprint.md5 || !looksLikeMd5(etag) || this.#etagsAreNoMd5) return
     const info = await store.head(key, { signal })
     if (info.etag !== etag) return
-    if (isEtagOfBytes(info)) throw new StoreError('corrupt', 'the store has other bytes than were sent', { key })
+    if (md5Of(info) !== undefined) throw new StoreError('corrupt', 'the store has other bytes than were sent', { key })
     this.#etagsAreNoMd5 = true
   }
 
