@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { OwnServer } from '../support/own-server.js'
@@ -73,6 +73,23 @@ describe('a sync that was killed', () => {
     for (const { key, uploadId } of await own.store.listUploads()) await own.store.resumeUpload(key, uploadId).abort()
     expect((await own.run(...words)).requests).toMatchObject({ CreateMultipartUpload: 1, UploadPart: 6 })
     expect((await contentOf(own.store, 'large')).equals(bytes)).toBe(true)
+  })
+
+  it('is not gone on with after a week: what it had sent is given up', async () => {
+    await writeFile(join(own.source, 'large'), testBytes(LARGE))
+    const words = ['sync-to', 'source/large', '--part-size', '5M', '--requests', '4']
+    await killedWhen(async () => (await storedParts()).length >= 1, ...words)
+    await writeFile(join(own.source, 'other'), 'x')
+    const folder = join(own.folder, 'state/uploads')
+    const [record = ''] = await readdir(folder)
+    expect((await own.run('sync-to', 'source/other')).requests.AbortMultipartUpload).toBeUndefined()
+    const old = new Date(Date.now() - 8 * 24 * 60 * 60 * 1000)
+    await utimes(join(folder, record), old, old)
+    await own.run('sync-to', 'source/other', '--dry-run')
+    expect(await own.store.listUploads()).toHaveLength(1)
+    expect((await own.run('sync-to', 'source/other')).requests).toMatchObject({ AbortMultipartUpload: 1 })
+    expect(await own.store.listUploads()).toEqual([])
+    expect(await readdir(folder)).toEqual([])
   })
 
   it('goes on to fetch where it stopped', async () => {

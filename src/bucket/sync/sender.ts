@@ -2,6 +2,7 @@ import { lstat, readFile } from 'node:fs/promises'
 import { crc32 } from 'node:zlib'
 import { looksLikeMd5 } from '../../backend/etag.js'
 import { inParallel } from '../../backend/in-parallel.js'
+import type { Log } from '../../backend/log.js'
 import type { Attachments, CompletedPart, ObjectStore, PutOptions, Upload } from '../../backend/object-store.js'
 import { isStoreError, StoreError } from '../../backend/store-error.js'
 import { md5Of } from '../info.js'
@@ -13,9 +14,12 @@ import type { UploadRecords } from './upload-records.js'
 /** Read at once and sent from memory. */
 const SMALL_BYTES = 1024 * 1024
 
+const KEPT_FOR_MS = 7 * 24 * 60 * 60 * 1000
+
 export interface SenderOptions {
   readonly store: ObjectStore
   readonly records: UploadRecords
+  readonly log: Log
   readonly partSizeBytes: number
   /** Parts of one file under way at once. */
   readonly partsAtOnce: number
@@ -44,6 +48,19 @@ export class Sender {
 
   constructor(options: SenderOptions) {
     this.#options = options
+  }
+
+  /** Gives up uploads that nobody has gone on with for a week: their parts cost room. What fails is tried another time. */
+  async dropOld(nowMs: number, signal: AbortSignal | undefined): Promise<void> {
+    const { store, records, log } = this.#options
+    for await (const { key, uploadId } of records.olderThan(KEPT_FOR_MS, nowMs)) {
+      try {
+        await store.resumeUpload(key, uploadId).abort({ signal })
+        await records.forget(key)
+      } catch (error) {
+        log.warn('an old upload could not be given up', { key, error })
+      }
+    }
   }
 
   /** The size that was sent. */

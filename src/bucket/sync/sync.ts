@@ -30,6 +30,7 @@ export async function syncTo(
 ): Promise<SyncResult> {
   const path = await existing(local)
   const sending = sendServices(services)
+  if (options.dryRun !== true) await sending.sender.dropOld(Date.now(), options.signal)
   const stats = await onLocalDisk(local, 'sync', () => stat(path))
   if (stats.isDirectory()) {
     const task = new SendTask(sending, folderSource(path), asPrefix(target ?? ''), options)
@@ -85,6 +86,7 @@ function sendServices({ store, settings, log }: BucketServices): SendServices {
     partSizeBytes,
     partsAtOnce: uploadConcurrency,
     attachmentsOf,
+    log,
   })
   return { store, sender, comparer: new Comparer(store, partSizeBytes) }
 }

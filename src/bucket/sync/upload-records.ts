@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { unlessMissing } from '../../backend/local/local-errors.js'
 import type { Log } from '../../backend/log.js'
 
 /** An upload that was begun and may go on after a crash. */
@@ -38,11 +39,10 @@ export class UploadRecords {
     const path = this.#pathOf(key)
     if (path === undefined) return undefined
     try {
-      const record: unknown = JSON.parse(await readFile(path, 'utf8'))
-      return isRecord(record) && record.url === this.#url && record.key === key ? record : undefined
+      const record = parsed(await unlessMissing(readFile(path, 'utf8')))
+      return record?.url === this.#url && record.key === key ? record : undefined
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
-        this.#log.warn('a record of an unfinished upload can not be read: it is begun anew', { key, error })
+      this.#log.warn('a record of an unfinished upload can not be read: it is begun anew', { key, error })
       return undefined
     }
   }
@@ -63,6 +63,18 @@ export class UploadRecords {
     await rename(temporary, path)
   }
 
+  /** Those that nobody has gone on with for so long; what can't be read is passed over. */
+  async *olderThan(ageMs: number, nowMs: number): AsyncGenerator<UploadRecord> {
+    if (this.#folder === undefined) return
+    for (const name of await namesIn(this.#folder)) {
+      const path = join(this.#folder, name)
+      const stats = await unlessMissing(stat(path))
+      if (stats === undefined || stats.mtimeMs > nowMs - ageMs) continue
+      const record = parsed(await unlessMissing(readFile(path, 'utf8')))
+      if (record?.url === this.#url) yield record
+    }
+  }
+
   async forget(key: string): Promise<void> {
     const path = this.#pathOf(key)
     if (path !== undefined) await rm(path, { force: true })
@@ -73,6 +85,22 @@ export class UploadRecords {
     const name = createHash('sha256').update(`${this.#url}\0${key}`).digest('hex').slice(0, 32)
     return join(this.#folder, `${name}.json`)
   }
+}
+
+/** No record where the text is none, as after a power failure. */
+function parsed(text: string | undefined): UploadRecord | undefined {
+  try {
+    const value: unknown = JSON.parse(text ?? 'null')
+    return isRecord(value) ? value : undefined
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined
+    throw error
+  }
+}
+
+async function namesIn(folder: string): Promise<readonly string[]> {
+  const names = (await unlessMissing(readdir(folder))) ?? []
+  return names.filter(name => name.endsWith('.json'))
 }
 
 function isRecord(value: unknown): value is UploadRecord {
