@@ -53,8 +53,12 @@ profiles:
 \`\`\`
 
 \`mount-bucket --use photos\` then mounts \`s3://photos/originals\` at \`/mnt/photos\`, and \`mount-bucket --use nas /mnt\` the
-other. \`use: photos\` in the file makes a profile the usual one. Keys do not belong here: they are found as AWS's own
-tools find them (environment, \`~/.aws\`, SSO, the machine's role), and \`--profile\` names a profile of those.
+other. \`use: photos\` in the file makes a profile the usual one. Keys are best left to AWS's own places, where they are found as
+its tools find them (environment, \`~/.aws\`, SSO, the machine's role), and \`--profile\` names a profile of those. A file that has them
+(\`access-key-id\`, \`secret-access-key\`, \`session-token\`) must be readable by its owner alone, or is refused without \`--insecure-config\`.
+
+A section \`s3:\` as the Python module s3 0.1.3 has it is read as it is, at the top or in a profile: \`access_key_id\`,
+\`secret_access_key\`, \`default_bucket\`, \`endpoint\` (a host) and \`tls\`. What is said in words of ours counts before it.
 `
 
 const MOUNT_OPTIONS = `

@@ -1,12 +1,24 @@
-import type { ObjectStore, ObjectVersion } from '../backend/object-store.js'
+import type { DeleteResult, ObjectStore, ObjectVersion, WriteResult } from '../backend/object-store.js'
 import { type AclPower, type CdnPower, requirePower, type SignedForm, type SignedUrl } from '../backend/powers.js'
 import { BackgroundUploads } from './background-uploads.js'
 import type { BucketCallOptions, BucketServices } from './bucket-services.js'
+import {
+  type BucketCopyOptions,
+  type CopyFolderOptions,
+  type CopyResult,
+  copyAcross,
+  copyFolder,
+  copyObject,
+  moveAcross,
+  moveObject,
+  refuseWithin,
+} from './copy.js'
 import { type BucketGetOptions, getBytes, getStream, getValue, type ObjectStream } from './get.js'
 import { type GetFileResult, getFile } from './get-file.js'
 import { type GetFolderOptions, getFolder } from './get-folder.js'
 import { type ObjectDetails, objectExists, objectInfo } from './info.js'
 import { type BucketListOptions, type IterateOptions, iterateObjects, type Listing, listObjects } from './listing.js'
+import { type MetadataChanges, type SetMetadataOptions, setMetadata } from './metadata.js'
 import {
   type BucketPutOptions,
   type PutContent,
@@ -16,6 +28,7 @@ import {
   putFile,
 } from './put.js'
 import { type PutFolderOptions, putFolder } from './put-folder.js'
+import { type RemoveOptions, type RemovePrefixOptions, removeObjects, removePrefix } from './remove.js'
 import { BucketSearch, type SearchOptions } from './search/bucket-search.js'
 import type { SearchIndex } from './search/search-index.js'
 import type { SearchQuery, SearchResult } from './search/search-query.js'
@@ -25,6 +38,13 @@ import { syncFiles, syncFrom, syncTo } from './sync/sync.js'
 import type { SyncResult } from './sync/sync-entry.js'
 import type { SyncOptions } from './sync/sync-options.js'
 import type { TransferSummary } from './transfers.js'
+import { type FolderUsage, usageOf } from './usage.js'
+
+/** A key of another bucket. */
+export interface ForeignKey {
+  readonly bucket: Bucket
+  readonly key: string
+}
 
 /**
  * A bucket, or the part of one below a prefix, by keys. Every method rejects with StoreError, also for what is wrong with
@@ -215,6 +235,48 @@ export class Bucket implements AsyncIterable<ObjectVersion>, AsyncDisposable {
     if (options.flush === true) await this.flush(options)
   }
 
+  /** Changes metadata and headers on the server: `null` takes a name away. */
+  setMetadata(key: string, changes: MetadataChanges, options: SetMetadataOptions = {}): Promise<WriteResult> {
+    return setMetadata(this.store, key, changes, options)
+  }
+
+  /** Copies an object, on the server; to another bucket through this process. */
+  copy(from: string, to: string | ForeignKey, options: BucketCopyOptions = {}): Promise<CopyResult> {
+    if (typeof to === 'string') return copyObject(this.#services, from, to, options)
+    return copyAcross(this.#services, from, to.bucket.#services, to.key, options)
+  }
+
+  /** Moves an object: at every moment one of the keys has it. */
+  move(from: string, to: string | ForeignKey, options: BucketCopyOptions = {}): Promise<CopyResult> {
+    if (typeof to === 'string') return moveObject(this.#services, from, to, options)
+    return moveAcross(this.#services, from, to.bucket.#services, to.key, options)
+  }
+
+  /** Copies all objects whose keys begin with `from`; `to` takes the place of that. */
+  copyFolder(from: string, to: string | ForeignKey, options: CopyFolderOptions = {}): Promise<TransferSummary> {
+    return this.#eachBelow('copy', from, to, options)
+  }
+
+  /** Moves all objects whose keys begin with `from`; `to` takes the place of that. */
+  moveFolder(from: string, to: string | ForeignKey, options: CopyFolderOptions = {}): Promise<TransferSummary> {
+    return this.#eachBelow('move', from, to, options)
+  }
+
+  /** Removes objects: one result for each key. */
+  remove(keys: string | readonly string[], options: RemoveOptions = {}): Promise<readonly DeleteResult[]> {
+    return removeObjects(this.#services, typeof keys === 'string' ? [keys] : keys, options)
+  }
+
+  /** Removes every object whose key begins with `prefix`; all of them for an empty one. */
+  removePrefix(prefix: string, options: RemovePrefixOptions = {}): Promise<TransferSummary> {
+    return removePrefix(this.store, prefix, options)
+  }
+
+  /** How much there is below each folder behind a prefix. */
+  usage(options: IterateOptions = {}): Promise<readonly FolderUsage[]> {
+    return usageOf(this.store, options)
+  }
+
   /** Waits for the queue, then gives connections up; whatever else is under way may fail. Rejects as `flush` does. */
   async close(): Promise<void> {
     try {
@@ -228,5 +290,19 @@ export class Bucket implements AsyncIterable<ObjectVersion>, AsyncDisposable {
   /** For `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  #eachBelow(
+    operation: 'copy' | 'move',
+    from: string,
+    to: string | ForeignKey,
+    { onCopied, ...options }: CopyFolderOptions,
+  ): Promise<TransferSummary> {
+    const foreign = typeof to === 'string' ? undefined : to.bucket
+    const target = typeof to === 'string' ? to : to.key
+    if (foreign === undefined) refuseWithin(from, target, operation)
+    const transfer = (key: string, name: string) =>
+      this[operation](key, foreign === undefined ? name : { bucket: foreign, key: name }, options)
+    return copyFolder(this.#services, from, target, transfer, { ...options, onCopied })
   }
 }

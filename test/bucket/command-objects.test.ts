@@ -81,7 +81,7 @@ describe.each(await commandStores())('bucket put and get on %s', (_, open) => {
     await mkdir(at('tree/sub'), { recursive: true })
     for (const name of ['one', 'sub/two']) await writeFile(at(`tree/${name}`), name)
     expect((await bucket.output('put-dir', 'tree', 'T')).split('\n').sort()).toEqual([
-      '2 objects (10) are stored',
+      '2 objects (10) stored',
       'T/one',
       'T/sub/two',
     ])

@@ -54,5 +54,5 @@ async function fetchAll(context: CommandContext, prefix: string, folder: string)
       signal,
     })
     .finally(() => progress.end())
-  return tellSummary(output, summary, 'are fetched')
+  return tellSummary(output, summary, 'fetched')
 }

@@ -40,6 +40,6 @@ on. Symbolic links are not followed. What a file fails with does not end the oth
         signal,
       })
       .finally(() => progress.end())
-    return tellSummary(output, summary, 'are stored')
+    return tellSummary(output, summary, 'stored')
   },
 }

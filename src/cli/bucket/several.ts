@@ -1,4 +1,4 @@
-import type { TransferSummary } from '../../bucket/transfers.js'
+import type { TransferFailure, TransferSummary } from '../../bucket/transfers.js'
 import { formatSizeRoughly } from '../../config/quantities.js'
 import { EXIT, type ExitCode } from '../exit-codes.js'
 import type { CommandOutput } from './command-output.js'
@@ -29,7 +29,7 @@ export async function forEach<T>(
 /** Says what failed of many transfers, and how much went well. */
 export function tellSummary(output: CommandOutput, summary: TransferSummary, done: string): ExitCode {
   const { objects, sizeBytes, failures } = summary
-  const codes = new Set(failures.map(({ error }) => tell(output, error)))
+  const exitCode = tellFailures(output, failures)
   if (output.isJson)
     output.printJson({
       objects,
@@ -37,7 +37,12 @@ export function tellSummary(output: CommandOutput, summary: TransferSummary, don
       failures: failures.map(({ name, error }) => ({ name, kind: error.kind, message: error.message })),
     })
   else output.note(`${objects} ${objects === 1 ? 'object' : 'objects'} (${formatSizeRoughly(sizeBytes)}) ${done}`)
-  return exitOf(codes)
+  return exitCode
+}
+
+/** Says each; what they have in common is the exit code. */
+export function tellFailures(output: CommandOutput, failures: readonly TransferFailure[]): ExitCode {
+  return exitOf(new Set(failures.map(({ error }) => tell(output, error))))
 }
 
 function tell(output: CommandOutput, error: unknown): ExitCode {
