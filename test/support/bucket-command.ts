@@ -27,6 +27,9 @@ export class BucketCommand {
     this.server = server
   }
 
+  /** The program as it was built, for tests that start it in another way. */
+  static readonly program = PROGRAM
+
   /** A fresh bucket of a server. */
   static async onServer(server: S3Server): Promise<BucketCommand> {
     await built()
