@@ -1,7 +1,7 @@
+import { trustedDigest } from '../backend/content-digests.js'
 import type { Metadata, ObjectHeaders, ObjectInfo, ObjectStore, WriteResult } from '../backend/object-store.js'
 import { isStoreError } from '../backend/store-error.js'
 import type { BucketCallOptions } from './bucket-services.js'
-import { SHA256_NAME } from './put.js'
 
 export interface SetMetadataOptions extends BucketCallOptions {
   /** `merge` (default): what is not named stays. `replace`: it goes, but for the SHA-256 that `putFile` has stored. */
@@ -48,8 +48,8 @@ export async function setMetadata(
 
 /** The checksum that is stored with an object, as metadata. */
 export function digestOf({ metadata }: ObjectInfo): Metadata {
-  const sha256 = metadata[SHA256_NAME]
-  return sha256 === undefined ? {} : { [SHA256_NAME]: sha256 }
+  const digest = trustedDigest(metadata)
+  return digest === undefined ? {} : { [digest.name]: digest.hex }
 }
 
 function changed(info: ObjectInfo, changes: MetadataChanges, mode: 'merge' | 'replace'): Metadata {

@@ -7,7 +7,7 @@ import type { BucketCallOptions, BucketServices } from './bucket-services.js'
 import { contentTypeOfName, guessContentType, SNIFFED_BYTES } from './content-type.js'
 import { SourceFile } from './local-file.js'
 import { type ProgressCallback, Tally } from './progress.js'
-import { sizedPieces } from './stream-pieces.js'
+import { PieceMemory, sizedPieces } from './stream-pieces.js'
 import { countedBody, fileParts, uploadParts } from './upload.js'
 
 export interface BucketPutOptions extends BucketCallOptions, WriteConditions {
@@ -145,7 +145,8 @@ async function putStream(
 ): Promise<PutResult> {
   const { store, settings } = services
   const { signal, ifMatch, ifNoneMatch } = options
-  const pieces = sizedPieces(content, settings.partSizeBytes, key, signal)
+  const memory = new PieceMemory()
+  const pieces = sizedPieces(content, settings.partSizeBytes, memory, key, signal)
   const first = await pieces.next()
   const body: Body = first.done === true ? new Uint8Array(0) : first.value
   const head = await headOf(body)
@@ -172,6 +173,7 @@ async function putStream(
     signal,
     ifMatch,
     ifNoneMatch,
+    onStored: stored => memory.give(stored),
   })
   return { key, sizeBytes: tally.doneBytes, contentType, etag: written.etag, versionId: written.versionId }
 }

@@ -19,6 +19,8 @@ export interface UploadOptions extends WriteConditions {
   readonly partsAtOnce: number
   readonly tally: Tally
   readonly signal: AbortSignal | undefined
+  /** Told of each body that is stored and needed no more. */
+  readonly onStored?: (body: Body) => void
   /** Runs when all bytes are there, before the object appears. */
   readonly beforeComplete?: () => Promise<void>
 }
@@ -43,6 +45,7 @@ export async function uploadParts(
     await inParallel(numbered(bodies), options.partsAtOnce, async ([number, body]) => {
       try {
         parts.push(await sendPart(upload, number, body, tally, given.signal))
+        options.onStored?.(body)
       } catch (error) {
         given.abort(error)
         throw error
@@ -73,7 +76,9 @@ export async function* fileParts(file: SourceFile, firstPartBytes: number): Asyn
 export function countedBody(body: Body, at: (bytes: number) => void): Body {
   if (body instanceof Uint8Array) return body
   return {
-    ...body,
+    sizeBytes: body.sizeBytes,
+    inMemory: body.inMemory,
+    onSent: () => body.onSent?.(),
     async *open() {
       let bytes = 0
       for await (const chunk of body.open()) {
