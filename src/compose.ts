@@ -33,8 +33,13 @@ import { checkMountPoint } from './fuse/mount-checks.js'
 import { discardMemory } from './system/discard-memory.js'
 import { makeFolder } from './system/make-folder.js'
 
+export type { Fault } from './config/fault.js'
 export { ConfigurationError } from './config/fault.js'
+export type { OptionName } from './config/option-table.js'
+export type { RunningMount } from './fuse/mount.js'
+export type { MountErrorKind } from './fuse/mount-error.js'
 export { MountError } from './fuse/mount-error.js'
+export type { MountEnd } from './fuse/mount-record.js'
 
 export interface MountHooks {
   readonly log: Log

@@ -1,7 +1,9 @@
 /** The library: buckets, object stores behind one contract, and mounting one of them. Nothing else is public. */
 export type { BucketAdmin, BucketInfo, CreateBucketOptions } from './backend/bucket-admin.js'
+export type { LocalStoreOptions } from './backend/local/local-store.js'
 export type { Handler } from './backend/local/served/handler.js'
 export {
+  type FolderHandlerOptions,
   openFolderHandler,
   type ServedFolder,
   type ServeOptions,
@@ -44,4 +46,5 @@ export type { TransferFailure, TransferSummary } from './bucket/transfers.js'
 export { type FailedUpload, UploadsError } from './bucket/upload-queue.js'
 export type { FolderUsage, Usage } from './bucket/usage.js'
 export { type BucketHooks, type BucketOptions, openBucket, openBuckets } from './compose/open-bucket.js'
+export type { Fault, MountEnd, MountErrorKind, OptionName, RunningMount } from './compose.js'
 export { ConfigurationError, MountError, type MountHooks, type MountOptions, mount } from './compose.js'
