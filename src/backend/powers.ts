@@ -4,7 +4,7 @@
  * the keys, a read-only store refuses what would change something or permit it, and requests are limited, counted and
  * repeated.
  */
-import type { CallOptions, Metadata, ObjectHeaders } from './object-store.js'
+import type { Attachments, CallOptions, Metadata, ObjectHeaders, ObjectInfo, WriteResult } from './object-store.js'
 import { StoreError } from './store-error.js'
 
 /** Amazon S3 User Guide, "Canned ACL". */
@@ -108,7 +108,27 @@ export interface CdnPower {
   url(keyOrPrefix: string, options?: CallOptions): Promise<string | undefined>
 }
 
+/** An object of one store as another one of the same provider asks its server for it. */
+export interface ForeignObject {
+  /** The same for stores whose server can copy from one to the other. */
+  readonly provider: string
+  readonly bucket: string
+  /** With the key that it has in the bucket, before any prefix was taken away. */
+  readonly info: ObjectInfo
+}
+
+/** Copies between buckets on the server. */
+export interface ForeignCopyPower {
+  /** An object of this store for another one. */
+  nameOf(info: ObjectInfo): ForeignObject
+  /** Whether the server of this store may be asked for it; what it may read is its own to say. */
+  reaches(source: ForeignObject): boolean
+  /** That version. Given metadata or headers replace both of the source's; with neither, both are kept. */
+  copyFrom(source: ForeignObject, to: string, options?: CallOptions & Attachments): Promise<WriteResult>
+}
+
 export interface Powers {
+  readonly foreignCopy?: ForeignCopyPower | undefined
   readonly acl?: AclPower | undefined
   readonly publicAccess?: PublicAccessPower | undefined
   readonly signing?: SigningPower | undefined
@@ -118,6 +138,7 @@ export interface Powers {
 export type PowerName = keyof Powers
 
 const WORDS: Readonly<Record<PowerName, string>> = {
+  foreignCopy: 'no copies between buckets on the server',
   acl: 'no ACLs',
   publicAccess: 'no public URLs',
   signing: 'no signed URLs and forms',

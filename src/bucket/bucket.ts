@@ -240,7 +240,7 @@ export class Bucket implements AsyncIterable<ObjectVersion>, AsyncDisposable {
     return setMetadata(this.store, key, changes, options)
   }
 
-  /** Copies an object, on the server; to another bucket through this process. */
+  /** Copies an object: on the server, also to another bucket of the same endpoint, else through this process. */
   copy(from: string, to: string | ForeignKey, options: BucketCopyOptions = {}): Promise<CopyResult> {
     if (typeof to === 'string') return copyObject(this.#services, from, to, options)
     return copyAcross(this.#services, from, to.bucket.#services, to.key, options)

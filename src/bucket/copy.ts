@@ -1,5 +1,5 @@
 import type { Attachments, Metadata, ObjectHeaders, ObjectInfo, ObjectStore } from '../backend/object-store.js'
-import { StoreError } from '../backend/store-error.js'
+import { isStoreError, StoreError } from '../backend/store-error.js'
 import type { BucketCallOptions, BucketServices } from './bucket-services.js'
 import { iterateObjects } from './listing.js'
 import { digestOf } from './metadata.js'
@@ -42,7 +42,10 @@ export async function copyObject(
   return copyVersion(store, info, to, options, {})
 }
 
-/** Copies to another bucket: through this process, in bounded memory, since two stores don't know each other. */
+/**
+ * Copies to another bucket: on the server, where both are of one endpoint and it may read the source, else through this process
+ * in bounded memory.
+ */
 export async function copyAcross(
   services: BucketServices,
   from: string,
@@ -50,6 +53,45 @@ export async function copyAcross(
   to: string,
   options: BucketCopyOptions = {},
   version?: string,
+): Promise<CopyResult> {
+  const onServer = await copyOnServer(services, from, target, to, options, version)
+  return onServer ?? copyThrough(services, from, target, to, options, version)
+}
+
+/** Undefined where the server can't, or refuses to. A condition is left to the other way, where a lost answer is settled. */
+async function copyOnServer(
+  { store }: BucketServices,
+  from: string,
+  target: BucketServices,
+  to: string,
+  options: BucketCopyOptions,
+  version: string | undefined,
+): Promise<CopyResult | undefined> {
+  const { signal, ifNoneMatch, onProgress } = options
+  const [source, power] = [store.capabilities.powers.foreignCopy, target.store.capabilities.powers.foreignCopy]
+  if (source === undefined || power === undefined || ifNoneMatch !== undefined) return undefined
+  const info = await store.head(from, { signal })
+  if (version !== undefined && info.etag !== version)
+    throw new StoreError('precondition-failed', `${from}: the object is another version`, { key: from })
+  const named = source.nameOf(info)
+  if (!power.reaches(named)) return undefined
+  try {
+    const { etag } = await power.copyFrom(named, to, { ...(isChanged(options) && merged(info, options)), signal })
+    new Tally(onProgress, info.sizeBytes, from).add(info.sizeBytes)
+    return { from, to, sizeBytes: info.sizeBytes, etag }
+  } catch (error) {
+    if (isStoreError(error, 'denied', 'invalid', 'unsupported', 'not-found')) return undefined
+    throw error
+  }
+}
+
+async function copyThrough(
+  services: BucketServices,
+  from: string,
+  target: BucketServices,
+  to: string,
+  options: BucketCopyOptions,
+  version: string | undefined,
 ): Promise<CopyResult> {
   const { signal, ifNoneMatch, onProgress } = options
   const { info, body } = await services.store.get(from, { ifMatch: version, signal })

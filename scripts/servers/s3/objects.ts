@@ -194,7 +194,8 @@ export function copyObject(service: Service, call: Call): Reply {
   const lastModifiedMs = service.nowMs()
   const headers = replace ? given.headers : { ...attachmentsOf(source.headers), ...placementOf(given.headers) }
   const tags: Tags = replace && service.knobs.loseTags ? {} : copiedTags(call, source)
-  const etag = source.etag.includes('-') ? newEtag(undefined) : source.etag
+  // Another one than that of the parts, and none that could be taken for the MD5 of the bytes, which it is not.
+  const etag = source.etag.includes('-') ? `${newEtag(undefined)}-1` : source.etag
   bucket.set(call.key, { content: source.content, etag, lastModifiedMs, headers, tags, acl: given.acl })
   return xml(document('CopyObjectResult', { ETag: `"${etag}"`, LastModified: new Date(lastModifiedMs).toISOString() }))
 }

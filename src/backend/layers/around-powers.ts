@@ -1,5 +1,5 @@
 import type { CallOptions } from '../object-store.js'
-import type { AclPower, CdnPower, Powers, PublicAccessPower, SigningPower } from '../powers.js'
+import type { AclPower, CdnPower, ForeignCopyPower, Powers, PublicAccessPower, SigningPower } from '../powers.js'
 import type { StoreOperation } from './store-operation.js'
 
 /** A call of an optional power that costs a request. */
@@ -8,6 +8,8 @@ export interface PowerCall {
   readonly key: string | undefined
   readonly writes: boolean
   readonly options: CallOptions
+  /** What the server reads and writes by itself meanwhile: it is given the time for it. */
+  readonly serverBytes?: number
 }
 
 /** What a layer does around a call. */
@@ -15,12 +17,24 @@ export type Around = <T>(call: PowerCall, run: (options: CallOptions) => Promise
 
 /** The powers with a layer around what they ask the store for. Signing asks for nothing. */
 export function aroundPowers(powers: Powers, around: Around): Powers {
-  const { acl, publicAccess, cdn } = powers
+  const { acl, publicAccess, cdn, foreignCopy } = powers
   return {
     ...powers,
+    ...(foreignCopy && { foreignCopy: aroundForeignCopy(foreignCopy, around) }),
     ...(acl && { acl: aroundAcl(acl, around) }),
     ...(publicAccess && { publicAccess: aroundPublicAccess(publicAccess, around) }),
     ...(cdn && { cdn: aroundCdn(cdn, around) }),
+  }
+}
+
+function aroundForeignCopy(power: ForeignCopyPower, around: Around): ForeignCopyPower {
+  return {
+    nameOf: info => power.nameOf(info),
+    reaches: source => power.reaches(source),
+    copyFrom: (source, to, options = {}) =>
+      around({ operation: 'copy', key: to, writes: true, options, serverBytes: source.info.sizeBytes }, given =>
+        power.copyFrom(source, to, { ...options, ...given }),
+      ),
   }
 }
 
@@ -53,9 +67,16 @@ function aroundCdn(cdn: CdnPower, around: Around): CdnPower {
 
 /** The powers over the keys that begin with a prefix. The bucket's own ACL and CDN are those of all its keys. */
 export function prefixPowers(powers: Powers, prefix: string): Powers {
-  const { acl, publicAccess, cdn, signing } = powers
+  const { acl, publicAccess, cdn, signing, foreignCopy } = powers
   const full = (key: string | undefined) => (key === undefined ? undefined : prefix + key)
   return {
+    ...(foreignCopy && {
+      foreignCopy: {
+        nameOf: info => foreignCopy.nameOf({ ...info, key: prefix + info.key }),
+        reaches: source => foreignCopy.reaches(source),
+        copyFrom: (source, to, options) => foreignCopy.copyFrom(source, prefix + to, options),
+      },
+    }),
     ...(acl && {
       acl: { get: (key, options) => acl.get(full(key), options), set: (key, ...rest) => acl.set(full(key), ...rest) },
     }),

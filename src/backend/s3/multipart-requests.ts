@@ -59,12 +59,13 @@ export class MultipartRequests {
     number: number,
     source: CopyPartSource,
     signal?: AbortSignal,
+    sourceBucket: string = this.#context.bucket,
   ): Promise<CompletedPart> {
     const attempt: Attempt = { operation: 'copyPart', key: upload.key, writes: true, reads: true, signal }
-    const { bucket, channel, shared } = this.#context
+    const { channel, shared } = this.#context
     const { key, range, sourceIfMatch } = source
     const fields = {
-      'x-amz-copy-source': copySource(bucket, key),
+      'x-amz-copy-source': copySource(sourceBucket, key),
       'x-amz-copy-source-range': rangeField(range),
       'x-amz-copy-source-if-match': sourceIfMatch === undefined ? undefined : `"${sourceIfMatch}"`,
       ...shared.payer,

@@ -38,6 +38,8 @@ export interface WireGet extends CallOptions {
 }
 
 export interface WireCopy extends CallOptions {
+  /** Default: the bucket itself. */
+  readonly sourceBucket?: string | undefined
   readonly conditions: WireConditions
   readonly sourceIfMatch?: string | undefined
   /** Undefined: the source's are kept. */
@@ -159,11 +161,12 @@ export class ObjectRequests {
   async copy(from: string, to: string, options: WireCopy): Promise<WriteResult> {
     const { conditions, sourceIfMatch, attachments, traits, signal } = options
     const { bucket, channel, shared } = this.#context
+    const { sourceBucket = bucket } = options
     const conditional = isConditional(conditions) || sourceIfMatch !== undefined
     const carries = carriedBy({ ...shared.creation, ...traits })
     const attempt: Attempt = { operation: 'copy', key: to, writes: true, reads: true, conditional, carries, signal }
     const fields = {
-      'x-amz-copy-source': copySource(bucket, from),
+      'x-amz-copy-source': copySource(sourceBucket, from),
       'x-amz-copy-source-if-match': sourceIfMatch === undefined ? undefined : `"${sourceIfMatch}"`,
       'x-amz-metadata-directive': attachments === undefined ? 'COPY' : 'REPLACE',
       'x-amz-tagging-directive': traits?.['x-amz-tagging'] === undefined ? undefined : 'REPLACE',

@@ -32,6 +32,7 @@ import { connect } from './client.js'
 import { Conditions } from './conditions.js'
 import { Copier } from './copier.js'
 import { BulkDelete } from './delete-many.js'
+import { ForeignCopies } from './foreign-copies.js'
 import { type Knowledge, KnowledgeBase } from './knowledge.js'
 import { MAX_COPY_BYTES, MAX_METADATA_BYTES, MAX_PUT_BYTES, MULTIPART_LIMITS } from './limits.js'
 import { MultipartRequests } from './multipart-requests.js'
@@ -85,6 +86,7 @@ export async function openS3Store(bucket: string, options: S3Options = {}): Prom
     tagging,
     traits,
     powers: s3Powers(context, connection),
+    provider: isAws ? 'aws' : connection.place.hostField,
   })
 }
 
@@ -92,6 +94,8 @@ interface Services extends UploadServices {
   readonly context: RequestContext
   readonly traits: TraitsReader
   readonly powers: Powers
+  /** The same for all buckets among which the server copies. */
+  readonly provider: string
 }
 
 class S3Store implements ObjectStore {
@@ -114,7 +118,7 @@ class S3Store implements ObjectStore {
       maxCopyBytes: MAX_COPY_BYTES,
       maxMetadataBytes: MAX_METADATA_BYTES,
       keysMayNest: true,
-      powers: services.powers,
+      powers: { ...services.powers, foreignCopy: this.#foreignCopies(bucket) },
     }
   }
 
@@ -173,6 +177,11 @@ class S3Store implements ObjectStore {
   async traits(key: string, options: TraitsOptions = {}): Promise<ObjectTraits> {
     checkKey(key, 'traits')
     return this.#services.traits.read(key, options)
+  }
+
+  #foreignCopies(bucket: string): ForeignCopies {
+    const { provider, objects, multipart } = this.#services
+    return new ForeignCopies({ bucket, provider, objects, multipart }, (key, given) => this.createUpload(key, given))
   }
 
   async copy(from: string, to: string, options: CopyOptions = {}): Promise<WriteResult> {

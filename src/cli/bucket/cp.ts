@@ -9,8 +9,8 @@ import { placesOf } from './places.js'
 import { tellSummary } from './several.js'
 import { TransferProgress } from './transfer-progress.js'
 
-const ABOUT = `SOURCE and TARGET are keys, or URLs of objects in other buckets (s3://other/key, file:///folder/key). Within a bucket
-the server does it, whatever the size; between two the bytes go through this machine. TARGET/ keeps the last part of the key.
+const ABOUT = `SOURCE and TARGET are keys, or URLs of objects in other buckets (s3://other/key, file:///folder/key). Within a bucket and
+between those of one endpoint the server does it, whatever the size; else the bytes go through this machine. TARGET/ keeps the last part of the key.
 Metadata and headers are kept, but for those that are given: --meta is in the place of all metadata.`
 
 /** `bucket cp`. */

@@ -152,9 +152,9 @@ export class RetryLayer extends StoreLayer {
 
   /** What they write is the same when it is written twice. */
   protected override wrapPowers(powers: Powers): Powers {
-    return aroundPowers(powers, ({ operation, key, writes, options }, run) => {
+    return aroundPowers(powers, ({ operation, key, writes, options, serverBytes = 0 }, run) => {
       const { signal } = options
-      const call = { operation, key, signal, writes }
+      const call = { operation, key, signal, writes, serverBytes }
       return retried(this.#policy, { ...call, run: attempt => run({ ...options, ...attempt.options }) })
     })
   }
