@@ -128,6 +128,8 @@ export class SourceFile {
       if (bytesRead === 0)
         throw new StoreError('invalid', `${this.path}: the file became shorter while it was read`, { operation: 'put' })
       done += bytesRead
+      // Without its last bytes no body is stored.
+      if (done === lengthBytes) await this.checkUnchanged()
       yield buffer.subarray(0, bytesRead)
     }
   }

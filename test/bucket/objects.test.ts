@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Bucket } from '../../src/bucket/bucket.js'
+import { SourceFile } from '../../src/bucket/local-file.js'
 import { bucketStores, type OpenedBucket } from '../support/bucket-stores.js'
 import { pattern } from '../support/bytes.js'
 import { kindOf } from '../support/store-tools.js'
@@ -180,6 +181,18 @@ describe.each(await bucketStores())('objects of a bucket on %s', (_, open) => {
       expect(await bucket.putFile(join(opened.folder, 'README'), 'y', { contentType: 'a/b' })).toMatchObject({
         contentType: 'a/b',
       })
+    })
+
+    it.each([1000, 12 * MIB])('of %d bytes that are changed while they are read are not stored', async sizeBytes => {
+      const path = join(opened.folder, `changing-${sizeBytes}`)
+      await writeFile(path, pattern(sizeBytes))
+      const file = await SourceFile.open(path)
+      await writeFile(path, pattern(sizeBytes, 2))
+      await bucket.put(`changing-${sizeBytes}`, 'old')
+      const put = bucket.store.put(`changing-${sizeBytes}`, file.range(0, sizeBytes))
+      expect(await kindOf(put)).toBe('invalid')
+      await file.close()
+      expect((await bucket.get(`changing-${sizeBytes}`)).toString()).toBe('old')
     })
 
     it('that are none are refused', async () => {
