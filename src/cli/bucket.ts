@@ -3,7 +3,7 @@ import { processEnvironment } from '../config/environment.js'
 import { type BucketInvocation, parseArguments } from './bucket/arguments.js'
 import { COMMANDS } from './bucket/commands.js'
 import { EXIT, type ExitCode } from './exit-codes.js'
-import { complainAs, say } from './output.js'
+import { allSaid, complainAs, say } from './output.js'
 
 /** Loads no more than the command needs. */
 async function run(words: readonly string[]): Promise<ExitCode> {
@@ -46,4 +46,6 @@ async function carryOut(invocation: BucketInvocation): Promise<ExitCode> {
 process.stdout.on('error', (error: NodeJS.ErrnoException) =>
   process.exit(error.code === 'EPIPE' ? EXIT.done : EXIT.failed),
 )
-process.exit(await run(process.argv.slice(2)))
+const exitCode = await run(process.argv.slice(2))
+await allSaid()
+process.exit(exitCode)

@@ -4,7 +4,7 @@ import { variableOf } from '../config/option-table.js'
 import type { CommandLine } from '../config/resolve.js'
 import { type Invocation, parseArguments } from './arguments.js'
 import type { ExitCode } from './exit-codes.js'
-import { complain, say } from './output.js'
+import { allSaid, complain, say } from './output.js'
 
 /** Loads no more than the command needs: what reads the arguments is all that every command does. */
 async function run(words: readonly string[]): Promise<ExitCode> {
@@ -65,4 +65,6 @@ function isForegroundAsked(line: CommandLine, environment: Environment): boolean
   return /^(true|yes|on|1)$/i.test(line.values.get('foreground')?.text ?? variable ?? '')
 }
 
-process.exit(await run(process.argv.slice(2)))
+const exitCode = await run(process.argv.slice(2))
+await allSaid()
+process.exit(exitCode)

@@ -12,3 +12,15 @@ export function complain(...lines: readonly string[]): void {
 export function complainAs(program: string, ...lines: readonly string[]): void {
   process.stderr.write(lines.map(line => `${program}: ${line}\n`).join(''))
 }
+
+/** Resolves when all that was said has reached who reads it, or nobody does: pipes take only so much at once. */
+export async function allSaid(): Promise<void> {
+  await Promise.all([process.stdout, process.stderr].map(ended))
+}
+
+function ended(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise(resolve => {
+    stream.once('error', () => resolve())
+    stream.write('', () => resolve())
+  })
+}

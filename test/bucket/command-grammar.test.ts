@@ -1,4 +1,7 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { Command } from 'commander'
+import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { COMMANDS } from '../../src/cli/bucket/commands.js'
 import { buildProgram } from '../../src/cli/bucket/program.js'
@@ -65,4 +68,14 @@ describe('the command line', () => {
     expect(stderr.split('\n')[0]).toBe(line)
     expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' })
   })
+})
+
+it('says all that it has to say to a reader that is slow', async () => {
+  const bucket = await BucketCommand.onFolder()
+  const names = Array.from({ length: 2000 }, (_, index) => `${'long-'.repeat(30)}${index}`)
+  await Promise.all(names.map(name => writeFile(join(bucket.folder, '.store', name), '')))
+  const script = `"${process.execPath}" "${BucketCommand.program}" list --all | (sleep 1; wc -l)`
+  const { stdout } = await execa('/bin/sh', ['-c', script], { env: { ...bucket.environment } })
+  expect(stdout.trim()).toBe('2000')
+  await bucket.dispose()
 })
