@@ -77,5 +77,13 @@ it('says all that it has to say to a reader that is slow', async () => {
   const script = `"${process.execPath}" "${BucketCommand.program}" list --all | (sleep 1; wc -l)`
   const { stdout } = await execa('/bin/sh', ['-c', script], { env: { ...bucket.environment } })
   expect(stdout.trim()).toBe('2000')
+  const first = await execa(
+    '/bin/sh',
+    ['-c', `"${process.execPath}" "${BucketCommand.program}" ls --all | head -n 1`],
+    {
+      env: { ...bucket.environment },
+    },
+  )
+  expect({ lines: first.stdout.split('\n').length, stderr: first.stderr }).toEqual({ lines: 1, stderr: '' })
   await bucket.dispose()
 })

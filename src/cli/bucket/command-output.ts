@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { complainAs } from '../output.js'
 import type { CommonFlags } from './program.js'
 
@@ -17,6 +18,11 @@ export class CommandOutput {
   /** Lines of a result, which are also wanted of a quiet command. */
   print(...lines: readonly string[]): void {
     process.stdout.write(lines.map(line => `${line}\n`).join(''))
+  }
+
+  /** The same, once whoever reads it has taken enough of what was said before. */
+  async printed(...lines: readonly string[]): Promise<void> {
+    if (!process.stdout.write(lines.map(line => `${line}\n`).join(''))) await once(process.stdout, 'drain')
   }
 
   /** A result as one JSON value. */

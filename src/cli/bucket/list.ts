@@ -6,6 +6,9 @@ import type { BucketCommand } from './command.js'
 
 const TRUNCATED = '...Results are truncated...'
 
+/** One less than a request brings: the next one tells whether there are more. */
+const PAGE_KEYS = 999
+
 /** `bucket list`. */
 export const list: BucketCommand = {
   describe: command =>
@@ -30,13 +33,25 @@ Examples:
       ),
   run: async context => {
     const { output, signal } = context
+    const isLong = context.isOn('long')
     const prefix = context.text('prefix') ?? context.words[0]
-    const maxKeys = context.isOn('all') ? Number.POSITIVE_INFINITY : context.count('maxKeys', 1)
+    const isAll = context.isOn('all')
+    const maxKeys = isAll ? Number.POSITIVE_INFINITY : context.count('maxKeys', 1)
     const bucket = await context.openBucket()
     const delimiter = context.isOn('delimiter') ? ('/' as const) : undefined
-    const listing = await bucket.list({ prefix, marker: context.text('marker'), maxKeys, delimiter, signal })
+    const asked = { prefix, marker: context.text('marker'), delimiter, signal }
+    const linesOf = isLong ? longLines : shortLines
+    if (isAll && !output.isJson) {
+      // Of millions of keys no more than a page is held.
+      for (let page = await bucket.list({ ...asked, maxKeys: PAGE_KEYS }); ; ) {
+        await output.printed(...linesOf(page))
+        if (!page.truncated) return EXIT.done
+        page = await bucket.list({ ...asked, maxKeys: PAGE_KEYS, marker: page.next })
+      }
+    }
+    const listing = await bucket.list({ ...asked, maxKeys })
     if (output.isJson) output.printJson(listingJson(listing))
-    else output.print(...(context.isOn('long') ? longLines(listing) : shortLines(listing)))
+    else output.print(...linesOf(listing))
     if (listing.truncated) output.remark(TRUNCATED)
     return EXIT.done
   },
