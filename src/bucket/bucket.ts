@@ -301,8 +301,10 @@ export class Bucket implements AsyncIterable<ObjectVersion>, AsyncDisposable {
     const foreign = typeof to === 'string' ? undefined : to.bucket
     const target = typeof to === 'string' ? to : to.key
     if (foreign === undefined) refuseWithin(from, target, operation)
-    const transfer = (key: string, name: string) =>
-      this[operation](key, foreign === undefined ? name : { bucket: foreign, key: name }, options)
+    const transfer = async (key: string, name: string) => {
+      if (foreign === undefined) refuseWithin(from, name, operation)
+      return this[operation](key, foreign === undefined ? name : { bucket: foreign, key: name }, options)
+    }
     return copyFolder(this.#services, from, target, transfer, { ...options, onCopied })
   }
 }

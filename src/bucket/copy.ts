@@ -24,7 +24,7 @@ export interface CopyResult {
   readonly etag: string
 }
 
-export interface CopyFolderOptions extends Omit<BucketCopyOptions, 'ifNoneMatch'> {
+export interface CopyFolderOptions extends BucketCopyOptions {
   /** Told of each object that was copied or moved. */
   readonly onCopied?: ((result: CopyResult) => void) | undefined
 }
@@ -54,23 +54,26 @@ export async function copyAcross(
   options: BucketCopyOptions = {},
   version?: string,
 ): Promise<CopyResult> {
-  const onServer = await copyOnServer(services, from, target, to, options, version)
+  const info = await services.store.head(from, { signal: options.signal })
+  // Two buckets may be one, each with a prefix of its own.
+  if (placeOf(services, info) === placeOf(target, { ...info, key: to })) refuseItself(from, from, 'copy')
+  const onServer = await copyOnServer(services, info, target, to, options, version)
   return onServer ?? copyThrough(services, from, target, to, options, version)
 }
 
 /** Undefined where the server can't, or refuses to. A condition is left to the other way, where a lost answer is settled. */
 async function copyOnServer(
   { store }: BucketServices,
-  from: string,
+  info: ObjectInfo,
   target: BucketServices,
   to: string,
   options: BucketCopyOptions,
   version: string | undefined,
 ): Promise<CopyResult | undefined> {
+  const { key: from } = info
   const { signal, ifNoneMatch, onProgress } = options
   const [source, power] = [store.capabilities.powers.foreignCopy, target.store.capabilities.powers.foreignCopy]
   if (source === undefined || power === undefined || ifNoneMatch !== undefined) return undefined
-  const info = await store.head(from, { signal })
   if (version !== undefined && info.etag !== version)
     throw new StoreError('precondition-failed', `${from}: the object is another version`, { key: from })
   const named = source.nameOf(info)
@@ -136,6 +139,12 @@ export async function moveAcross(
   const { signal } = options
   const info = await services.store.head(from, { signal })
   const result = await copyAcross(services, from, target, to, options, info.etag)
+  // Two buckets may be one: then the target that was written is what would be removed.
+  const now = await services.store.head(from, { signal })
+  if (now.etag !== info.etag || now.lastModifiedMs !== info.lastModifiedMs)
+    throw new StoreError('precondition-failed', `${from}: it was written meanwhile, or is its own target`, {
+      key: from,
+    })
   await removeMoved(services.store, info, signal)
   return result
 }
@@ -215,6 +224,13 @@ async function removeMoved(
   const ifMatch = store.capabilities.conditions.delete === 'none' ? undefined : etag
   const [result] = await store.delete([{ key, ifMatch }], { signal })
   if (result?.error !== undefined) throw result.error
+}
+
+/** Equal for the same object of the same bucket, however it was opened. */
+function placeOf({ store }: BucketServices, info: ObjectInfo): string {
+  const named = store.capabilities.powers.foreignCopy?.nameOf(info)
+  if (named === undefined) return `${store.url.replace(/\/$/, '')}/${info.key}`
+  return JSON.stringify([named.provider, named.bucket, named.info.key])
 }
 
 function refuseItself(from: string, to: string, operation: string): void {

@@ -11,6 +11,7 @@ import { type BucketGetOptions, rangeOf } from './get.js'
 import { onLocalDisk } from './local-file.js'
 import { PartialFile } from './partial-file.js'
 import { Tally } from './progress.js'
+import { pathFault } from './sync/target-folder.js'
 import { Verification } from './verification.js'
 
 export interface GetFileResult {
@@ -30,12 +31,14 @@ export interface GetFileResult {
 export async function getFile(
   services: BucketServices,
   key: string,
-  path: string = key,
+  path?: string,
   options: BucketGetOptions = {},
 ): Promise<GetFileResult> {
   const { signal, ifMatch } = options
   const range = rangeOf(options, key)
-  const target = await targetOf(path)
+  const fault = path === undefined ? pathFault(key) : undefined
+  if (fault !== undefined) throw new StoreError('invalid', `${key}: ${fault}; name a file`, { key, operation: 'get' })
+  const target = await targetOf(path ?? key)
   const info = await services.store.head(key, { signal })
   if (ifMatch !== undefined && info.etag !== ifMatch)
     throw new StoreError('precondition-failed', `${key}: the object is another version`, { key, operation: 'get' })

@@ -87,7 +87,8 @@ class GrowingPiece {
   /** Answers with what there is no more room for. */
   add(chunk: Uint8Array): Uint8Array {
     const taken = chunk.subarray(0, this.#sizeBytes - this.#filledBytes)
-    if (this.#source === undefined) this.#chunks.push(taken)
+    // Who made it may use the memory again.
+    if (this.#source === undefined) this.#chunks.push(Buffer.from(taken))
     else {
       this.#memory ??= this.#source.take(this.#sizeBytes)
       this.#memory.set(taken, this.#filledBytes)

@@ -4,6 +4,7 @@ import { withoutDigests } from '../backend/content-digests.js'
 import { isSameVersion } from '../backend/etag.js'
 import type {
   Attachments,
+  Metadata,
   ObjectHeaders,
   ObjectInfo,
   ObjectStore,
@@ -178,6 +179,7 @@ export class Tree {
     const shownModifiedMs = node.modified === undefined ? undefined : toMs(node.modified)
     node.version = version
     node.replaced = undefined
+    forgetDigests(node, metadata)
     node.known = { metadata, headers, traits: attachments.traits ?? {}, shownModifiedMs }
     node.expiresMs = this.expiry()
     this.knowledge.known.wrote(version, node.known)
@@ -355,4 +357,12 @@ export class Tree {
     node.known = { ...node.known, traits }
     return traits
   }
+}
+
+/** What programs have edited keeps no digest that was left out of what has been stored: it is of bytes that are gone. */
+function forgetDigests(node: Node, stored: Metadata): void {
+  if (node.edited === undefined) return
+  const old = Object.entries(node.known?.metadata ?? {})
+  const gone = Object.fromEntries(old.filter(([name]) => stored[name] === undefined))
+  node.edited = { ...node.edited, metadata: withoutDigests(node.edited.metadata, gone) }
 }

@@ -1,3 +1,4 @@
+import { withoutDigests } from '../backend/content-digests.js'
 import type { Attachments } from '../backend/object-store.js'
 import { attributesFrom, timestampOf, withAttributes } from './attributes.js'
 import type { Keeping } from './kept-files.js'
@@ -21,6 +22,8 @@ export function revert(node: Node): void {
 
 function attachmentsOf(tree: Tree, node: Node): Attachments {
   const { known, edited, own, type } = node
-  const metadata = withAttributes(edited?.metadata ?? known?.metadata ?? {}, own, type)
+  // Only changed bytes are kept: a digest of the old ones would lie.
+  const old = known?.metadata ?? {}
+  const metadata = withAttributes(withoutDigests(edited?.metadata ?? old, old), own, type)
   return { metadata, headers: tree.headers(node), traits: known?.traits }
 }

@@ -84,6 +84,55 @@ describe.each(await bucketStores())('changes in a bucket on %s', (_, open) => {
     })
   })
 
+  describe('what would lose bytes is refused', () => {
+    const contents = async (prefix: string) =>
+      Promise.all((await keysBelow(prefix)).map(async key => `${key}: ${(await bucket.get(key)).toString()}`))
+
+    it('a move to the same bucket by another name', async () => {
+      await bucket.put('same/a', 'bytes')
+      const view = await opened.again('same')
+      expect(await kindOf(bucket.move('same/a', { bucket: view, key: 'a' }))).not.toBe('resolved')
+      expect((await bucket.get('same/a')).toString()).toBe('bytes')
+      await view.close()
+    })
+
+    it('a folder moved over objects of its own that are not moved yet', async () => {
+      await bucket.put('up/up/z', 'inner')
+      await bucket.put('up/z', 'outer')
+      const { failures } = await bucket.moveFolder('up/up/', 'up/')
+      expect(failures).toEqual([])
+      await bucket.put('up/up/z', 'inner')
+      const summary = await bucket.moveFolder('up/', '')
+      expect(summary.failures).toHaveLength(1)
+      expect(await contents('up/')).toEqual(['up/up/z: inner'])
+      expect((await bucket.get('z')).toString()).toBe('inner')
+    })
+
+    it('copies over objects that are there, on request, of folders too', async () => {
+      await bucket.put('new/a', 'new')
+      await bucket.put('old/a', 'old')
+      const { failures } = await bucket.copyFolder('new/', 'old/', { ifNoneMatch: '*' })
+      expect(failures).toHaveLength(1)
+      expect((await bucket.get('old/a')).toString()).toBe('old')
+    })
+
+    it('a key that leads elsewhere as the name of a file, and no name at all', async () => {
+      await bucket.put('../elsewhere', 'bytes')
+      expect(await kindOf(bucket.getFile('../elsewhere'))).toBe('invalid')
+      expect(await kindOf(bucket.syncFrom('l/', '', { delete: true }))).toBe('invalid')
+      await bucket.remove('../elsewhere')
+    })
+
+    it('memory that a stream uses again is copied', async () => {
+      const chunks = async function* () {
+        const memory = Buffer.alloc(4)
+        for (const letter of 'abc') yield memory.fill(letter)
+      }
+      await bucket.put('again', chunks())
+      expect((await bucket.get('again')).toString()).toBe('aaaabbbbcccc')
+    })
+  })
+
   describe('copies and moves', () => {
     beforeAll(async () => {
       await bucket.put('c/from', 'bytes', { metadata: { a: '1' }, headers: { cacheControl: 'no-cache' } })

@@ -12,7 +12,16 @@ const ROOT = join(import.meta.dirname, '../..')
 const TRANSPORTS = ['kernel', 'fuse-native']
 
 /** What is packed beside the compiled sources. */
-const DOCUMENTS = ['CHANGELOG.md', 'LICENSE', 'README.md', 'doc/CONFIGURATION.md', 'doc/SEMANTICS.md', 'package.json']
+const DOCUMENTS = [
+  'CHANGELOG.md',
+  'LICENSE',
+  'README.md',
+  'doc/CONFIGURATION.md',
+  'doc/SEMANTICS.md',
+  'doc/man/bucket.1',
+  'doc/man/mount-bucket.1',
+  'package.json',
+]
 
 /** What a program of somebody's own can import, and the kind of each. */
 const EXPORTS = `

@@ -29,3 +29,19 @@ it('a digest that a program sets on what it has written stays', async () => {
   expect((await store.head('f')).metadata).toMatchObject({ sha256: SHA256 })
   await h.close()
 })
+
+it('a digest of bytes that are gone does not come back with the second change', async () => {
+  const store = openMemoryStore('old-digests')
+  await store.put('f', Buffer.from('bytes'), { metadata: { sha256: SHA256 } })
+  const h = await harness({ store })
+  const { node } = await h.walk('f')
+  await h.filesystem.setxattr(node, Buffer.from('user.note'), Buffer.from('x'), undefined, h.context())
+  for (const text of ['one', 'two']) {
+    const handle = await h.open('f', { write: true })
+    await h.write(handle, 0, Buffer.from(text))
+    await h.closeFile(handle)
+    expect((await store.head('f')).metadata).toMatchObject({ note: 'x' })
+    expect((await store.head('f')).metadata).not.toHaveProperty('sha256')
+  }
+  await h.close()
+})

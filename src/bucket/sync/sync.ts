@@ -143,6 +143,7 @@ async function knownObject(store: ObjectStore, key: string, signal: AbortSignal 
 
 /** The file that an object goes into. */
 async function targetFile(local: string, key: string): Promise<string> {
+  if (local === '') throw new StoreError('invalid', 'the file has no name', { key, operation: 'sync' })
   const isFolder = local.endsWith('/') || (await isFolderThere(local))
   if (!isFolder) return resolve(local)
   const name = basename(key)
@@ -153,6 +154,7 @@ async function targetFile(local: string, key: string): Promise<string> {
 
 /** The folder without links on the way to it; it is made unless nothing is to be changed. */
 async function targetFolder(local: string, options: SyncOptions): Promise<{ path: string; isThere: boolean }> {
+  if (local === '') throw new StoreError('invalid', 'the folder has no name', { operation: 'sync' })
   const path = resolve(local)
   if (options.dryRun === true && !(await isFolderThere(path))) return { path, isThere: false }
   return onLocalDisk(local, 'sync', async () => {

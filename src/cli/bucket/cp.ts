@@ -81,7 +81,7 @@ async function all(
   operation: 'copy' | 'move',
   from: { readonly bucket: Bucket; readonly key: string },
   to: Parameters<Bucket['copyFolder']>[1],
-  { ifNoneMatch: _, ...options }: BucketCopyOptions,
+  options: BucketCopyOptions,
 ): Promise<ExitCode> {
   const call = operation === 'copy' ? 'copyFolder' : 'moveFolder'
   const summary = await from.bucket[call](withSlash(from.key), to, options)
