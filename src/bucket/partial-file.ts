@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { constants } from 'node:fs'
 import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { onLocalDisk } from './local-file.js'
@@ -38,7 +39,8 @@ export class PartialFile {
       const names = new PartNames(target, version)
       const path = names.own()
       await takeOver(names, path)
-      const handle = await open(path, 'a+')
+      // Not to append: who writes to it twice writes the same bytes to the same places.
+      const handle = await open(path, constants.O_RDWR | constants.O_CREAT, 0o666)
       const { size } = await handle.stat()
       if (size > maxBytes) await handle.truncate(0)
       return new PartialFile(names, path, handle, size > maxBytes ? 0 : size)
@@ -52,7 +54,7 @@ export class PartialFile {
   append(bytes: Uint8Array): Promise<void> {
     return onLocalDisk(this.target, 'get', async () => {
       for (let done = 0; done < bytes.byteLength; )
-        done += (await this.#handle.write(bytes, done, bytes.byteLength - done)).bytesWritten
+        done += (await this.#handle.write(bytes, done, bytes.byteLength - done, this.#sizeBytes + done)).bytesWritten
       this.#sizeBytes += bytes.byteLength
     })
   }

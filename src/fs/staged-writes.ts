@@ -28,8 +28,11 @@ export class StagedWrites {
   }
 
   async close(): Promise<void> {
-    await this.#direct?.close()
-    await this.#handle.close()
+    try {
+      await this.#direct?.close()
+    } finally {
+      await this.#handle.close()
+    }
   }
 
   /** False: the page cache may take it all the same, or say what is wrong. */

@@ -308,4 +308,15 @@ describe.each(await libraryStores())('sync with %s', (_, open) => {
     expect(await keys()).toEqual([])
     await rm(source, { recursive: true })
   })
+
+  it('does not say that it is done when it is stopped while it removes', async () => {
+    await store({ a: 'one' })
+    await writeTree(target, { a: 'one', b: 'gone' })
+    const stop = new AbortController()
+    const onEntry = ({ action }: SyncEntry) => {
+      if (action === 'remove') stop.abort()
+    }
+    const options = { delete: true, signal: stop.signal, onEntry }
+    await expect(bucket.syncFrom('', target, options)).rejects.toMatchObject({ kind: 'aborted' })
+  })
 })

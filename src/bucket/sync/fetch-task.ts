@@ -154,9 +154,10 @@ export class FetchTask implements SyncTask<LocalRemoval> {
     return { kind: 'removal', removal: { key, name, path, sizeBytes: Number(stats.size), stats } }
   }
 
-  async remove(removals: readonly LocalRemoval[]): Promise<readonly SyncEntry[]> {
+  async remove(removals: readonly LocalRemoval[], signal: AbortSignal): Promise<readonly SyncEntry[]> {
     const entries: SyncEntry[] = []
     for (const removal of removals) {
+      if (signal.aborted) break
       const { key, name, path, sizeBytes, stats } = removal
       try {
         const isRemoved = await this.#target.remove(name, key, stats)

@@ -171,6 +171,7 @@ export class SyncRun<R extends Removal> {
           this.#settle(entry)
           if (entry.action === 'remove') removed += 1
         }
+        throwIfAborted(this.#options.signal, 'sync')
       }
       if (round.areAll || removed === 0 || this.#tally.failed > 0) return
       round = await this.#carryOut(false)
