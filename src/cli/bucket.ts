@@ -42,9 +42,12 @@ async function carryOut(invocation: BucketInvocation): Promise<ExitCode> {
   }
 }
 
+/** As of a program that SIGPIPE ends: what was left to do is not done. */
+const NOBODY_READS = 141
+
 // Whoever reads the output has seen enough (`bucket list | head`).
 process.stdout.on('error', (error: NodeJS.ErrnoException) =>
-  process.exit(error.code === 'EPIPE' ? EXIT.done : EXIT.failed),
+  process.exit(error.code === 'EPIPE' ? NOBODY_READS : EXIT.failed),
 )
 const exitCode = await run(process.argv.slice(2))
 await allSaid()
