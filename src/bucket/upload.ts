@@ -1,4 +1,4 @@
-import { onAbort } from '../backend/call.js'
+import { onAbort, throwIfAborted } from '../backend/call.js'
 import { inParallel } from '../backend/in-parallel.js'
 import type {
   Attachments,
@@ -13,6 +13,9 @@ import { PartSizes } from '../backend/part-sizes.js'
 import { isStoreError } from '../backend/store-error.js'
 import type { SourceFile } from './local-file.js'
 import type { Tally } from './progress.js'
+
+/** How long an end in order waits for a store that does not answer. */
+const LAST_ANSWER_MS = 8000
 
 export interface UploadOptions extends WriteConditions {
   readonly attachments: Attachments
@@ -36,7 +39,7 @@ export async function uploadParts(
   options: UploadOptions,
 ): Promise<WriteResult> {
   const { attachments, tally, signal, ifMatch, ifNoneMatch } = options
-  const upload = await store.createUpload(key, { ...attachments, signal })
+  const upload = await beginUpload(store, key, attachments, signal)
   // The first failure ends what else is on its way.
   const given = new AbortController()
   const forget = onAbort(signal, () => given.abort(signal?.reason))
@@ -57,6 +60,26 @@ export async function uploadParts(
     // A completion in doubt may have been carried out, or may still be; its upload is left to what clears leftovers.
     if (!isStoreError(error) || !error.ambiguous || error.operation !== 'complete') await dropQuietly(upload)
     throw error
+  } finally {
+    forget()
+  }
+}
+
+/**
+ * Begins an upload. When the signal fires meanwhile the answer is still waited for, if not for ever: else the store would
+ * keep an upload that nobody knows. Who gets it has to look at the signal.
+ */
+async function beginUpload(
+  store: ObjectStore,
+  key: string,
+  attachments: Attachments,
+  signal: AbortSignal | undefined,
+): Promise<Upload> {
+  throwIfAborted(signal, 'put', key)
+  const given = new AbortController()
+  const forget = onAbort(signal, () => setTimeout(() => given.abort(signal?.reason), LAST_ANSWER_MS).unref())
+  try {
+    return await store.createUpload(key, { ...attachments, signal: given.signal })
   } finally {
     forget()
   }
@@ -110,5 +133,5 @@ async function* numbered<T>(items: AsyncIterable<T>): AsyncGenerator<readonly [n
 
 /** The failure that led here is what counts. */
 async function dropQuietly(upload: Upload): Promise<void> {
-  await upload.abort().catch(() => undefined)
+  await upload.abort({ signal: AbortSignal.timeout(LAST_ANSWER_MS) }).catch(() => undefined)
 }

@@ -2,14 +2,19 @@
 import { processEnvironment } from '../config/environment.js'
 import { type BucketInvocation, parseArguments } from './bucket/arguments.js'
 import { COMMANDS } from './bucket/commands.js'
+import { UnreadOutput } from './bucket/unread-output.js'
 import { EXIT, type ExitCode } from './exit-codes.js'
 import { allSaid, complainAs, say } from './output.js'
+
+const stopped = new AbortController()
+const unread = new UnreadOutput([process.stdout, process.stderr], reason => stopped.abort(reason))
 
 /** Loads no more than the command needs. */
 async function run(words: readonly string[]): Promise<ExitCode> {
   try {
     return await carryOut(await parseArguments(COMMANDS, words))
   } catch (error) {
+    if (unread.explains(error)) return EXIT.failed
     const { bucketFailureOf } = await import('./bucket/failure.js')
     const { lines, exitCode } = bucketFailureOf(error)
     complainAs('bucket', ...lines)
@@ -29,7 +34,6 @@ async function carryOut(invocation: BucketInvocation): Promise<ExitCode> {
     }
     case 'run': {
       const { CommandContext } = await import('./bucket/context.js')
-      const stopped = new AbortController()
       for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
         process.once(signal, () => stopped.abort(new Error(`${signal} was received`)))
       const context = new CommandContext(invocation.request, processEnvironment(), stopped.signal)
@@ -42,13 +46,8 @@ async function carryOut(invocation: BucketInvocation): Promise<ExitCode> {
   }
 }
 
-/** As of a program that SIGPIPE ends: what was left to do is not done. */
-const NOBODY_READS = 141
-
-// Whoever reads the output has seen enough (`bucket list | head`).
-process.stdout.on('error', (error: NodeJS.ErrnoException) =>
-  process.exit(error.code === 'EPIPE' ? NOBODY_READS : EXIT.failed),
-)
 const exitCode = await run(process.argv.slice(2))
 await allSaid()
-process.exit(exitCode)
+complainAs('bucket', ...unread.lines)
+await allSaid()
+process.exit(unread.exitCode ?? exitCode)

@@ -43,7 +43,20 @@ export class OwnServer {
 
   /** Starts the command; resolves when it has ended, however. */
   start(...words: readonly string[]) {
-    return execa(process.execPath, [PROGRAM, ...words], {
+    return execa(process.execPath, [PROGRAM, ...words], this.#surroundings)
+  }
+
+  /** Runs a script of bash, for which the command is "$BUCKET". */
+  shell(script: string) {
+    return execa(
+      '/bin/bash',
+      ['-c', script.replaceAll('"$BUCKET"', `"${process.execPath}" "${PROGRAM}"`)],
+      this.#surroundings,
+    )
+  }
+
+  get #surroundings() {
+    return {
       reject: false,
       cwd: this.folder,
       extendEnv: false,
@@ -56,7 +69,7 @@ export class OwnServer {
         AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
         AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
       },
-    })
+    } as const
   }
 
   /** Runs the command to its end and counts what it asks, by operation. Throws unless it succeeds. */

@@ -18,7 +18,7 @@ Examples:
   bucket help put                                            more about a command
 
 Exit codes: 0 done, 1 failed (or some of several failed), 2 usage or configuration, 3 not found, 4 denied,
-5 store unreachable.`
+5 store unreachable, 141 nobody reads the output any more (what was under way is given up, as with Ctrl-C).`
 
 /** The flags that every command has. */
 export interface CommonFlags {
