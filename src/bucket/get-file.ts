@@ -11,7 +11,7 @@ import { type BucketGetOptions, rangeOf } from './get.js'
 import { onLocalDisk } from './local-file.js'
 import { PartialFile } from './partial-file.js'
 import { Tally } from './progress.js'
-import { pathFault } from './sync/target-folder.js'
+import { pathFault } from './target-folder.js'
 import { Verification } from './verification.js'
 
 export interface GetFileResult {

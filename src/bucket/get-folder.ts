@@ -1,5 +1,4 @@
-import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, realpath } from 'node:fs/promises'
 import type { ObjectVersion } from '../backend/object-store.js'
 import { StoreError } from '../backend/store-error.js'
 import type { BucketServices } from './bucket-services.js'
@@ -7,6 +6,7 @@ import type { BucketGetOptions } from './get.js'
 import { type GetFileResult, getListedFile } from './get-file.js'
 import { iterateObjects } from './listing.js'
 import { onLocalDisk } from './local-file.js'
+import { notAPath, TargetFolder } from './target-folder.js'
 import { type TransferSummary, transferEach } from './transfers.js'
 
 export interface GetFolderOptions extends Pick<BucketGetOptions, 'signal' | 'onProgress' | 'verify'> {
@@ -25,7 +25,10 @@ export async function getFolder(
   options: GetFolderOptions = {},
 ): Promise<TransferSummary> {
   const { signal, onProgress, verify, onFetched } = options
-  await onLocalDisk(folder, 'get', () => mkdir(folder, { recursive: true }))
+  const target = await onLocalDisk(folder, 'get', async () => {
+    await mkdir(folder, { recursive: true })
+    return new TargetFolder(await realpath(folder))
+  })
   let found = 0
   const objects = (async function* () {
     for await (const object of iterateObjects(services.store, { prefix, signal })) {
@@ -34,8 +37,8 @@ export async function getFolder(
     }
   })()
   const summary = await transferEach(objects, services.settings.objectsAtOnce, signal, async ({ object }) => {
-    const path = join(folder, pathBelow(object, prefix))
-    if (object.key.endsWith('/')) return makeFolder(object, path)
+    const path = await placeOf(target, object, object.key.slice(prefix.length))
+    if (path === undefined) return { sizeBytes: 0 }
     const result = await getListedFile(services, object, path, { signal, onProgress, verify })
     onFetched?.(result)
     return result
@@ -48,21 +51,15 @@ export async function getFolder(
   return summary
 }
 
-/** Throws `invalid` for a key that is no path within the folder. */
-function pathBelow({ key }: ObjectVersion, prefix: string): string {
-  const path = key.slice(prefix.length).replace(/\/$/, '')
-  const isOdd = (name: string) => name === '' || name === '.' || name === '..' || name.includes('\0')
-  if (path !== '' && path.split('/').some(isOdd))
-    throw new StoreError('invalid', `${key}: such a key can't be a path of the local disk`, { key, operation: 'get' })
-  if (path === '' && !key.endsWith('/'))
-    throw new StoreError('invalid', `${key}: nothing is left of the key behind the prefix`, { key, operation: 'get' })
+/** Where the file goes, in folders that are made; undefined for a marker, which is a folder. Rejects with `invalid` for what may not be. */
+async function placeOf(target: TargetFolder, object: ObjectVersion, name: string): Promise<string | undefined> {
+  const { key, sizeBytes } = object
+  const isMarker = key.endsWith('/')
+  if (isMarker && sizeBytes > 0) throw notAPath(key, 'it ends in a slash, and no file name does')
+  if (isMarker && name === '') return undefined
+  const path = target.pathOf(isMarker ? name.slice(0, -1) : name, key)
+  await onLocalDisk(path, 'get', () => target.makeFoldersFor(name, key, false))
+  if (isMarker) return undefined
+  await onLocalDisk(path, 'get', () => target.present(name, key))
   return path
-}
-
-/** A key that ends in a slash marks a folder; bytes that it may have are no file's. */
-async function makeFolder({ key, sizeBytes }: ObjectVersion, path: string): Promise<{ readonly sizeBytes: number }> {
-  if (sizeBytes > 0)
-    throw new StoreError('invalid', `${key}: a key with a slash at its end can't be a file`, { key, operation: 'get' })
-  await onLocalDisk(path, 'get', () => mkdir(path, { recursive: true }))
-  return { sizeBytes }
 }

@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type BucketCommand, commandStores } from '../support/bucket-command.js'
@@ -89,6 +89,30 @@ describe.each(await commandStores())('bucket put and get on %s', (_, open) => {
     expect((await readdir(at('back'), { recursive: true })).sort()).toEqual(['one', 'sub', 'sub/two'])
     await bucket.output('get-all', 'all', '--prefix', 'T/sub')
     expect(await readdir(at('all'))).toEqual(['two'])
+  })
+
+  it('write nothing outside of the folder, whatever links stand in it', async () => {
+    for (const key of ['L/a/x', 'L/b', 'L/c/y', 'L/fine']) await bucket.run(['put', '-', key], { input: '' })
+    await mkdir(at('links'))
+    await mkdir(at('outside'))
+    await writeFile(at('outside/b'), 'kept')
+    for (const [link, target] of [
+      ['a', 'outside'],
+      ['b', 'outside/b'],
+      ['c', 'outside/made'],
+    ] as const)
+      await symlink(at(target), at(`links/${link}`))
+    await symlink(at('links'), at('way'))
+    const { exitCode, stdout, stderr } = await bucket.run(['get-dir', 'L', 'way', '-q'])
+    expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' })
+    expect(stderr.split('\n').sort()).toEqual([
+      `bucket: L/a/x: ${at('links/a')} is a symbolic link`,
+      `bucket: L/b: ${at('links/b')} is a symbolic link`,
+      `bucket: L/c/y: ${at('links/c')} is a symbolic link`,
+    ])
+    expect(await readdir(at('outside'))).toEqual(['b'])
+    expect(await readFile(at('outside/b'), 'utf8')).toBe('kept')
+    expect(await readFile(at('links/fine'), 'utf8')).toBe('')
   })
 
   it('tell how far they are, as lines of JSON', async () => {

@@ -8,7 +8,7 @@ import { Ancestors } from '../../src/bucket/sync/ancestors.js'
 import { type LocalEntry, localTree } from '../../src/bucket/sync/local-tree.js'
 import { partSizeFor, partsOfEtag, possiblePartSizes } from '../../src/bucket/sync/part-size.js'
 import { sideBySide } from '../../src/bucket/sync/side-by-side.js'
-import { pathFault } from '../../src/bucket/sync/target-folder.js'
+import { pathFault } from '../../src/bucket/target-folder.js'
 
 const MIB = 1024 * 1024
 const LIMITS = { minPartBytes: 5 * MIB, maxPartBytes: 5 * 1024 * MIB, maxParts: 10_000 }

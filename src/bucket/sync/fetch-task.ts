@@ -5,6 +5,7 @@ import { StoreError } from '../../backend/store-error.js'
 import type { BucketServices } from '../bucket-services.js'
 import { getListedFile } from '../get-file.js'
 import { iterateObjects } from '../listing.js'
+import { pathFault, TargetFolder } from '../target-folder.js'
 import { Ancestors } from './ancestors.js'
 import type { Comparer, Comparison } from './comparison.js'
 import { type LocalEntry, localTree } from './local-tree.js'
@@ -20,7 +21,6 @@ import {
   type Step,
   type SyncTask,
 } from './sync-run.js'
-import { pathFault, TargetFolder } from './target-folder.js'
 
 /** What fetching files takes. */
 export interface FetchServices {

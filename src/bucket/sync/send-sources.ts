@@ -2,9 +2,9 @@ import { lstat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { throwIfAborted } from '../../backend/call.js'
 import { compareKeys } from '../../backend/keys.js'
+import { pathFault } from '../target-folder.js'
 import { isGone, type LocalEntry, localTree, whatIs } from './local-tree.js'
 import type { SendSource } from './send-task.js'
-import { pathFault } from './target-folder.js'
 
 /** A folder with all that is below it. */
 export function folderSource(folder: string): SendSource {

@@ -6,8 +6,8 @@ import type { CommandContext } from './context.js'
 import { tellSummary } from './several.js'
 import { TransferProgress } from './transfer-progress.js'
 
-const ABOUT = `Folders are made as needed, files of the same names are replaced, each as a whole; each is checked. What an object
-fails with does not end the others. Exits with 3 where no key begins so.`
+const ABOUT = `Folders are made as needed, files of the same names are replaced, each as a whole; each is checked. What would
+go through a symbolic link in the folder is refused. What an object fails with does not end the others. Exits with 3 where no key begins so.`
 
 /** `bucket get-dir`. */
 export const getDir: BucketCommand = {

@@ -1,9 +1,9 @@
 import type { BigIntStats } from 'node:fs'
 import { lstat, mkdir, rmdir, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { StoreError } from '../../backend/store-error.js'
-import { identityOf } from './local-file.js'
-import { isGone, whatIs } from './local-tree.js'
+import { StoreError } from '../backend/store-error.js'
+import { identityOf } from './sync/local-file.js'
+import { isGone, whatIs } from './sync/local-tree.js'
 
 /** The longest name and path that Linux and macOS take, in bytes (NAME_MAX, and PATH_MAX of the lesser). */
 const MAX_NAME_BYTES = 255
@@ -112,6 +112,7 @@ async function statsOf(path: string): Promise<BigIntStats | undefined> {
   }
 }
 
-function notAPath(key: string, reason: string): StoreError {
-  return new StoreError('invalid', reason, { key, operation: 'sync' })
+/** What a key fails with that can't go where it would. */
+export function notAPath(key: string, reason: string): StoreError {
+  return new StoreError('invalid', reason, { key, operation: 'get' })
 }
