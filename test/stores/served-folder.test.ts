@@ -252,6 +252,41 @@ describe('forms', () => {
     expect((await store.list({ prefix: 'up/no' })).objects).toStrictEqual([])
   })
 
+  it('store nothing where they are answered with an error', async () => {
+    const form = await signing().signForm('up/wrong', { expiresMs: 60_000 })
+    const args = formArguments(form, file).slice(0, -1)
+    const doubled = await curl('--form-string', 'key=up/wrong', ...args, form.url)
+    expect(doubled).toMatchObject({ status: 400, body: expect.stringContaining('given twice') })
+    const twoFiles = await curl(...args, '--form', `file=@${file}`, form.url)
+    expect(twoFiles).toMatchObject({ status: 400, body: expect.stringContaining('too many') })
+    const otherFile = await curl(...args, '--form', `other=@${file}`, form.url)
+    expect(otherFile.status).toBe(400)
+    await expect.poll(() => temporaries()).toStrictEqual([])
+    expect(await kindOf(store.head('up/wrong'))).toBe('not-found')
+    expect((await curl(...args, '--form-string', 'key=behind the file', form.url)).status).toBe(204)
+    expect((await contentOf(store, 'up/wrong')).toString()).toBe('from a form')
+  })
+
+  it('store no file while there is more of the form to come', async () => {
+    const form = await signing().signForm('up/early', { expiresMs: 60_000 })
+    const { hostname, port } = new URL(served.url)
+    const part = (disposition: string, value: string) =>
+      `--b\r\nContent-Disposition: form-data; ${disposition}\r\n\r\n${value}\r\n`
+    const fields = Object.entries(form.fields).map(([name, value]) => part(`name="${name}"`, value))
+    const first = `${fields.join('')}${part('name="file"; filename="a"', 'whole')}--b\r\n`
+    const second = `${part('name="other"; filename="b"', 'more').slice('--b\r\n'.length)}--b--\r\n`
+    const socket = connect(Number(port), hostname)
+    socket.write(
+      `POST / HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: ${first.length + second.length}\r\n\r\n${first}`,
+    )
+    await expect.poll(async () => (await temporaries()).length > 0 || (await isThere('up/early'))).toBe(true)
+    socket.end(second)
+    const reply = (await socket.toArray()).join('')
+    expect(reply).toMatch(/^HTTP\/1\.1 400 /)
+    await expect.poll(() => temporaries()).toStrictEqual([])
+    expect(await isThere('up/early')).toBe(false)
+  })
+
   it('are not made of the signature of a URL', async () => {
     const { url } = await signing().signUrl('a', { method: 'PUT', expiresMs: 60_000 })
     const query = new URL(url).searchParams
@@ -292,6 +327,10 @@ describe('forms', () => {
     await expect.poll(() => temporaries()).toStrictEqual([])
     expect(await kindOf(store.head('up/broken'))).toBe('not-found')
   })
+
+  async function isThere(key: string): Promise<boolean> {
+    return (await kindOf(store.head(key))) !== 'not-found'
+  }
 
   async function temporaries(): Promise<readonly string[]> {
     return readdir(join(folder.path, 'store', '.mount-bucket', 'tmp'))

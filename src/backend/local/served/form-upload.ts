@@ -35,7 +35,12 @@ interface StoredForm {
   readonly result: WriteResult
 }
 
-type Take = (fields: ReadonlyMap<string, string>, file: Readable, fileName: string) => Promise<StoredForm>
+/** `file` ends when the whole form has come, and fails where that is none. */
+type Take = (
+  fields: ReadonlyMap<string, string>,
+  file: AsyncIterable<Uint8Array>,
+  fileName: string,
+) => Promise<StoredForm>
 
 function readForm(Parser: typeof Busboy, request: IncomingMessage, take: Take): Promise<StoredForm> {
   const type = request.headers['content-type']
@@ -43,26 +48,26 @@ function readForm(Parser: typeof Busboy, request: IncomingMessage, take: Take): 
     throw new Refusal(415, 'PreconditionFailed', 'a form is sent as multipart/form-data')
   return new Promise((resolve, reject) => {
     const fields = new Map<string, string>()
-    let taken: Promise<StoredForm> | undefined
-    let taking: Readable | undefined
     const parser = new Parser({ headers: { ...request.headers, 'content-type': type }, limits: LIMITS, isPartAFile })
+    const ending = new FormEnding()
+    let taken: Promise<StoredForm> | undefined
     const fail = (error: unknown) => {
       request.unpipe(parser)
-      taking?.destroy(error instanceof Error ? error : undefined)
+      ending.fail(error)
       reject(error)
     }
     parser.on('field', (name, value, nameTruncated, valueTruncated) => {
-      // What comes behind the file counts as little as it does in S3.
-      if (taken !== undefined) return
+      // What comes behind the file counts as little as it does in S3, and what comes behind a mistake as little.
+      if (taken !== undefined || ending.hasFailed) return
       if (nameTruncated || valueTruncated || fields.has(name.toLowerCase()))
-        fail(new Refusal(400, 'InvalidRequest', 'a field is too long, or given twice'))
+        return fail(new Refusal(400, 'InvalidRequest', 'a field is too long, or given twice'))
       fields.set(name.toLowerCase(), value)
     })
     parser.on('file', (name, file, fileName) => {
       file.on('error', ignore)
+      if (ending.hasFailed) return
       if (name !== 'file') return fail(new Refusal(400, 'InvalidArgument', 'the file comes in the field "file"'))
-      taking = file
-      taken = take(fields, file, fileName ?? '')
+      taken = take(fields, ending.wholeOf(file), fileName ?? '')
       taken.catch(fail)
     })
     for (const limit of ['partsLimit', 'fieldsLimit', 'filesLimit'] as const)
@@ -70,11 +75,54 @@ function readForm(Parser: typeof Busboy, request: IncomingMessage, take: Take): 
     parser.on('error', error => fail(new Refusal(400, 'MalformedPOSTRequest', 'the form breaks off', error)))
     parser.on('finish', () => {
       if (taken === undefined) return fail(new Refusal(400, 'InvalidArgument', 'the form has no file'))
+      ending.come()
       taken.then(resolve, fail)
     })
     request.on('aborted', () => parser.destroy(new Error('the connection ended')))
     request.pipe(parser)
   })
+}
+
+/** How a form ends, before which nothing of its file is stored: what comes behind the file may still be wrong. */
+class FormEnding {
+  readonly #ended: Promise<void>
+  #come = ignore
+  #refuse: (error: unknown) => void = ignore
+  #file: Readable | undefined
+  #hasFailed = false
+
+  constructor() {
+    this.#ended = new Promise((resolve, reject) => {
+      this.#come = resolve
+      this.#refuse = reject
+    })
+    this.#ended.catch(ignore)
+  }
+
+  get hasFailed(): boolean {
+    return this.#hasFailed
+  }
+
+  come(): void {
+    this.#come()
+  }
+
+  fail(error: unknown): void {
+    this.#hasFailed = true
+    this.#file?.destroy(error instanceof Error ? error : undefined)
+    this.#refuse(error)
+  }
+
+  /** The bytes of the file; they end when the form does, and fail where it fails. */
+  wholeOf(file: Readable): AsyncIterable<Uint8Array> {
+    this.#file = file
+    return this.#bytesOf(file)
+  }
+
+  async *#bytesOf(file: Readable): AsyncGenerator<Uint8Array> {
+    yield* file as AsyncIterable<Uint8Array>
+    await this.#ended
+  }
 }
 
 /** The file, whatever type or name it has; all else is a field. */
@@ -84,7 +132,7 @@ function isPartAFile(name: string | undefined, type: string | undefined, fileNam
 
 interface GivenFile {
   readonly fields: ReadonlyMap<string, string>
-  readonly file: Readable
+  readonly file: AsyncIterable<Uint8Array>
   readonly fileName: string
 }
 
@@ -117,9 +165,13 @@ function lastName(fileName: string): string {
   return fileName.split(/[/\\]/).at(-1) ?? ''
 }
 
-async function* bounded(file: Readable, leastBytes: number, mostBytes: number): AsyncGenerator<Uint8Array> {
+async function* bounded(
+  file: AsyncIterable<Uint8Array>,
+  leastBytes: number,
+  mostBytes: number,
+): AsyncGenerator<Uint8Array> {
   let seenBytes = 0
-  for await (const chunk of file as AsyncIterable<Uint8Array>) {
+  for await (const chunk of file) {
     seenBytes += chunk.byteLength
     if (seenBytes > mostBytes) throw new Refusal(400, 'EntityTooLarge', `the file has more than ${mostBytes} bytes`)
     yield chunk
