@@ -122,13 +122,13 @@ class Fetch {
     try {
       await this.#beginAgain(partial)
       await this.#fetch(offset + resumedBytes, bytes => partial.append(bytes))
+      await partial.commit()
     } catch (error) {
       // The beginning of bytes that are wrong, or of a version that is no more, is of no use to anybody.
       if (isStoreError(error, 'corrupt', 'precondition-failed', 'not-found')) await partial.remove()
       else await partial.keep()
       throw error
     }
-    await partial.commit()
     return this.#result(resumedBytes)
   }
 

@@ -1,49 +1,43 @@
-import { createHash } from 'node:crypto'
-import { constants } from 'node:fs'
-import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { createHash, randomBytes } from 'node:crypto'
+import { readdir, rename, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { OwnedFile } from '../backend/local/owned-file.js'
+import { StoreError } from '../backend/store-error.js'
 import { onLocalDisk } from './local-file.js'
 
 const SUFFIX = '.bucket-part'
-/** In the name of a part that nobody works on. */
-const FREE = 'free'
 const READ_BYTES = 1024 * 1024
 /** Names are cut, so that they stay within what a file system takes. */
 const MAX_BASE_BYTES = 150
 
-let lastNumber = 0
-
 /**
  * The beginning of a file that is being fetched, beside it under a name that tells of which version it is
- * (`.NAME.VERSION.OWNER.bucket-part`): all of its bytes are right at every moment, since it only grows. OWNER is the process that works on it;
- * a part whose process is no more is taken over with what it has.
+ * (`.NAME.VERSION.RANDOM.bucket-part`): all of its bytes are right at every moment, since it only grows. It is its
+ * process's own (OwnedFile) while it is worked on; with one that nobody works on the next try goes on.
  */
 export class PartialFile {
   readonly target: string
   readonly #names: PartNames
-  readonly #handle: FileHandle
-  #path: string
+  readonly #file: OwnedFile
+  readonly #wholeBytes: number
   #sizeBytes: number
 
-  private constructor(names: PartNames, path: string, handle: FileHandle, sizeBytes: number) {
+  private constructor(names: PartNames, file: OwnedFile, wholeBytes: number, sizeBytes: number) {
     this.target = names.target
     this.#names = names
-    this.#path = path
-    this.#handle = handle
+    this.#file = file
+    this.#wholeBytes = wholeBytes
     this.#sizeBytes = sizeBytes
   }
 
-  /** `version` names the bytes: what an earlier try has left of other ones is not taken. */
-  static claim(target: string, version: string, maxBytes: number): Promise<PartialFile> {
+  /** `version` names the bytes, `wholeBytes` of them: what an earlier try has left of other ones is not taken. */
+  static claim(target: string, version: string, wholeBytes: number): Promise<PartialFile> {
     return onLocalDisk(target, 'get', async () => {
       const names = new PartNames(target, version)
-      const path = names.own()
-      await takeOver(names, path)
-      // Not to append: who writes to it twice writes the same bytes to the same places.
-      const handle = await open(path, constants.O_RDWR | constants.O_CREAT, 0o666)
-      const { size } = await handle.stat()
-      if (size > maxBytes) await handle.truncate(0)
-      return new PartialFile(names, path, handle, size > maxBytes ? 0 : size)
+      const file = (await leftOver(names)) ?? (await OwnedFile.create(names.fresh(), 0o666))
+      const { size } = await file.handle.stat()
+      if (size > wholeBytes) await file.handle.truncate(0)
+      return new PartialFile(names, file, wholeBytes, size > wholeBytes ? 0 : size)
     })
   }
 
@@ -54,7 +48,8 @@ export class PartialFile {
   append(bytes: Uint8Array): Promise<void> {
     return onLocalDisk(this.target, 'get', async () => {
       for (let done = 0; done < bytes.byteLength; )
-        done += (await this.#handle.write(bytes, done, bytes.byteLength - done, this.#sizeBytes + done)).bytesWritten
+        done += (await this.#file.handle.write(bytes, done, bytes.byteLength - done, this.#sizeBytes + done))
+          .bytesWritten
       this.#sizeBytes += bytes.byteLength
     })
   }
@@ -64,7 +59,7 @@ export class PartialFile {
     return onLocalDisk(this.target, 'get', async () => {
       const buffer = Buffer.allocUnsafe(READ_BYTES)
       for (let at = 0; at < this.#sizeBytes; ) {
-        const { bytesRead } = await this.#handle.read(buffer, 0, Math.min(READ_BYTES, this.#sizeBytes - at), at)
+        const { bytesRead } = await this.#file.handle.read(buffer, 0, Math.min(READ_BYTES, this.#sizeBytes - at), at)
         if (bytesRead === 0) throw new Error('it became shorter while it was read')
         use(buffer.subarray(0, bytesRead))
         at += bytesRead
@@ -72,28 +67,39 @@ export class PartialFile {
     })
   }
 
-  /** It is whole: takes the place of the target, with whose mode it goes. */
+  /**
+   * It is whole: takes the place of the target, with whose mode it goes. Rejects with `corrupt` when another program has changed
+   * its length, or has put something else in its place.
+   */
   commit(): Promise<void> {
     return onLocalDisk(this.target, 'get', async () => {
       const before = await stat(this.target).catch(() => undefined)
-      if (before !== undefined) await this.#handle.chmod(before.mode & 0o7777).catch(() => undefined)
-      await this.#handle.close()
-      await rename(this.#path, this.target)
-      await removeFree(this.#names)
+      if (before !== undefined) await this.#file.handle.chmod(before.mode & 0o7777).catch(() => undefined)
+      await this.#check()
+      // A disk far away tells of lost bytes when a file is closed.
+      await this.#file.close()
+      await rename(this.#file.path, this.target)
+      await removeLeftOver(this.#names)
     })
   }
 
   /** Leaves it for a later try; an empty one is removed. Never rejects: what led here is what counts. */
   async keep(): Promise<void> {
-    await this.#handle.close().catch(() => undefined)
-    if (this.#sizeBytes === 0) await rm(this.#path, { force: true }).catch(() => undefined)
-    else await rename(this.#path, this.#names.free()).catch(() => undefined)
+    if (this.#sizeBytes === 0) await this.#file.remove().catch(() => undefined)
+    await this.#file.close().catch(() => undefined)
   }
 
   /** Never rejects. */
   async remove(): Promise<void> {
-    await this.#handle.close().catch(() => undefined)
-    await rm(this.#path, { force: true }).catch(() => undefined)
+    await this.#file.remove().catch(() => undefined)
+    await this.#file.close().catch(() => undefined)
+  }
+
+  async #check(): Promise<void> {
+    const { size } = await this.#file.handle.stat()
+    if (size === this.#wholeBytes && this.#sizeBytes === size && (await this.#file.isThere())) return
+    const what = `${this.target}: another program has changed or removed what was fetched of it (${this.#file.path})`
+    throw new StoreError('corrupt', what, { operation: 'get', retryable: false })
   }
 }
 
@@ -113,61 +119,42 @@ class PartNames {
     return dirname(this.target)
   }
 
-  own(): string {
-    lastNumber += 1
-    return this.#of(`${process.pid}-${lastNumber}`)
+  /** A name that nobody else gives, in whatever container or on whatever machine. */
+  fresh(): string {
+    return join(this.folder, `${this.#start}${this.#version}.${randomBytes(8).toString('hex')}${SUFFIX}`)
   }
 
-  free(): string {
-    return this.#of(FREE)
-  }
-
-  /** The owner of a part of this target; undefined where the name is another thing's. */
-  ownerOf(name: string): { readonly owner: string; readonly isOfVersion: boolean } | undefined {
+  /** Whether it is a part of this version, or of another one; undefined where the name is another thing's. */
+  isOfVersion(name: string): boolean | undefined {
     if (!name.startsWith(this.#start) || !name.endsWith(SUFFIX)) return undefined
-    const match = /^([0-9a-f]{16})\.(free|\d+-\d+)$/.exec(name.slice(this.#start.length, -SUFFIX.length))
-    const [, version, owner] = match ?? []
-    return owner === undefined ? undefined : { owner, isOfVersion: version === this.#version }
-  }
-
-  #of(owner: string): string {
-    return join(this.folder, `${this.#start}${this.#version}.${owner}${SUFFIX}`)
+    const [, version] = /^([0-9a-f]{16})\.[0-9a-z-]+$/.exec(name.slice(this.#start.length, -SUFFIX.length)) ?? []
+    return version === undefined ? undefined : version === this.#version
   }
 }
 
-/** The largest part of this version that nobody works on becomes `path`. Of several who want it one gets it. */
-async function takeOver(names: PartNames, path: string): Promise<void> {
-  const sizes = new Map<string, number>()
+/** The largest part of this version that nobody works on. */
+async function leftOver(names: PartNames): Promise<OwnedFile | undefined> {
+  const found: { readonly path: string; readonly sizeBytes: number }[] = []
   for (const name of await readdir(names.folder)) {
-    const found = names.ownerOf(name)
-    if (found?.isOfVersion !== true || !isFree(found.owner)) continue
-    const stats = await stat(join(names.folder, name)).catch(() => undefined)
-    if (stats !== undefined) sizes.set(name, stats.size)
+    if (names.isOfVersion(name) !== true) continue
+    const path = join(names.folder, name)
+    const stats = await stat(path).catch(() => undefined)
+    if (stats?.isFile() === true) found.push({ path, sizeBytes: stats.size })
   }
-  for (const [name] of [...sizes].sort((a, b) => b[1] - a[1])) {
-    const taken = await rename(join(names.folder, name), path).then(
-      () => true,
-      () => false,
-    )
-    if (taken) return
+  for (const { path } of found.sort((a, b) => b.sizeBytes - a.sizeBytes)) {
+    const file = await OwnedFile.open(path)
+    if (file !== undefined) return file
   }
+  return undefined
 }
 
-/** What earlier tries have left of this target is of no more use, whatever version it is of. */
-async function removeFree(names: PartNames): Promise<void> {
+/** What earlier tries have left of this target is of no more use, whatever version it is of. The target counts, not this. */
+async function removeLeftOver(names: PartNames): Promise<void> {
   for (const name of await readdir(names.folder).catch(() => [])) {
-    const found = names.ownerOf(name)
-    if (found !== undefined && isFree(found.owner)) await rm(join(names.folder, name), { force: true })
-  }
-}
-
-function isFree(owner: string): boolean {
-  if (owner === FREE) return true
-  try {
-    process.kill(Number.parseInt(owner, 10), 0)
-    return false
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ESRCH'
+    if (names.isOfVersion(name) === undefined) continue
+    const file = await OwnedFile.open(join(names.folder, name)).catch(() => undefined)
+    await file?.remove().catch(() => undefined)
+    await file?.close().catch(() => undefined)
   }
 }
 
