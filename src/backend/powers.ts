@@ -117,6 +117,19 @@ export interface ForeignObject {
   readonly info: ObjectInfo
 }
 
+/** One of the parts in which an object came. */
+export interface ObjectPart {
+  readonly sizeBytes: number
+  /** How many there are in all. */
+  readonly parts: number
+}
+
+/** In which parts objects came: with it an ETag of S3 that is made of theirs can be compared with bytes. */
+export interface PartsPower {
+  /** Of the version with this ETag; undefined where nothing is told of it. Parts count from 1. */
+  part(key: string, etag: string, number: number, options?: CallOptions): Promise<ObjectPart | undefined>
+}
+
 /** Copies between buckets on the server. */
 export interface ForeignCopyPower {
   /** An object of this store for another one. */
@@ -133,6 +146,7 @@ export interface Powers {
   readonly publicAccess?: PublicAccessPower | undefined
   readonly signing?: SigningPower | undefined
   readonly cdn?: CdnPower | undefined
+  readonly parts?: PartsPower | undefined
 }
 
 export type PowerName = keyof Powers
@@ -143,6 +157,7 @@ const WORDS: Readonly<Record<PowerName, string>> = {
   publicAccess: 'no public URLs',
   signing: 'no signed URLs and forms',
   cdn: 'no CDN',
+  parts: 'no word of the parts of objects',
 }
 
 /** The power of a store, or `unsupported` with the store's URL. */

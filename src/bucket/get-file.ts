@@ -12,7 +12,7 @@ import { onLocalDisk } from './local-file.js'
 import { PartialFile } from './partial-file.js'
 import { Tally } from './progress.js'
 import { pathFault } from './target-folder.js'
-import { Verification } from './verification.js'
+import { type Verification, verificationOf } from './verification.js'
 
 export interface GetFileResult {
   readonly key: string
@@ -139,7 +139,7 @@ class Fetch {
     if (!this.#isVerified()) return
     const { signal } = this.#options
     const info = await this.#services.store.head(this.#object.key, { signal })
-    this.#begin(info)
+    await this.#begin(info)
     if (this.#verification !== undefined) await partial.readAll(bytes => this.#verification?.update(bytes))
   }
 
@@ -153,20 +153,22 @@ class Fetch {
       memory: this.#services.downloadMemory,
       signal: this.#options.signal,
       write: async (bytes, info) => {
-        this.#begin(info)
+        await this.#begin(info)
         this.#verification?.update(bytes)
         await write(bytes)
         this.#tally.add(bytes.byteLength)
       },
     })
-    this.#verification?.finish()
+    await this.#verification?.finish()
   }
 
   /** The first reply tells what the bytes are to be compared with. */
-  #begin(info: ObjectInfo): void {
+  async #begin(info: ObjectInfo): Promise<void> {
     if (this.#isBegun) return
     this.#isBegun = true
-    if (this.#isVerified()) this.#verification = Verification.of(info)
+    if (!this.#isVerified()) return
+    const { signal } = this.#options
+    this.#verification = await verificationOf(this.#services.store, info, { signal })
   }
 
   #isVerified(): boolean {

@@ -3,7 +3,7 @@ import type { ByteRange, GetResult, ObjectInfo, ObjectStore } from '../backend/o
 import { StoreError } from '../backend/store-error.js'
 import type { BucketCallOptions, BucketServices } from './bucket-services.js'
 import { type ProgressCallback, Tally } from './progress.js'
-import { Verification } from './verification.js'
+import { type Verification, verificationOf } from './verification.js'
 
 export interface BucketGetOptions extends BucketCallOptions {
   /** The first byte that is wanted, from 0. Default: 0. */
@@ -61,21 +61,24 @@ async function getObject(store: ObjectStore, key: string, options: BucketGetOpti
   const { info, body } = await store.get(key, { range, ifMatch, signal })
   const end = range === undefined ? info.sizeBytes : Math.min(info.sizeBytes, range.offset + range.lengthBytes)
   const tally = new Tally(onProgress, end - (range?.offset ?? 0), key)
-  const verification = verify === false || range !== undefined ? undefined : Verification.of(info)
-  return { info, body: watched(body, tally, verification) }
+  const begin = async () =>
+    verify === false || range !== undefined ? undefined : await verificationOf(store, info, { signal })
+  return { info, body: watched(body, tally, begin) }
 }
 
 async function* watched(
   body: AsyncIterable<Uint8Array>,
   tally: Tally,
-  verification: Verification | undefined,
+  begin: () => Promise<Verification | undefined>,
 ): AsyncGenerator<Uint8Array> {
+  let begun: { readonly verification: Verification | undefined } | undefined
   for await (const chunk of body) {
-    verification?.update(chunk)
+    begun ??= { verification: await begin() }
+    begun.verification?.update(chunk)
     yield chunk
     tally.add(chunk.byteLength)
   }
-  verification?.finish()
+  await begun?.verification?.finish()
 }
 
 /** Throws `invalid` for what is no range. A range that begins behind the end of the object is the store's to refuse. */

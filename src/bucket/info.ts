@@ -21,9 +21,13 @@ export async function objectInfo(
 }
 
 /** What KMS or a key of the customer encrypts has an ETag that is no MD5, though it may look like one. */
-export function md5Of({ etag, encryption, hasCustomerKey }: ObjectInfo): string | undefined {
-  const isPlain = encryption === undefined || encryption.algorithm === 'AES256'
-  return isPlain && hasCustomerKey !== true && looksLikeMd5(etag) ? etag : undefined
+export function md5Of(info: ObjectInfo): string | undefined {
+  return hasMd5Etag(info) && looksLikeMd5(info.etag) ? info.etag : undefined
+}
+
+/** Whether the ETag is made of the bytes, as a whole or part by part. */
+export function hasMd5Etag({ encryption, hasCustomerKey }: ObjectInfo): boolean {
+  return hasCustomerKey !== true && (encryption === undefined || encryption.algorithm === 'AES256')
 }
 
 export async function objectExists(store: ObjectStore, key: string, options: BucketCallOptions = {}): Promise<boolean> {

@@ -1,40 +1,88 @@
-import { createHash, type Hash } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { type DigestName, trustedDigest } from '../backend/content-digests.js'
-import type { ObjectInfo } from '../backend/object-store.js'
+import { multipartEtag } from '../backend/etag.js'
+import type { CallOptions, ObjectInfo, ObjectStore } from '../backend/object-store.js'
 import { StoreError } from '../backend/store-error.js'
-import { md5Of } from './info.js'
+import { hasMd5Etag, md5Of } from './info.js'
+import { areEqualParts, partSizeOf } from './parts.js'
+import { PartHasher } from './sync/part-hasher.js'
 
-/** Compares fetched bytes with the checksum that the store tells of them: an ETag that is an MD5, else a stored SHA-256 or SHA-1. */
-export class Verification {
+/** Compares fetched bytes with what the store tells of them. */
+export interface Verification {
+  update(bytes: Uint8Array): void
+  /** Rejects with `corrupt` when the bytes were others. */
+  finish(): Promise<void>
+}
+
+/**
+ * By an ETag that is an MD5, else a stored SHA-256 or SHA-1, else an ETag that is made of the MD5s of parts whose size the
+ * store tells. Undefined where nothing is told that the bytes could be compared with.
+ */
+export async function verificationOf(
+  store: ObjectStore,
+  info: ObjectInfo,
+  options: CallOptions,
+): Promise<Verification | undefined> {
+  const md5 = md5Of(info)
+  if (md5 !== undefined) return new DigestVerification(info.key, 'md5', md5)
+  const stored = trustedDigest(info.metadata)
+  if (stored !== undefined) return new DigestVerification(info.key, stored.name, stored.hex)
+  if (!hasMd5Etag(info)) return undefined
+  const partBytes = await partSizeOf(store, info, options)
+  return partBytes === undefined ? undefined : new PartsVerification(store, info, partBytes, options)
+}
+
+class DigestVerification implements Verification {
   readonly #key: string
   readonly #name: DigestName | 'md5'
   readonly #expected: string
-  readonly #hash: Hash
+  readonly #hash: ReturnType<typeof createHash>
 
-  private constructor(key: string, name: DigestName | 'md5', expected: string) {
+  constructor(key: string, name: DigestName | 'md5', expected: string) {
     this.#key = key
     this.#name = name
     this.#expected = expected
     this.#hash = createHash(name)
   }
 
-  /** Undefined where nothing is told that the bytes could be compared with. */
-  static of(info: ObjectInfo): Verification | undefined {
-    const md5 = md5Of(info)
-    if (md5 !== undefined) return new Verification(info.key, 'md5', md5)
-    const stored = trustedDigest(info.metadata)
-    return stored === undefined ? undefined : new Verification(info.key, stored.name, stored.hex)
-  }
-
   update(bytes: Uint8Array): void {
     this.#hash.update(bytes)
   }
 
-  /** Throws `corrupt` when the bytes were others. */
-  finish(): void {
+  async finish(): Promise<void> {
     const found = this.#hash.digest('hex')
-    if (found === this.#expected) return
-    const what = `${this.#key}: the bytes have the ${this.#name} ${found}, not ${this.#expected} as the store says`
-    throw new StoreError('corrupt', what, { key: this.#key, operation: 'get', retryable: false })
+    if (found !== this.#expected)
+      throw corrupt(this.#key, `the bytes have the ${this.#name} ${found}, not ${this.#expected} as the store says`)
   }
+}
+
+class PartsVerification implements Verification {
+  readonly #store: ObjectStore
+  readonly #info: ObjectInfo
+  readonly #hasher: PartHasher
+  readonly #options: CallOptions
+
+  constructor(store: ObjectStore, info: ObjectInfo, partBytes: number, options: CallOptions) {
+    this.#store = store
+    this.#info = info
+    this.#hasher = new PartHasher(partBytes)
+    this.#options = options
+  }
+
+  update(bytes: Uint8Array): void {
+    this.#hasher.update(bytes)
+  }
+
+  /** Parts of several sizes give another ETag, too: then nothing is known of the bytes. */
+  async finish(): Promise<void> {
+    const { key, etag } = this.#info
+    const { partBytes } = this.#hasher
+    const found = multipartEtag(this.#hasher.finish().map(({ md5 }) => md5))
+    if (found === etag || !(await areEqualParts(this.#store, this.#info, partBytes, this.#options))) return
+    throw corrupt(key, `the bytes have the ETag ${found} in parts of ${partBytes} bytes, not ${etag} as the store says`)
+  }
+}
+
+function corrupt(key: string, what: string): StoreError {
+  return new StoreError('corrupt', `${key}: ${what}`, { key, operation: 'get', retryable: false })
 }

@@ -10,7 +10,9 @@ import { contentOf, testBytes } from '../support/store-tools.js'
 
 const MIB = 1024 * 1024
 
-describe.each(await libraryStores())('sync with %s', (_, open) => {
+describe.each(await libraryStores())('sync with %s', (name, open) => {
+  const tellsParts = name === 'the own S3'
+
   let library: LibraryBucket
   let bucket: Bucket
   let source: string
@@ -279,7 +281,7 @@ describe.each(await libraryStores())('sync with %s', (_, open) => {
     await upload.complete([first, await upload.part(2, bytes.subarray(7 * MIB + 1))])
     await writeFile(join(source, 'odd'), bytes)
     expect(await entriesOf(options => bucket.syncTo(join(source, 'odd'), 'odd', options))).toEqual([
-      'same odd: same content',
+      tellsParts ? 'same odd: same MD5 of its parts' : 'same odd: same content',
     ])
     bytes[3] = (bytes[3] ?? 0) + 1
     await writeFile(join(source, 'odd'), bytes)

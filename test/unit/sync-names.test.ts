@@ -82,13 +82,14 @@ it('passes on that a listing failed', async () => {
 })
 
 it('knows the sizes of parts that an ETag may come of', () => {
+  const inParts = (sizeBytes: number, parts: number) => ({ sizeBytes, etag: `${'0'.repeat(32)}-${parts}` })
   expect(partSizeFor(100, 8 * MIB, LIMITS)).toBe(8 * MIB)
   expect(partSizeFor(200 * 1024 * MIB, 8 * MIB, LIMITS)).toBe(32 * MIB)
   expect(partsOfEtag(`${'0'.repeat(32)}-13`)).toBe(13)
   expect(partsOfEtag('0'.repeat(32))).toBeUndefined()
   expect(partsOfEtag('w-0')).toBeUndefined()
-  expect(possiblePartSizes(100 * MIB, 13, 9 * MIB)).toEqual([8 * MIB])
-  expect(possiblePartSizes(27 * MIB, 3, 9 * MIB)).toEqual([9 * MIB, 10 * MIB, 10_000_000])
+  expect(possiblePartSizes(inParts(100 * MIB, 13), 9 * MIB)).toEqual([8 * MIB])
+  expect(possiblePartSizes(inParts(27 * MIB, 3), 9 * MIB)).toEqual([9 * MIB, 10 * MIB, 10_000_000])
 })
 
 it('walks a folder in the order of keys, without following links', async () => {

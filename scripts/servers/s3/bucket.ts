@@ -28,11 +28,15 @@ export interface StoredObject extends Kept {
   /** Without quotes. */
   readonly etag: string
   readonly lastModifiedMs: number
+  /** The sizes of the parts that it came in, in their order. */
+  readonly partSizes?: readonly number[] | undefined
 }
 
 export interface StoredPart {
   readonly content: Content
   readonly etag: string
+  /** Whether the ETag is the MD5 of the bytes. */
+  readonly hasMd5: boolean
   readonly lastModifiedMs: number
 }
 

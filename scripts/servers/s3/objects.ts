@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { givenAcl } from './acl.js'
 import type { Bucket, Kept, KeptHeaders, StoredObject, Tags } from './bucket.js'
-import { type Call, parseRange } from './call.js'
+import { type Call, numberOf, parseRange } from './call.js'
 import { checkRead, checkSource, checkWrite, matches } from './preconditions.js'
 import { type Reply, xml } from './reply.js'
 import { accessDenied, invalidArgument, malformedXml, noSuchKey, S3Error } from './s3-error.js'
@@ -89,9 +89,14 @@ export function getObject(service: Service, call: Call): Reply {
   const object = readable(bucketOf(service, call.bucket), call)
   if (checkRead(call, object)) return { status: 304, headers: { etag: `"${object.etag}"` } }
   const { content } = object
-  const range =
-    call.header('range') === undefined ? undefined : parseRange(call.header('range') ?? '', content.sizeBytes)
-  const headers: Record<string, string> = { ...object.headers, ...factsOf(object), ...tagCountOf(object.tags) }
+  const asked = call.header('range')
+  const range = asked === undefined ? partRange(object, call) : parseRange(asked, content.sizeBytes)
+  const headers: Record<string, string> = {
+    ...object.headers,
+    ...factsOf(object),
+    ...tagCountOf(object.tags),
+    ...partsCountOf(object, call),
+  }
   // S3 names every class but the usual one.
   if (headers[CLASS] === 'STANDARD') delete headers[CLASS]
   if (range !== undefined || call.header('x-amz-checksum-mode') !== 'ENABLED') delete headers[CHECKSUM]
@@ -102,6 +107,23 @@ export function getObject(service: Service, call: Call): Reply {
   if (call.method === 'HEAD')
     return { status, headers: { ...headers, ...contentRange }, announcedBytes: part.sizeBytes }
   return { status, headers: { ...headers, ...contentRange }, body: part }
+}
+
+/** One part of the object; undefined where none is asked for, or no parts are known. */
+function partRange({ partSizes }: StoredObject, call: Call): readonly [number, number] | undefined {
+  if (partSizes === undefined || !call.query.has('partNumber')) return undefined
+  const number = numberOf(call.query, 'partNumber', 0)
+  const sizeBytes = partSizes[number - 1]
+  if (sizeBytes === undefined)
+    throw new S3Error(416, 'InvalidPartNumber', 'The requested partnumber is not satisfiable')
+  const start = partSizes.slice(0, number - 1).reduce((sum, size) => sum + size, 0)
+  return [start, start + sizeBytes]
+}
+
+function partsCountOf({ partSizes }: StoredObject, call: Call): Record<string, string> {
+  return partSizes === undefined || !call.query.has('partNumber')
+    ? {}
+    : { 'x-amz-mp-parts-count': `${partSizes.length}` }
 }
 
 function factsOf(object: StoredObject): Record<string, string> {

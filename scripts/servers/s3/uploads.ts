@@ -43,7 +43,12 @@ export async function uploadPart(service: Service, call: Call): Promise<Reply> {
   const number = partNumberOf(call)
   const { content, md5 } = await service.readBody(call)
   const etag = newEtag(md5)
-  uploadOf(bucket, call).parts.set(number, { content, etag, lastModifiedMs: service.nowMs() })
+  uploadOf(bucket, call).parts.set(number, {
+    content,
+    etag,
+    hasMd5: md5 !== undefined,
+    lastModifiedMs: service.nowMs(),
+  })
   return { status: 200, headers: { etag: `"${etag}"` } }
 }
 
@@ -60,7 +65,7 @@ export function uploadPartCopy(service: Service, call: Call): Reply {
   // The MD5 of gigabytes that share memory would take seconds: the ETag is made of what was copied instead.
   const etag = createHash('md5').update(`${source.etag} ${start} ${end}`).digest('hex')
   const lastModifiedMs = service.nowMs()
-  upload.parts.set(number, { content, etag, lastModifiedMs })
+  upload.parts.set(number, { content, etag, hasMd5: false, lastModifiedMs })
   return xml(document('CopyPartResult', { ETag: `"${etag}"`, LastModified: new Date(lastModifiedMs).toISOString() }))
 }
 
@@ -81,7 +86,9 @@ export async function completeUpload(service: Service, call: Call): Promise<Repl
   const etag = multipartEtag(parts)
   const joined = Content.joined(parts.map(part => part.content))
   const { headers, tags, acl } = upload
-  bucket.set(call.key, { content: joined, etag, lastModifiedMs: service.nowMs(), headers, tags, acl })
+  // Where the ETag is not made of MD5s, who knew the parts would take the bytes for wrong.
+  const partSizes = parts.every(part => part.hasMd5) ? parts.map(part => part.content.sizeBytes) : undefined
+  bucket.set(call.key, { content: joined, etag, lastModifiedMs: service.nowMs(), headers, tags, acl, partSizes })
   bucket.uploads.delete(upload.uploadId)
   const location = `/${call.bucket}/${encode(call.key)}`
   return xml(

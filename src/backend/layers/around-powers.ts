@@ -1,5 +1,13 @@
 import type { CallOptions } from '../object-store.js'
-import type { AclPower, CdnPower, ForeignCopyPower, Powers, PublicAccessPower, SigningPower } from '../powers.js'
+import type {
+  AclPower,
+  CdnPower,
+  ForeignCopyPower,
+  PartsPower,
+  Powers,
+  PublicAccessPower,
+  SigningPower,
+} from '../powers.js'
 import type { StoreOperation } from './store-operation.js'
 
 /** A call of an optional power that costs a request. */
@@ -17,13 +25,21 @@ export type Around = <T>(call: PowerCall, run: (options: CallOptions) => Promise
 
 /** The powers with a layer around what they ask the store for. Signing asks for nothing. */
 export function aroundPowers(powers: Powers, around: Around): Powers {
-  const { acl, publicAccess, cdn, foreignCopy } = powers
+  const { acl, publicAccess, cdn, foreignCopy, parts } = powers
   return {
     ...powers,
     ...(foreignCopy && { foreignCopy: aroundForeignCopy(foreignCopy, around) }),
     ...(acl && { acl: aroundAcl(acl, around) }),
     ...(publicAccess && { publicAccess: aroundPublicAccess(publicAccess, around) }),
     ...(cdn && { cdn: aroundCdn(cdn, around) }),
+    ...(parts && { parts: aroundParts(parts, around) }),
+  }
+}
+
+function aroundParts(power: PartsPower, around: Around): PartsPower {
+  return {
+    part: (key, etag, number, options = {}) =>
+      around({ operation: 'partSize', key, writes: false, options }, given => power.part(key, etag, number, given)),
   }
 }
 
@@ -67,7 +83,7 @@ function aroundCdn(cdn: CdnPower, around: Around): CdnPower {
 
 /** The powers over the keys that begin with a prefix. The bucket's own ACL and CDN are those of all its keys. */
 export function prefixPowers(powers: Powers, prefix: string): Powers {
-  const { acl, publicAccess, cdn, signing, foreignCopy } = powers
+  const { acl, publicAccess, cdn, signing, foreignCopy, parts } = powers
   const full = (key: string | undefined) => (key === undefined ? undefined : prefix + key)
   return {
     ...(foreignCopy && {
@@ -93,6 +109,7 @@ export function prefixPowers(powers: Powers, prefix: string): Powers {
         url: (keyOrPrefix, options) => cdn.url(prefix + keyOrPrefix, options),
       },
     }),
+    ...(parts && { parts: { part: (key, ...rest) => parts.part(prefix + key, ...rest) } }),
     ...(signing && {
       signing: {
         maxExpiresMs: signing.maxExpiresMs,

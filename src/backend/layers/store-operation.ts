@@ -19,3 +19,4 @@ export type StoreOperation =
   | 'isPublic'
   | 'getCdn'
   | 'setCdn'
+  | 'partSize'

@@ -22,6 +22,7 @@ import type { BucketPlace } from './bucket-place.js'
 import { CdnTag } from './cdn-tag.js'
 import type { Connection } from './client.js'
 import type { Attempt } from './errors.js'
+import { ObjectParts } from './object-parts.js'
 import type { S3Credentials } from './options.js'
 import type { RequestContext } from './request-context.js'
 
@@ -36,6 +37,7 @@ export function s3Powers(
     publicAccess: new PublicUrls(context, connection.place),
     signing: new S3Signing(context, connection, nowMs),
     cdn: new CdnTag(context),
+    parts: new ObjectParts(context),
   }
 }
 

@@ -1,9 +1,10 @@
 import { trustedDigest } from '../../backend/content-digests.js'
 import type { ObjectInfo, ObjectStore, ObjectVersion } from '../../backend/object-store.js'
-import { md5Of } from '../info.js'
+import { hasMd5Etag, md5Of } from '../info.js'
+import { areEqualParts, partSizeOf } from '../parts.js'
 import { etagInParts, type Fingerprint, fingerprintOf } from './fingerprint.js'
 import { changedError, identityOf, openFile, READ_BYTES } from './local-file.js'
-import { partSizeFor, partsOfEtag, possiblePartSizes } from './part-size.js'
+import { partSizeFor, possiblePartSizes } from './part-size.js'
 
 /** Whether a file and an object hold the same bytes. */
 export interface Comparison {
@@ -33,9 +34,8 @@ export class Comparer {
   /** Rejects where the file or the object is changed meanwhile (`precondition-failed`) or can't be read. */
   async compare(file: ComparedFile, object: ObjectVersion, signal?: AbortSignal): Promise<Comparison> {
     if (file.sizeBytes !== object.sizeBytes) return { isSame: false, reason: 'size differs' }
-    const parts = partsOfEtag(object.etag)
     const ours = partSizeFor(file.sizeBytes, this.#partSizeBytes, this.#store.capabilities.multipart)
-    const guessed = parts === undefined ? [] : possiblePartSizes(file.sizeBytes, parts, ours)
+    const guessed = possiblePartSizes(object, ours)
     const partSizes = [...new Set([ours, ...guessed])]
     const fingerprint = await fingerprintOf(file.path, object.key, { partSizes, signal })
     if (fingerprint.sizeBytes !== object.sizeBytes) return { isSame: false, reason: 'size differs', fingerprint }
@@ -57,11 +57,30 @@ export class Comparer {
     const sum = info.checksums?.sha256
     if (sum !== undefined && !sum.includes('-'))
       return verdict(Buffer.from(sum, 'base64').toString('hex') === fingerprint.sha256, 'same SHA-256 in the store')
-    const isOtherMd5 = md5Of(info) !== undefined
+    const hasSameParts = await this.#hasPartsOf(file, info, fingerprint, signal)
+    if (hasSameParts === true) return { isSame: true, reason: 'same MD5 of its parts' }
+    const isOtherMd5 = md5Of(info) !== undefined || hasSameParts === false
     const stored = await this.#storedDigest(file.path, info, fingerprint, signal)
     if (stored === false || (isOtherMd5 && stored === undefined)) return { isSame: false, reason: DIFFERENT }
     if (stored === true && !isOtherMd5) return { isSame: true, reason: 'same stored digest' }
     return verdict(await this.#holdsBytesOf(file.path, info, signal), 'same content')
+  }
+
+  /** Whether an ETag that is made of parts is that of the file in parts as the store tells; undefined: that can't be said. */
+  async #hasPartsOf(
+    file: ComparedFile,
+    info: ObjectInfo,
+    fingerprint: Fingerprint,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean | undefined> {
+    if (!hasMd5Etag(info)) return undefined
+    const partBytes = await partSizeOf(this.#store, info, { signal })
+    if (partBytes === undefined) return undefined
+    const inParts = fingerprint.parts.has(partBytes)
+      ? fingerprint
+      : await fingerprintOf(file.path, info.key, { partSizes: [partBytes], signal })
+    if (etagInParts(inParts, partBytes) === info.etag) return true
+    return (await areEqualParts(this.#store, info, partBytes, { signal })) ? false : undefined
   }
 
   /** Whether a digest in the metadata is that of the file; undefined: there is none that can be trusted. */

@@ -1,8 +1,8 @@
-import { createHash, type Hash } from 'node:crypto'
-import { crc32 } from 'node:zlib'
+import { createHash } from 'node:crypto'
 import { throwIfAborted } from '../../backend/call.js'
 import { multipartEtag } from '../../backend/etag.js'
 import { changedError, identityOf, openFile, READ_BYTES, readInto } from './local-file.js'
+import { type PartDigest, PartHasher } from './part-hasher.js'
 
 /** What the bytes of a file are known by; they were its own for as long as it was read. */
 export interface Fingerprint {
@@ -14,13 +14,6 @@ export interface Fingerprint {
   readonly sha1: string | undefined
   /** By the size of parts: what a store says of an object that came in such parts. */
   readonly parts: ReadonlyMap<number, readonly PartDigest[]>
-}
-
-export interface PartDigest {
-  readonly offset: number
-  readonly sizeBytes: number
-  readonly md5: string
-  readonly crc32: number
 }
 
 export interface FingerprintOptions {
@@ -67,44 +60,4 @@ export async function fingerprintOf(path: string, key: string, options: Fingerpr
 export function etagInParts(fingerprint: Fingerprint, partBytes: number): string | undefined {
   const parts = fingerprint.parts.get(partBytes)
   return parts === undefined ? undefined : multipartEtag(parts.map(({ md5 }) => md5))
-}
-
-/** Takes digests of bytes that come one after the other, part by part. */
-export class PartHasher {
-  readonly partBytes: number
-  readonly #done: PartDigest[] = []
-  #md5: Hash = createHash('md5')
-  #crc32 = 0
-  #offset = 0
-  #filledBytes = 0
-
-  constructor(partBytes: number) {
-    this.partBytes = partBytes
-  }
-
-  update(chunk: Uint8Array): void {
-    for (let at = 0; at < chunk.byteLength; ) {
-      const piece = chunk.subarray(at, at + this.partBytes - this.#filledBytes)
-      this.#md5.update(piece)
-      this.#crc32 = crc32(piece, this.#crc32)
-      this.#filledBytes += piece.byteLength
-      at += piece.byteLength
-      if (this.#filledBytes === this.partBytes) this.#endPart()
-    }
-  }
-
-  /** An empty file is one empty part. */
-  finish(): readonly PartDigest[] {
-    if (this.#filledBytes > 0 || this.#done.length === 0) this.#endPart()
-    return this.#done
-  }
-
-  #endPart(): void {
-    const digest = { md5: this.#md5.digest('hex'), crc32: this.#crc32 }
-    this.#done.push({ offset: this.#offset, sizeBytes: this.#filledBytes, ...digest })
-    this.#offset += this.#filledBytes
-    this.#md5 = createHash('md5')
-    this.#crc32 = 0
-    this.#filledBytes = 0
-  }
 }

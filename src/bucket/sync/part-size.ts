@@ -1,4 +1,4 @@
-import type { Capabilities } from '../../backend/object-store.js'
+import type { Capabilities, ObjectVersion } from '../../backend/object-store.js'
 
 const MIB = 1024 * 1024
 
@@ -13,8 +13,13 @@ export function partSizeFor(sizeBytes: number, firstBytes: number, limits: Capab
   return partBytes
 }
 
-/** The sizes in which an object of `sizeBytes` may have come whose ETag tells `parts` parts; `ours` first. */
-export function possiblePartSizes(sizeBytes: number, parts: number, ours: number): readonly number[] {
+/** The sizes of parts in which an object may have come by what its ETag tells; `ours` first. */
+export function possiblePartSizes(
+  { sizeBytes, etag }: Pick<ObjectVersion, 'sizeBytes' | 'etag'>,
+  ours: number,
+): readonly number[] {
+  const parts = partsOfEtag(etag)
+  if (parts === undefined) return []
   const sizes = [ours, ...COMMON_MIB.map(size => size * MIB), ...COMMON_MIB.map(size => size * 1_000_000)]
   return [...new Set(sizes)].filter(size => Math.max(1, Math.ceil(sizeBytes / size)) === parts)
 }
