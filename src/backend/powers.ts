@@ -130,6 +130,15 @@ export interface PartsPower {
   part(key: string, etag: string, number: number, options?: CallOptions): Promise<ObjectPart | undefined>
 }
 
+/** What a bucket keeps of objects that have been replaced or deleted. */
+export interface VersionsPower {
+  /**
+   * Removes for good versions of keys below a prefix, the present ones and marks of deleted keys included: as many as a
+   * request or two can, and resolves with how many; 0 when nothing is left.
+   */
+  removeSome(prefix: string, options?: CallOptions): Promise<number>
+}
+
 /** Copies between buckets on the server. */
 export interface ForeignCopyPower {
   /** An object of this store for another one. */
@@ -147,6 +156,7 @@ export interface Powers {
   readonly signing?: SigningPower | undefined
   readonly cdn?: CdnPower | undefined
   readonly parts?: PartsPower | undefined
+  readonly versions?: VersionsPower | undefined
 }
 
 export type PowerName = keyof Powers
@@ -158,6 +168,7 @@ const WORDS: Readonly<Record<PowerName, string>> = {
   signing: 'no signed URLs and forms',
   cdn: 'no CDN',
   parts: 'no word of the parts of objects',
+  versions: 'no versions',
 }
 
 /** The power of a store, or `unsupported` with the store's URL. */

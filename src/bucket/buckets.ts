@@ -1,10 +1,11 @@
 import type { BucketAdmin, BucketInfo, CreateBucketOptions } from '../backend/bucket-admin.js'
-import { StoreError } from '../backend/store-error.js'
+import type { ObjectStore } from '../backend/object-store.js'
+import { isStoreError, StoreError } from '../backend/store-error.js'
 import type { Bucket } from './bucket.js'
 import type { BucketCallOptions } from './bucket-services.js'
 
 export interface DeleteBucketOptions extends BucketCallOptions {
-  /** Deletes all objects and drops all unfinished uploads first. Default false: a bucket that is not empty stays. */
+  /** Deletes all objects with all their versions and drops all unfinished uploads first. Default false: a bucket that is not empty stays. */
   readonly force?: boolean | undefined
 }
 
@@ -32,7 +33,7 @@ export class Buckets implements AsyncIterable<BucketInfo>, AsyncDisposable {
   /** Rejects with `precondition-failed` while there is an object in it, and with `not-found` where there is no bucket. */
   async delete(name: string, { force = false, signal }: DeleteBucketOptions = {}): Promise<void> {
     this.#checkWritable('deleteBucket')
-    if (force && (await this.#admin.exists(name, { signal }))) await this.#empty(name, signal)
+    if (force && (await this.#admin.exists(name, { signal }))) return this.#deleteWithAll(name, signal)
     await this.#admin.delete(name, { signal })
   }
 
@@ -67,21 +68,18 @@ export class Buckets implements AsyncIterable<BucketInfo>, AsyncDisposable {
     return this.close()
   }
 
-  async #empty(name: string, signal: AbortSignal | undefined): Promise<void> {
+  async #deleteWithAll(name: string, signal: AbortSignal | undefined): Promise<void> {
     const bucket = await this.#open(name)
     try {
-      const { store } = bucket
-      for (const { key, uploadId } of await store.listUploads({ signal }))
-        await store.resumeUpload(key, uploadId).abort({ signal })
-      for (;;) {
-        const { objects } = await store.list({ limit: AT_ONCE, signal })
-        if (objects.length === 0) return
-        const results = await store.delete(
-          objects.map(({ key }) => ({ key })),
-          { signal },
-        )
-        const failed = results.find(result => result.error !== undefined)
-        if (failed?.error !== undefined) throw failed.error
+      await empty(bucket.store, signal)
+      try {
+        await this.#admin.delete(name, { signal })
+      } catch (error) {
+        // What is left is what only a bucket with versions keeps.
+        const { versions } = bucket.store.capabilities.powers
+        if (!isStoreError(error, 'precondition-failed') || versions === undefined) throw error
+        while ((await versions.removeSome('', { signal })) > 0);
+        await this.#admin.delete(name, { signal })
       }
     } finally {
       await bucket.close()
@@ -90,5 +88,20 @@ export class Buckets implements AsyncIterable<BucketInfo>, AsyncDisposable {
 
   #checkWritable(operation: string): void {
     if (this.#isReadOnly) throw new StoreError('denied', `${operation}: the store is opened read-only`, { operation })
+  }
+}
+
+async function empty(store: ObjectStore, signal: AbortSignal | undefined): Promise<void> {
+  for (const { key, uploadId } of await store.listUploads({ signal }))
+    await store.resumeUpload(key, uploadId).abort({ signal })
+  for (;;) {
+    const { objects } = await store.list({ limit: AT_ONCE, signal })
+    if (objects.length === 0) return
+    const results = await store.delete(
+      objects.map(({ key }) => ({ key })),
+      { signal },
+    )
+    const failed = results.find(result => result.error !== undefined)
+    if (failed?.error !== undefined) throw failed.error
   }
 }

@@ -7,6 +7,7 @@ import type {
   Powers,
   PublicAccessPower,
   SigningPower,
+  VersionsPower,
 } from '../powers.js'
 import type { StoreOperation } from './store-operation.js'
 
@@ -25,7 +26,7 @@ export type Around = <T>(call: PowerCall, run: (options: CallOptions) => Promise
 
 /** The powers with a layer around what they ask the store for. Signing asks for nothing. */
 export function aroundPowers(powers: Powers, around: Around): Powers {
-  const { acl, publicAccess, cdn, foreignCopy, parts } = powers
+  const { acl, publicAccess, cdn, foreignCopy, parts, versions } = powers
   return {
     ...powers,
     ...(foreignCopy && { foreignCopy: aroundForeignCopy(foreignCopy, around) }),
@@ -33,6 +34,7 @@ export function aroundPowers(powers: Powers, around: Around): Powers {
     ...(publicAccess && { publicAccess: aroundPublicAccess(publicAccess, around) }),
     ...(cdn && { cdn: aroundCdn(cdn, around) }),
     ...(parts && { parts: aroundParts(parts, around) }),
+    ...(versions && { versions: aroundVersions(versions, around) }),
   }
 }
 
@@ -81,9 +83,18 @@ function aroundCdn(cdn: CdnPower, around: Around): CdnPower {
   }
 }
 
+function aroundVersions(power: VersionsPower, around: Around): VersionsPower {
+  return {
+    removeSome: (prefix, options = {}) =>
+      around({ operation: 'removeVersions', key: undefined, writes: true, options }, given =>
+        power.removeSome(prefix, given),
+      ),
+  }
+}
+
 /** The powers over the keys that begin with a prefix. The bucket's own ACL and CDN are those of all its keys. */
 export function prefixPowers(powers: Powers, prefix: string): Powers {
-  const { acl, publicAccess, cdn, signing, foreignCopy, parts } = powers
+  const { acl, publicAccess, cdn, signing, foreignCopy, parts, versions } = powers
   const full = (key: string | undefined) => (key === undefined ? undefined : prefix + key)
   return {
     ...(foreignCopy && {
@@ -109,6 +120,7 @@ export function prefixPowers(powers: Powers, prefix: string): Powers {
         url: (keyOrPrefix, options) => cdn.url(prefix + keyOrPrefix, options),
       },
     }),
+    ...(versions && { versions: { removeSome: (below, options) => versions.removeSome(prefix + below, options) } }),
     ...(parts && { parts: { part: (key, ...rest) => parts.part(prefix + key, ...rest) } }),
     ...(signing && {
       signing: {

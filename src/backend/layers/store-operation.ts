@@ -20,3 +20,4 @@ export type StoreOperation =
   | 'getCdn'
   | 'setCdn'
   | 'partSize'
+  | 'removeVersions'

@@ -8,7 +8,7 @@ import type { ObjectRequests } from './requests.js'
 const SINGLE_AT_ONCE = 8
 /** What XML 1.0 (2.2) has no way to write; the request for one key carries it percent-encoded. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters that XML excludes
-const NOT_IN_XML = /[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/
+export const NOT_IN_XML = /[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/
 
 /** Deletes any number of keys: in bulk where no condition and no strange character forbids it. */
 export class BulkDelete {

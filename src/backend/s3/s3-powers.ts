@@ -25,6 +25,7 @@ import type { Attempt } from './errors.js'
 import { ObjectParts } from './object-parts.js'
 import type { S3Credentials } from './options.js'
 import type { RequestContext } from './request-context.js'
+import { VersionRemoval } from './version-removal.js'
 
 /** What S3 can do beside what every store can. `nowMs` is for signatures. */
 export function s3Powers(
@@ -38,6 +39,7 @@ export function s3Powers(
     signing: new S3Signing(context, connection, nowMs),
     cdn: new CdnTag(context),
     parts: new ObjectParts(context),
+    versions: new VersionRemoval(context),
   }
 }
 
