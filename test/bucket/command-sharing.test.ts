@@ -128,6 +128,30 @@ describe.each(places)('what others may see, on %s', (_, open) => {
     expect(await bucket.json('presign', 'get', 'private', '--method', 'HEAD')).toMatchObject({ method: 'HEAD' })
   })
 
+  it('binds what a put would be stored with, and says it', async ({ skip }) => {
+    if (bucket.server === undefined) skip('a folder has no such flags')
+    const flags = ['--acl', 'public-read', '--storage-class', 'STANDARD']
+    const { stdout: url, stderr } = await bucket.run(['presign', 'put', 'in/class', ...flags])
+    expect(stderr.split('\n')).toEqual(['x-amz-acl: public-read', 'x-amz-storage-class: STANDARD'])
+    expect((await curl('--upload-file', file, url)).status).toBe(403)
+    const fields = stderr.split('\n').flatMap(line => ['--header', line])
+    expect((await curl(...fields, '--upload-file', file, url)).status).toBe(200)
+    expect(await bucket.json('info', 'in/class')).toMatchObject({ public: true })
+    const form = (await bucket.json('form-post', 'in/form', ...flags)) as Parameters<typeof formArguments>[0]
+    expect(form.fields).toMatchObject({ acl: 'public-read', 'x-amz-storage-class': 'STANDARD' })
+    expect((await curl(...formArguments(form, file))).status).toBe(204)
+    expect(await bucket.json('info', 'in/form')).toMatchObject({ public: true })
+    await writeFile(join(bucket.folder, 'secret'), 'k'.repeat(32))
+    for (const words of [
+      ['presign', 'put', 'a'],
+      ['presign', 'get', 'a'],
+      ['form-post', 'a'],
+    ]) {
+      const refused = await bucket.run([...words, '--sse-c-key-file', 'secret'])
+      expect(refused).toMatchObject({ exitCode: 2, stdout: '', stderr: expect.stringContaining('--sse-c-key-file') })
+    }
+  })
+
   it('prints forms, for programs and for browsers', async () => {
     const options = ['--expires', '2m', '--max-size', '12', '--content-type', 'text/markdown', '--meta', 'colour=red']
     const words = ['form-post', `up/$\{filename}`, ...options, '--status', '201']

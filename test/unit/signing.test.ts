@@ -66,8 +66,8 @@ describe('forms', () => {
 
   it('make each field a condition, and bound the size', () => {
     const fields = signedFields(
-      { bucket: 'bucket', key: endsInName, metadata: { 'x-amz-meta-colour': 'red' } },
-      { expiresMs: 60_000, maxSizeBytes: 10, redirect: 'https://example.com/done', acl: 'public-read' },
+      { bucket: 'bucket', key: endsInName, kept: { 'x-amz-meta-colour': 'red' }, acl: 'public-read' },
+      { expiresMs: 60_000, maxSizeBytes: 10, redirect: 'https://example.com/done' },
       SIGNER,
       CREDENTIALS,
       clock,

@@ -72,11 +72,17 @@ export class LocalSigning implements SigningPower {
       throwIfAborted(options.signal, 'signForm', key)
       if (options.acl !== undefined) isPublicAcl(options.acl, 'signForm', key)
       const nowMs = this.#nowMs()
-      const metadata = Object.fromEntries(
+      const kept = Object.fromEntries(
         Object.entries(options.metadata ?? {}).map(([name, value]) => [`x-amz-meta-${name.toLowerCase()}`, value]),
       )
       const clock = { nowMs, time: signingTime(nowMs) }
-      const fields = signedFields({ key, metadata }, options, this.#signer, await this.#credentials(), clock)
+      const fields = signedFields(
+        { key, kept, acl: options.acl },
+        options,
+        this.#signer,
+        await this.#credentials(),
+        clock,
+      )
       return { url: `${await this.#baseUrl()}/`, fields, expiresAtMs: nowMs + options.expiresMs }
     })
   }

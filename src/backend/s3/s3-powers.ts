@@ -95,7 +95,11 @@ class S3Signing implements SigningPower {
     const credentials = await this.#credentials('signUrl', options)
     const { method, expiresMs, contentType, contentDisposition, versionId } = options
     const isWrite = method === 'PUT'
-    const headers = isWrite ? given({ 'content-type': contentType, 'content-disposition': contentDisposition }) : {}
+    if (method !== 'DELETE') this.#refuseCustomerKey('signUrl', key)
+    const { creation } = this.#context.shared
+    const headers = isWrite
+      ? given({ ...creation, 'content-type': contentType, 'content-disposition': contentDisposition })
+      : {}
     const query = {
       ...(!isWrite && { 'response-content-type': contentType, 'response-content-disposition': contentDisposition }),
       versionId,
@@ -114,18 +118,31 @@ class S3Signing implements SigningPower {
 
   async signForm(key: string, options: SignFormOptions): Promise<SignedForm> {
     if (key !== FILE_NAME) checkKey(key, 'signForm')
+    this.#refuseCustomerKey('signForm', key)
     const { place } = this.#connection
     const credentials = await this.#credentials('signForm', options)
     const nowMs = this.#nowMs()
-    const metadata = Object.fromEntries(
-      Object.entries(toWireMetadata(options.metadata ?? {})).map(([name, value]) => [`x-amz-meta-${name}`, value]),
+    const { 'x-amz-acl': acl, ...creation } = given(this.#context.shared.creation)
+    const metadata = Object.entries(toWireMetadata(options.metadata ?? {})).map(
+      ([name, value]) => [`x-amz-meta-${name}`, value] as const,
     )
-    const fields = signedFields({ bucket: this.#context.bucket, key, metadata }, options, this.#signer, credentials, {
-      nowMs,
-      time: signingTime(nowMs),
-    })
+    const kept = { ...creation, ...Object.fromEntries(metadata) }
+    const fields = signedFields(
+      { bucket: this.#context.bucket, key, kept, acl: options.acl ?? acl },
+      options,
+      this.#signer,
+      credentials,
+      { nowMs, time: signingTime(nowMs) },
+    )
     const url = `${baseUrlOf(place)}${place.path === '' ? '/' : ''}`
     return { url, fields, expiresAtMs: nowMs + options.expiresMs }
+  }
+
+  /** Whoever has the URL would need the key, which is not to be given away. */
+  #refuseCustomerKey(operation: string, key: string): void {
+    if (Object.keys(this.#context.shared.customerKey).length === 0) return
+    const why = 'a signature can not go with a key of your own (--sse-c-key-file), which must be sent with each request'
+    throw new StoreError('unsupported', `${operation}: ${why}`, { key, operation })
   }
 
   async #credentials(operation: string, { signal }: CallOptions): Promise<S3Credentials> {

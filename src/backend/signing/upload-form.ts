@@ -22,8 +22,9 @@ export interface FormPlace {
   /** Undefined: there is but one. */
   readonly bucket?: string | undefined
   readonly key: string
-  /** Metadata as it is sent, with its prefix. */
-  readonly metadata: Readonly<Record<string, string>>
+  /** What is kept with the file beside content headers, as it is sent: metadata with its prefix, its class, its encryption. */
+  readonly kept: Readonly<Record<string, string>>
+  readonly acl: string | undefined
 }
 
 /** More than any store takes by a form (5 GiB). */
@@ -42,13 +43,13 @@ export function signedFields(
 ): Readonly<Record<string, string>> {
   const fields = defined({
     key: place.key,
-    acl: options.acl,
+    acl: place.acl,
     'Content-Type': options.headers?.contentType,
     'Content-Disposition': options.headers?.contentDisposition,
     'Cache-Control': options.headers?.cacheControl,
     success_action_redirect: options.redirect,
     success_action_status: options.redirect === undefined ? String(options.status ?? 204) : undefined,
-    ...place.metadata,
+    ...place.kept,
     'x-amz-algorithm': ALGORITHM,
     'x-amz-credential': signer.credential(credentials, clock.time),
     'x-amz-date': clock.time,

@@ -11,7 +11,7 @@ export const presign: BucketCommand = {
   describe: command =>
     command
       .description(
-        'Says a URL with which whoever has it reads or writes one object for a while, without credentials. Where fields must be sent with it, they stand on standard error.',
+        'Says a URL with which whoever has it reads or writes one object for a while, without credentials. Fields that must be sent with it stand on standard error; with put they are --acl, --storage-class and --sse, too.',
       )
       .argument('<WHAT>', 'get, put, head or delete')
       .argument('<KEY>', 'the key')
@@ -24,7 +24,8 @@ export const presign: BucketCommand = {
         `
 Examples:
   bucket presign get report.pdf --expires 2h --content-disposition 'attachment; filename="report.pdf"'
-  curl --upload-file face.jpg "$(bucket presign put in/face.jpg)"`,
+  curl --upload-file face.jpg "$(bucket presign put in/face.jpg)"
+  curl --header 'x-amz-acl: public-read' --upload-file face.jpg "$(bucket presign put in/face.jpg --acl public-read)"`,
       ),
   run: async context => {
     const { output, signal, words } = context
