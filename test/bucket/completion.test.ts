@@ -73,10 +73,55 @@ describe.each(['bash', 'fish'])('completion in %s', shell => {
   })
 })
 
+/** A shell in which TAB says what the line has become. */
+const ZSH_SETUP = [
+  'PS1= COLUMNS=300',
+  'autoload -U compinit; compinit -D -u',
+  'press-tab() { zle complete-word; print -r -- "<LINE>$BUFFER</LINE>" }',
+  "zle -N press-tab; bindkey '^I' press-tab",
+]
+
+/** A real shell on a terminal of its own, in which a line and TAB are typed. */
+const PRESS_TAB = `
+zmodload zsh/zpty
+zpty shell zsh -f -i
+zpty -w shell "source '$1'"
+zpty -r shell said '*<READY>*'
+zpty -w -n shell "$2"$'\\t'
+zpty -r shell said '*</LINE>*'
+zpty -d shell
+said=\${said##*<LINE>}
+print -rn -- "\${said%%</LINE>*}"`
+
 describe.skipIf(!installed.includes('zsh'))('completion in zsh', () => {
   it.each(PROGRAMS)('%s: the script is understood and makes itself known', async program => {
     await execa('zsh', ['-f', '-n', scriptOf(program, 'zsh')])
     const load = `autoload -U compinit; compinit -D -u; source '${scriptOf(program, 'zsh')}'; print -r -- $_comps[${program}]`
     expect((await execa('zsh', ['-f', '-c', load], { cwd: folder })).stdout).toBe(`_${program}`)
+  })
+
+  it.each([
+    ['bucket sear', 'bucket search '],
+    ['bucket search --met', 'bucket search --meta='],
+    ['bucket list --max', 'bucket list --max-keys='],
+    ['bucket list x --acl public-read-', 'bucket list x --acl public-read-write '],
+    ['bucket list --progress=js', 'bucket list --progress=json '],
+    ['bucket --endp', 'bucket --endpoint='],
+    ['bucket --config a', 'bucket --config a\\ file.txt '],
+    ['bucket put a', 'bucket put a\\ file.txt '],
+    ['bucket list a', 'bucket list a'],
+    ['bucket presign del', 'bucket presign delete '],
+    ['bucket completion z', 'bucket completion zsh '],
+    ['mount-bucket unm', 'mount-bucket unmount '],
+    ['mount-bucket unmount --la', 'mount-bucket unmount --lazy '],
+    ['mount-bucket recover dis', 'mount-bucket recover discard '],
+    ['mount-bucket --transport ker', 'mount-bucket --transport kernel '],
+    ['mount-bucket a', 'mount-bucket a\\ file.txt '],
+  ])('%s and the key TAB: %s', async (line, expected) => {
+    const setup = join(folder, 'setup.zsh')
+    const sources = PROGRAMS.map(program => `source '${scriptOf(program, 'zsh')}'`)
+    await writeFile(setup, [...ZSH_SETUP, ...sources, "print -r -- '<READY>'"].join('\n'))
+    const { stdout } = await execa('zsh', ['-f', '-c', PRESS_TAB, 'zsh', setup, line], { cwd: folder })
+    expect(stdout).toBe(expected)
   })
 })

@@ -25,7 +25,7 @@ export const SHARING_COMMANDS: readonly CommandRow[] = [
   },
   {
     name: 'presign',
-    usage: 'get|put KEY',
+    usage: 'get|put|head|delete KEY',
     summary: 'say a URL that permits one thing for a while',
     group: 'Sharing',
     load: async () => (await import('./presign.js')).presign,

@@ -54,7 +54,8 @@ function completionOf({ choices, isFile }: WordModel): string {
 }
 
 function wordsSpec(words: WordModel): string {
-  return quoted(`*:word:${completionOf(words)}`)
+  // With the action ' ' (a message) beside it, zsh would put no flag in, though there be but one.
+  return quoted(`*:word:${words.choices.length === 0 && !words.isFile ? '()' : completionOf(words)}`)
 }
 
 function quoted(text: string): string {
