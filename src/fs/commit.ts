@@ -32,9 +32,18 @@ export interface CommitRequest {
   /** Parts that are stored already. */
   readonly stream: PartStream | undefined
   readonly conditions: WriteConditions
-  readonly attachments: Attachments
+  /** May still be on its way: what the parts need is fetched meanwhile. */
+  readonly attachments: Promise<Attachments>
   /** Ends the commit while it only sends parts; what publishes the object is waited for all the same. */
   readonly signal: AbortSignal
+}
+
+export interface Committed {
+  readonly result: WriteResult
+  /** What is kept beside the bytes: the stream's, where there is one. */
+  readonly kept: Attachments
+  /** The request's. */
+  readonly wanted: Attachments
 }
 
 const LEAST_PART_BYTES = 1024 * 1024
@@ -61,20 +70,28 @@ export class Committer {
     return this.#options.store.capabilities.copyPart ? this.#minPartBytes : undefined
   }
 
-  /**
-   * All or nothing: when it rejects, the bucket holds what it held. What is kept beside the bytes is the stream's, where
-   * there is one.
-   */
-  async commit(request: CommitRequest): Promise<WriteResult> {
-    const { file, stream, key, conditions, attachments } = request
-    if (stream !== undefined) {
-      const result = await this.#complete(stream.upload(), this.#streamedParts(file), request)
-      await stream.end()
-      return result
+  /** All or nothing: when it rejects, the bucket holds what it held. */
+  async commit(request: CommitRequest): Promise<Committed> {
+    const { file, stream } = request
+    // Whoever needs it hears of its failure; the commit may fail before that.
+    request.attachments.catch(() => undefined)
+    if (stream === undefined) {
+      const result = await this.#store(request)
+      const wanted = await request.attachments
+      return { result, kept: wanted, wanted }
     }
+    const wanted = await request.attachments
+    const result = await this.#complete(stream.upload(), this.#streamedParts(file), request)
+    await stream.end()
+    return { result, kept: stream.attachments, wanted }
+  }
+
+  async #store(request: CommitRequest): Promise<WriteResult> {
+    const { file, key, conditions, attachments } = request
     const plan = planParts(piecesOf(file, 0, file.sizeBytes), this.#limits())
     if (!this.#isPut(file.sizeBytes, plan)) return this.#upload(plan, request)
-    return this.#options.store.put(key, await this.#body(request, 0, file.sizeBytes), { ...conditions, ...attachments })
+    const body = await this.#body(request, 0, file.sizeBytes)
+    return this.#options.store.put(key, body, { ...conditions, ...(await attachments) })
   }
 
   /** Makes a range of a file local. */
@@ -140,7 +157,7 @@ export class Committer {
 
   async #begin({ key, attachments }: CommitRequest): Promise<{ upload: Upload; forget: () => Promise<void> }> {
     const { store, area, nowMs } = this.#options
-    const upload = await store.createUpload(key, attachments)
+    const upload = await store.createUpload(key, await attachments)
     return { upload, forget: await area.recordUpload({ key, uploadId: upload.uploadId, startedMs: nowMs() }) }
   }
 

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Attachments, ObjectVersion, WriteConditions, WriteResult } from '../backend/object-store.js'
 import { isStoreError } from '../backend/store-error.js'
+import type { Committed } from './commit.js'
 import { FileData } from './file-data.js'
 import { FsError } from './fs-error.js'
 import type { Keeping } from './kept-files.js'
@@ -85,6 +86,7 @@ export class FileWriter implements Borrower {
 
   /** Attributes have changed, which travel with the next commit. */
   touch(): void {
+    if (!this.#isDirty) this.#target.expectAttachments()
     this.#isDirty = true
     this.#changes += 1
   }
@@ -296,11 +298,11 @@ export class FileWriter implements Borrower {
 
   async #publish(signal: AbortSignal): Promise<void> {
     const changes = this.#changes
-    const attachments = await this.#target.attachments()
     const base = this.#base
     const { committer } = this.#services
-    if (base === undefined || this.#isContentDirty) await this.#publishContent(attachments, signal)
+    if (base === undefined || this.#isContentDirty) await this.#publishContent(signal)
     else {
+      const attachments = await this.#target.attachments()
       const version = this.#committed(await committer.replaceAttachments(base, attachments), attachments)
       this.#services.loans.moved(base, version)
     }
@@ -309,17 +311,15 @@ export class FileWriter implements Borrower {
     this.#failure = undefined
   }
 
-  async #publishContent(given: Attachments, signal: AbortSignal): Promise<void> {
-    let attachments = given
-    let sent: { readonly result: WriteResult; readonly kept: Attachments }
+  async #publishContent(signal: AbortSignal): Promise<void> {
+    let sent: Committed
     try {
-      sent = await this.#send(attachments, signal)
+      sent = await this.#send(signal)
     } catch (error) {
       if (!(await this.#followOthers(error))) throw error
-      attachments = await this.#target.attachments()
-      sent = await this.#send(attachments, signal)
+      sent = await this.#send(signal)
     }
-    const { result, kept } = sent
+    const { result, kept, wanted } = sent
     this.#absence = undefined
     this.#isContentDirty = false
     this.#isWritten = false
@@ -328,25 +328,25 @@ export class FileWriter implements Borrower {
     this.#services.loans.end(this)
     await this.#data.stored(version)?.dispose()
     // Metadata is taken when an upload begins; what changed since costs one copy.
-    if (!isDeepStrictEqual(kept, attachments))
-      this.#committed(await this.#services.committer.replaceAttachments(version, attachments), attachments)
+    if (!isDeepStrictEqual(kept, wanted))
+      this.#committed(await this.#services.committer.replaceAttachments(version, wanted), wanted)
   }
 
-  /** `kept` is what is kept beside the bytes now. */
-  async #send(attachments: Attachments, signal: AbortSignal): Promise<{ result: WriteResult; kept: Attachments }> {
+  async #send(signal: AbortSignal): Promise<Committed> {
     const { committer } = this.#services
+    const attachments = this.#target.attachments()
     const request = { key: this.#target.path, file: this.file, conditions: this.#conditions(), attachments, signal }
     const { stream } = this.#data
     if (stream !== undefined) {
       try {
-        return { result: await committer.commit({ ...request, stream }), kept: stream.attachments }
+        return await committer.commit({ ...request, stream })
       } catch (error) {
         if (!isStoreError(error, 'no-such-upload')) throw error
         this.#services.log.warn('an upload was lost; all goes out again from staging', { key: request.key, error })
         this.#data.endStream()
       }
     }
-    return { result: await committer.commit({ ...request, stream: undefined }), kept: attachments }
+    return committer.commit({ ...request, stream: undefined })
   }
 
   /**

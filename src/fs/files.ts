@@ -97,11 +97,11 @@ export class Files {
 
   /**
    * Permissions hold at open, so what is kept beside the bytes must be known: from the first bytes where they are to be
-   * read, else from HEAD; and all of it before it is stored anew.
+   * read, else from HEAD.
    */
   async #learn(node: Node, flags: OpenFlags, context: CallContext): Promise<void> {
     const { version } = node
-    if (flags.write || flags.truncate) await this.#tree.attachments(node)
+    if (flags.write || flags.truncate) await this.#tree.learn(node)
     else if (version !== undefined && version.sizeBytes > 0)
       await this.#tree.learn(node, () => this.#reader.peek(version, context.signal))
     else await this.#tree.learn(node)

@@ -76,6 +76,7 @@ export class OpenWriters {
       },
       lock: node.lock,
       whileNamed: task => this.#moving.change(() => [node.path], task),
+      expectAttachments: () => tree.expectAttachments(node),
       attachments: () => tree.attachments(node),
       current: async () => {
         const info = await tree.knowledge.head(node.path)

@@ -60,6 +60,7 @@ export class Tree {
   readonly #folderTimes: FolderTimes
   readonly #ttlMs: number
   readonly #clock: Clock
+  readonly #askingTraits = new WeakMap<ObjectVersion, Promise<ObjectTraits>>()
 
   constructor(options: TreeOptions) {
     this.store = options.store
@@ -165,6 +166,11 @@ export class Tree {
     const beside = node.writer?.hasUnstoredContent === true ? withoutDigests(kept, known?.metadata ?? {}) : kept
     const metadata = withAttributes(beside, own, node.type)
     return { metadata, headers: this.headers(node), traits }
+  }
+
+  /** `attachments` will be asked for: what it needs of the store is asked for now. Its failure is told then. */
+  expectAttachments(node: Node): void {
+    this.#traits(node).catch(() => undefined)
   }
 
   /** The content headers of a file; of a new one what its name tells. */
@@ -352,10 +358,22 @@ export class Tree {
     const stored = node.version ?? node.marker
     if (stored === undefined || node.known === undefined) return {}
     if (node.known.traits !== undefined) return node.known.traits
-    const traits = await this.store.traits(stored.key, { listed: stored })
-    this.knowledge.known.learnTraits(stored, traits)
-    node.known = { ...node.known, traits }
+    const traits = await this.#askTraits(stored)
+    if (node.known !== undefined && (node.version ?? node.marker) === stored) node.known = { ...node.known, traits }
     return traits
+  }
+
+  #askTraits(stored: ObjectVersion): Promise<ObjectTraits> {
+    const running = this.#askingTraits.get(stored)
+    if (running !== undefined) return running
+    const ask = async () => {
+      const traits = await this.store.traits(stored.key, { listed: stored })
+      this.knowledge.known.learnTraits(stored, traits)
+      return traits
+    }
+    const asking = ask().finally(() => this.#askingTraits.delete(stored))
+    this.#askingTraits.set(stored, asking)
+    return asking
   }
 }
 

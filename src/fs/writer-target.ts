@@ -11,6 +11,8 @@ export interface WriterTarget {
   readonly isUnlinked: boolean
   /** Runs a change of what is stored, behind the renaming of a folder above. Not to be called under the lock. */
   whileNamed<T>(task: () => Promise<T>): Promise<T>
+  /** `attachments` will be called: it may get ready. */
+  expectAttachments(): void
   /** What is to be kept beside the bytes now. */
   attachments(): Promise<Attachments>
   /** The file that the bucket holds under the name at this moment. */

@@ -83,3 +83,32 @@ describe.each(PLACES)('on %s', (_name, openPlace, isThere) => {
     await dispose()
   })
 })
+
+function total(requests: Readonly<Record<string, number>>): number {
+  return Object.values(requests).reduce((sum, count) => sum + count, 0)
+}
+
+it('an edit of a large object costs ten requests, once the endpoint is known', async () => {
+  const server = await startS3Server({ buckets: ['bucket'] })
+  let kept: unknown
+  const knowledge = {
+    load: async () => kept,
+    save: async (value: unknown) => {
+      kept = value
+    },
+  }
+  for (const isKnown of [false, true]) {
+    const store = await openS3Store('bucket', { endpoint: server.url, credentials, knowledge })
+    const h = await Harness.open({ store })
+    await store.put('big', pattern(SIZE))
+    const before = total(server.counters().requests)
+    const handle = await h.open('big', { write: true })
+    await h.write(handle, 16 * MIB, Buffer.alloc(4096, 'x'))
+    await h.filesystem.fsync(handle, h.context())
+    if (isKnown) expect(total(server.counters().requests) - before).toBeLessThanOrEqual(10)
+    await h.closeFile(handle)
+    await h.close()
+    await store.close()
+  }
+  await server.close()
+})

@@ -96,12 +96,55 @@ describe('what asking for traits costs', () => {
     expect(await store.traits('special', told)).toStrictEqual({ storageClass: 'STANDARD_IA' })
   })
 
+  it('asks whether ACLs say anything only where an ACL does, or from the second object on', async () => {
+    const store = await open()
+    await store.put('special', text('x'), { traits: SPECIAL })
+    await store.put('plain', text('x'))
+    await store.traits('special')
+    const another = await open()
+    expect(await requestsOf(() => another.traits('plain'))).toStrictEqual({ HeadObject: 1, GetObjectAcl: 1 })
+    const second = { HeadObject: 1, GetObjectAcl: 1, GetBucketOwnershipControls: 1 }
+    expect(await requestsOf(() => another.traits('plain'))).toStrictEqual(second)
+    expect(await requestsOf(() => another.traits('plain'))).toStrictEqual({ HeadObject: 1, GetObjectAcl: 1 })
+  })
+
+  it('asks once for all objects that are asked for at the same time', async () => {
+    const store = await open()
+    await store.put('special', text('x'), { traits: SPECIAL })
+    const told = { listed: await listed(store, 'special'), brief: true }
+    const both = () => Promise.all([store.traits('special', told), store.traits('special', told)])
+    expect(await requestsOf(both)).toStrictEqual({ GetBucketOwnershipControls: 1, GetObjectAcl: 2 })
+  })
+
+  it('takes nothing for the ACL of an object where ACLs say nothing and new objects need one', async () => {
+    const store = await open({ acl: 'bucket-owner-full-control' })
+    await store.put('plain', text('x'))
+    server.setKnobs({ bucketOwnerEnforced: true })
+    expect((await store.traits('plain')).grants).toBeUndefined()
+  })
+
+  it('finds out once for an endpoint that no count of tags means no tags', async () => {
+    const store = await open()
+    await store.put('plain', text('x'))
+    expect(await store.traits('plain')).toStrictEqual({ grants: {} })
+    expect((await store.list({ prefix: '.mount-bucket' })).objects).toStrictEqual([])
+    const another = await open()
+    expect(await requestsOf(() => another.traits('plain'))).toStrictEqual({ HeadObject: 1, GetObjectAcl: 1 })
+  })
+
+  it('tells the traits of an object also where that can not be found out', async () => {
+    const store = await open()
+    await store.put('plain', text('x'))
+    server.setKnobs({ faults: [{ operation: 'PutObject', error: { status: 503, code: 'SlowDown' } }] })
+    expect(await store.traits('plain')).toStrictEqual({ grants: {} })
+  })
+
   it('remembers what the server has not got', async () => {
     const refuse = (operation: string) => ({ operation, error: { status: 501, code: 'NotImplemented' } })
     const store = await open()
     await store.put('plain', text('x'))
     server.setKnobs({ faults: [refuse('GetObjectTagging'), refuse('GetObjectAcl')] })
-    const first = { HeadObject: 1, GetObjectTagging: 1, GetObjectAcl: 1, GetBucketOwnershipControls: 1 }
+    const first = { HeadObject: 1, GetObjectTagging: 1, GetObjectAcl: 1 }
     expect(await requestsOf(() => store.traits('plain'))).toStrictEqual(first)
     expect(await requestsOf(() => store.traits('plain'))).toStrictEqual({ HeadObject: 1 })
     const another = await open()

@@ -81,6 +81,7 @@ export class WriterHarness {
       lock: new Mutex(),
       isUnlinked: false,
       whileNamed: <T>(task: () => Promise<T>) => task(),
+      expectAttachments: () => undefined,
       attachments: async (): Promise<Attachments> => ({}),
       current: () => this.version(path),
       rebased: () => undefined,

@@ -38,6 +38,24 @@ class NoPartCopies extends StoreLayer {
   }
 }
 
+/** A store that tells what is kept beside the bytes when some of these have been asked for. */
+class TraitsAfterGet extends StoreLayer {
+  #hasRead: () => void = () => undefined
+  readonly #read = new Promise<void>(resolve => {
+    this.#hasRead = resolve
+  })
+
+  override get(...given: Parameters<ObjectStore['get']>): ReturnType<ObjectStore['get']> {
+    this.#hasRead()
+    return this.inner.get(...given)
+  }
+
+  override async traits(...given: Parameters<ObjectStore['traits']>): ReturnType<ObjectStore['traits']> {
+    await this.#read
+    return this.inner.traits(...given)
+  }
+}
+
 /** A mount on a bucket with one large object. */
 async function large(name: string, sizeBytes: number) {
   const ropes = new RopeStore(openMemoryStore(name))
@@ -89,6 +107,17 @@ describe('an edit of 4 KiB in the middle of 256 MiB', () => {
     expect((await bytesOf(ropes, 'big', 256 * MIB - 100, 100)).equals(grownBytes(256 * MIB - 100, 100))).toBe(true)
     expect(await readdir(join(h.folder, 'staging'))).toEqual([])
     expect(await readdir(join(h.folder, 'uploads'))).toEqual([])
+  })
+
+  it('fetches what it needs of the bytes while it asks for what is kept beside them', async () => {
+    const ropes = new RopeStore(openMemoryStore('edit-beside'))
+    ropes.grow('big', 64 * MIB)
+    const store = new TraitsAfterGet(ropes)
+    const h = await harness({ store })
+    const handle = await h.open('big', { write: true })
+    await h.write(handle, 20 * MIB, Buffer.from('edit'))
+    await h.closeFile(handle)
+    expect(h.requests()).toMatchObject({ traits: 1, get: 2, complete: 1 })
   })
 
   it('reads through the edit before and after the close', async () => {

@@ -76,7 +76,7 @@ export async function openS3Store(bucket: string, options: S3Options = {}): Prom
   const partSource = new PartSource(probe, knowledge)
   const tagProbe = new TagProbe(objects, multipart, traitRequests, temporary)
   const tagging = new Tagging(traitRequests, tagProbe, knowledge, log)
-  const traits = new TraitsReader({ objects, traitRequests, tagging, knowledge, log }, options.storageClass)
+  const traits = new TraitsReader({ objects, traitRequests, tagging, knowledge, log }, options)
   return new S3Store(bucket, {
     context,
     objects,

@@ -28,7 +28,19 @@ export class Tagging {
     const { tags: known } = this.#knowledge.value
     if (tagCount === 0 || (tagCount === undefined && known === 'counted')) return undefined
     if (tagCount !== undefined && known !== 'counted') await this.#knowledge.add({ tags: 'counted' })
-    return this.#ask(key, signal)
+    const tags = await this.#ask(key, signal)
+    if (this.#knowledge.value.tags === undefined) await this.#learnCounting(key)
+    return tags
+  }
+
+  /** Once for an endpoint: where HEAD counts tags, nobody asks for those of an object that has none. */
+  async #learnCounting(nearKey: string): Promise<void> {
+    if (this.#denied.has('copies')) return
+    try {
+      await this.#findOut('copies', nearKey)
+    } catch (error) {
+      this.#log.debug('whether the server counts tags could not be found out', { error })
+    }
   }
 
   async #ask(key: string, signal: AbortSignal | undefined): Promise<Tags | undefined> {

@@ -53,8 +53,8 @@ export class TraitRequests {
   }
 
   /** Whether the bucket's owner owns all of its objects, so that ACLs say nothing. */
-  async isOwnerEnforced(signal?: AbortSignal): Promise<boolean> {
-    const attempt: Attempt = { operation: 'traits', reads: true, signal }
+  async isOwnerEnforced(): Promise<boolean> {
+    const attempt: Attempt = { operation: 'traits', reads: true }
     const command = new GetBucketOwnershipControlsCommand({ Bucket: this.#context.bucket })
     const { OwnershipControls } = await this.#context.send(command, attempt)
     return (OwnershipControls?.Rules ?? []).some(rule => rule.ObjectOwnership === 'BucketOwnerEnforced')

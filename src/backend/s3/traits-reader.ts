@@ -1,7 +1,9 @@
+import { unlessAborted } from '../call.js'
 import type { Log } from '../log.js'
 import type { ObjectInfo, ObjectTraits, ObjectVersion, TraitsOptions } from '../object-store.js'
 import { isStoreError } from '../store-error.js'
 import type { KnowledgeBase } from './knowledge.js'
+import type { S3Options } from './options.js'
 import type { ObjectRequests } from './requests.js'
 import type { Tagging } from './tagging.js'
 import type { Grants, TraitRequests } from './trait-requests.js'
@@ -19,18 +21,22 @@ export class TraitsReader {
   readonly #services: TraitsServices
   /** What HEAD means when it names no class, where new objects would get another one. */
   readonly #unnamedClass: string | undefined
+  /** New objects get an ACL, which is refused, or demanded, where ACLs say nothing. */
+  readonly #givesAcl: boolean
   /** For as long as the store is open, since an owner may change it. */
-  #isOwnerEnforced: boolean | undefined
+  #isOwnerEnforced: Promise<boolean> | undefined
+  #hasAskedAcl = false
 
-  constructor(services: TraitsServices, optionClass: string | undefined) {
+  constructor(services: TraitsServices, { storageClass, acl }: Pick<S3Options, 'storageClass' | 'acl'>) {
     this.#services = services
-    this.#unnamedClass = optionClass === undefined ? undefined : 'STANDARD'
+    this.#unnamedClass = storageClass === undefined ? undefined : 'STANDARD'
+    this.#givesAcl = acl !== undefined
   }
 
   async read(key: string, { listed, brief, signal }: TraitsOptions): Promise<ObjectTraits> {
     const [told, grants] = await Promise.all([
       brief === true ? this.#placement(listed) : this.#told(key, listed, signal),
-      this.#grants(key, signal),
+      this.#grants(key, brief === true, signal),
     ])
     return { ...told, ...(grants !== undefined && { grants }) }
   }
@@ -51,9 +57,23 @@ export class TraitsReader {
     }
   }
 
-  async #grants(key: string, signal: AbortSignal | undefined): Promise<Grants | undefined> {
+  /**
+   * Whether ACLs say anything is worth a request where several objects are asked for: the second one shows that. Of the
+   * first it is asked only when there is something to hand on.
+   */
+  async #grants(key: string, isOneOfMany: boolean, signal: AbortSignal | undefined): Promise<Grants | undefined> {
+    if (this.#services.knowledge.value.acls === false) return undefined
+    const isFirst = !isOneOfMany && !this.#hasAskedAcl && !this.#givesAcl
+    const ownerEnforced = () => unlessAborted(this.#ownerEnforced(), signal, 'traits', key)
+    if (!isFirst && (await ownerEnforced())) return undefined
+    this.#hasAskedAcl = true
+    const grants = await this.#acl(key, signal)
+    if (!isFirst || grants === undefined || Object.keys(grants).length === 0) return grants
+    return (await ownerEnforced()) ? undefined : grants
+  }
+
+  async #acl(key: string, signal: AbortSignal | undefined): Promise<Grants | undefined> {
     const { traitRequests, knowledge, log } = this.#services
-    if (knowledge.value.acls === false || (await this.#ownerEnforced(signal))) return undefined
     try {
       return await traitRequests.grants(key, signal)
     } catch (error) {
@@ -64,18 +84,25 @@ export class TraitsReader {
     }
   }
 
+  /** One question for all who ask at the same time; a failure is theirs, and asked again. */
+  #ownerEnforced(): Promise<boolean> {
+    this.#isOwnerEnforced ??= this.#askOwnership().catch((error: unknown) => {
+      this.#isOwnerEnforced = undefined
+      throw error
+    })
+    return this.#isOwnerEnforced
+  }
+
   /** Who may not know it, or asks a server that does not, asks for ACLs. */
-  async #ownerEnforced(signal: AbortSignal | undefined): Promise<boolean> {
-    if (this.#isOwnerEnforced !== undefined) return this.#isOwnerEnforced
+  async #askOwnership(): Promise<boolean> {
     const { traitRequests, log } = this.#services
     try {
-      this.#isOwnerEnforced = await traitRequests.isOwnerEnforced(signal)
+      return await traitRequests.isOwnerEnforced()
     } catch (error) {
       if (!isStoreError(error, 'denied', 'unsupported', 'invalid', 'not-found')) throw error
       log.debug('the ownership of objects in the bucket is not told', { error })
-      this.#isOwnerEnforced = false
+      return false
     }
-    return this.#isOwnerEnforced
   }
 }
 
