@@ -1,7 +1,7 @@
 import { throwIfAborted, unlessAborted } from '../call.js'
 import type { FillingThreads } from '../filling-threads.js'
 import type { Body, ObjectInfo, ReadSink } from '../object-store.js'
-import { Signer, signingTime } from '../signing/signature.js'
+import { signingTime } from '../signing/signature.js'
 import type { StoreError } from '../store-error.js'
 import type { BucketPlace } from './bucket-place.js'
 import { Collector } from './collector.js'
@@ -9,12 +9,14 @@ import { type Attempt, corruptReply, toStoreError } from './errors.js'
 import type { HttpRequest, RequestBody } from './http/exchange.js'
 import type { HttpPool } from './http/pool.js'
 import type { ResponseFields, ResponseHead } from './http/response-head.js'
+import { NO_PAYLOAD } from './no-payload.js'
 import type { S3Credentials } from './options.js'
-import { makePayload, NO_PAYLOAD, type Payload, type PayloadRules, textPayload } from './payload.js'
+import { makePayload, type Payload, type PayloadRules, textPayload } from './payload.js'
 import { type PreparedGet, type ReceivedRange, receiveRange } from './range-reply.js'
 import { type Accept, failureFromPlain, type Received, receiveReply } from './received.js'
 import { ReplyError } from './reply-error.js'
-import { requestHead, type WireRequest } from './request-head.js'
+import type { WireRequest } from './request-head.js'
+import { RequestWriter, type UnsignedRequest } from './request-writer.js'
 import { XmlError, XmlReader } from './xml.js'
 
 export interface ChannelSettings {
@@ -58,13 +60,13 @@ const SKEWED = '<Error><Code>RequestTimeTooSkewed</Code><Message>the clocks diff
 /** The way of hot requests to a bucket: built, signed, sent and read here; nothing but StoreError comes back. */
 export class Channel {
   readonly #settings: ChannelSettings
-  readonly #signer: Signer
+  readonly #writer: RequestWriter
   /** How far the server's clock is ahead of ours; told by a refusal, so that the next try is signed right. */
   #clockAheadMs = 0
 
   constructor(settings: ChannelSettings) {
     this.#settings = settings
-    this.#signer = new Signer(settings.place.scope)
+    this.#writer = new RequestWriter(settings.place)
   }
 
   get payloads(): PayloadRules {
@@ -72,9 +74,9 @@ export class Channel {
   }
 
   /** A request without a body, ready to run once, soon. Plain data. */
-  async prepare(wire: WireRequest, attempt: Attempt): Promise<HttpRequest> {
+  async prepare(wire: WireRequest, attempt: Attempt): Promise<UnsignedRequest> {
     try {
-      return await this.#signed(wire, attempt, NO_PAYLOAD, {})
+      return await this.#unsigned(wire, attempt, {})
     } catch (error) {
       throw toStoreError(error, attempt)
     }
@@ -88,8 +90,8 @@ export class Channel {
       collector = new Collector(MAX_TEXT_BYTES, bodyBytes)
       return collector
     }
-    const { request, sent } = await this.#prepared(wire, attempt, options)
-    const { status, fields } = await this.receive(request, attempt, accept, sent)
+    const { request, payload } = await this.#prepared(wire, attempt, options)
+    const { status, fields } = await this.#receive(request, payload.body, attempt, accept)
     if (collector?.isCut) throw corruptReply(`a reply of more than ${MAX_TEXT_BYTES} bytes`, attempt)
     const text = collector?.text() ?? ''
     if (isError(text)) throw toStoreError(this.#refusal(status, fields, text), attempt)
@@ -97,10 +99,8 @@ export class Channel {
   }
 
   /** Runs a request whose reply's body goes elsewhere; resolves when it has come as a whole. */
-  async receive(request: HttpRequest, attempt: Attempt, accept: Accept, body?: RequestBody): Promise<ResponseHead> {
-    const received = await receiveReply(this.#settings.pool, { request, body }, accept, attempt.signal)
-    if (received.head === undefined) throw this.#failure(received, attempt)
-    return received.head
+  async receive(request: UnsignedRequest, attempt: Attempt, accept: Accept): Promise<ResponseHead> {
+    return this.#receive(this.#written(request, attempt), undefined, attempt, accept)
   }
 
   /** Runs a GET, in another thread where the sink's memory is shared; resolves when the sink has all of its range. */
@@ -110,7 +110,7 @@ export class Channel {
     const received =
       memory?.byteLength === get.range.lengthBytes && threads?.share(memory)
         ? await this.#receiveElsewhere(threads, get, memory, sink, attempt)
-        : await receiveRange(pool, get, sink, attempt.signal)
+        : await receiveRange(pool, this.#writer, get, sink, attempt.signal)
     if (received.info === undefined) throw this.#failure(received, attempt)
     return received.info
   }
@@ -131,11 +131,31 @@ export class Channel {
     this.#settings.pool.close()
   }
 
+  async #receive(
+    request: HttpRequest,
+    body: RequestBody | undefined,
+    attempt: Attempt,
+    accept: Accept,
+  ): Promise<ResponseHead> {
+    const received = await receiveReply(this.#settings.pool, { request, body }, accept, attempt.signal)
+    if (received.head === undefined) throw this.#failure(received, attempt)
+    return received.head
+  }
+
   async #prepared(wire: WireRequest, attempt: Attempt, options: SendOptions) {
     const { body, text } = options
     try {
       const payload = text !== undefined ? textPayload(text) : await this.#payloadOf(body, attempt)
-      return { request: await this.#signed(wire, attempt, payload, options), sent: payload.body }
+      const unsigned = await this.#unsigned(wire, attempt, options)
+      return { request: this.#writer.write(unsigned, payload), payload }
+    } catch (error) {
+      throw toStoreError(error, attempt)
+    }
+  }
+
+  #written(request: UnsignedRequest, attempt: Attempt): HttpRequest {
+    try {
+      return this.#writer.write(request)
     } catch (error) {
       throw toStoreError(error, attempt)
     }
@@ -145,24 +165,19 @@ export class Channel {
     return body === undefined ? NO_PAYLOAD : makePayload(body, this.#settings.payloads, attempt)
   }
 
-  async #signed(
+  async #unsigned(
     wire: WireRequest,
     attempt: Attempt,
-    payload: Payload,
     { isPatient = false, isAnonymous = false }: SendOptions,
-  ): Promise<HttpRequest> {
-    const { place, nowMs, idleTimeoutMs, patientTimeoutMs } = this.#settings
+  ): Promise<UnsignedRequest> {
+    const { nowMs, idleTimeoutMs, patientTimeoutMs } = this.#settings
     const credentials = isAnonymous ? undefined : this.#settings.credentials
     const { signal, operation, key } = attempt
-    const signing = credentials && {
-      signer: this.#signer,
-      credentials: await unlessAborted(credentials(), signal, operation, key),
-    }
-    const isHead = wire.method === 'HEAD'
+    const known = credentials && (await unlessAborted(credentials(), signal, operation, key))
     return {
-      head: requestHead(wire, payload, place, signingTime(nowMs() + this.#clockAheadMs), signing),
-      isBodiless: isHead,
-      isRepeatable: isHead || wire.method === 'GET',
+      wire,
+      time: signingTime(nowMs() + this.#clockAheadMs),
+      credentials: known && plainCredentials(known),
       idleTimeoutMs: isPatient ? patientTimeoutMs : idleTimeoutMs,
     }
   }
@@ -184,6 +199,11 @@ export class Channel {
     // The refusal of a HEAD has no body to say it in.
     return error.code === '' ? new ReplyError(status, fields, SKEWED) : error
   }
+}
+
+/** Providers tell more with them, which not every thread could be sent. */
+function plainCredentials({ accessKeyId, secretAccessKey, sessionToken }: S3Credentials): S3Credentials {
+  return { accessKeyId, secretAccessKey, sessionToken }
 }
 
 /** CopyObject and CompleteMultipartUpload may answer 200, and tell of their failure in the body. */

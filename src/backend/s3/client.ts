@@ -7,6 +7,7 @@ import { readError, toStoreError } from './errors.js'
 import { HttpPool, type PoolSettings } from './http/pool.js'
 import { MAX_COPY_BYTES } from './limits.js'
 import type { S3Credentials, S3Options } from './options.js'
+import type { RangeSettings } from './range-program.js'
 
 /** The ways to a bucket, and what the rest of the store must know of its endpoint. */
 export interface Connection {
@@ -56,7 +57,8 @@ function makeChannel(
     connectTimeoutMs,
     checkEveryMs: Math.min(1000, Math.ceil(Math.min(idleTimeoutMs, connectTimeoutMs) / 4)),
   }
-  options.threads?.loadFiller(new URL('./range-program.js', import.meta.url), pool)
+  const ranges: RangeSettings = { place, pool }
+  options.threads?.loadFiller(new URL('./range-program.js', import.meta.url), ranges)
   return new Channel({
     place,
     pool: new HttpPool(pool),

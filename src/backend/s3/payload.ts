@@ -23,9 +23,6 @@ export interface Payload {
 }
 
 const UNSIGNED = 'UNSIGNED-PAYLOAD'
-const EMPTY_HASH = createHash('sha256').digest('hex')
-
-export const NO_PAYLOAD: Payload = { hash: EMPTY_HASH, fields: {}, body: undefined }
 
 /** What S3 is told in a body that is no object's: a checksum beside it would be taken for one of the object. */
 export function textPayload(text: string): Payload {

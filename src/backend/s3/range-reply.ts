@@ -3,11 +3,11 @@ import { checkWholeRange } from '../range.js'
 import { StoreError } from '../store-error.js'
 import type { Attempt } from './errors.js'
 import { ExactSink } from './exact-sink.js'
-import type { HttpRequest } from './http/exchange.js'
 import type { HttpPool } from './http/pool.js'
 import type { ResponseHead } from './http/response-head.js'
 import { type Received, receiveReply } from './received.js'
 import { readExtent, readInfo } from './replies.js'
+import type { RequestWriter, UnsignedRequest } from './request-writer.js'
 
 /** What the reply to a GET must fit. */
 export interface Asked {
@@ -16,9 +16,9 @@ export interface Asked {
   readonly ifMatch: string | undefined
 }
 
-/** A GET that is ready to be run once. Plain data: what is sent, and what the reply must fit. */
+/** A GET that is ready to be run once, by any thread. Plain data: what is sent, and what the reply must fit. */
 export interface PreparedGet extends Asked {
-  readonly request: HttpRequest
+  readonly request: UnsignedRequest
   readonly range: ByteRange
 }
 
@@ -47,6 +47,7 @@ export interface ReceivedRange extends Received {
  */
 export async function receiveRange(
   pool: HttpPool,
+  writer: RequestWriter,
   get: PreparedGet,
   sink: ReadSink,
   signal: AbortSignal | undefined,
@@ -62,9 +63,9 @@ export async function receiveRange(
     counting = new ExactSink(sink, found.bodyBytes, attempt)
     return counting
   }
-  const received = await receiveReply(pool, { request: get.request }, accept, signal)
-  if (received.head === undefined) return received
   try {
+    const received = await receiveReply(pool, { request: writer.write(get.request) }, accept, signal)
+    if (received.head === undefined) return received
     counting?.finish()
     return { ...received, info }
   } catch (error) {

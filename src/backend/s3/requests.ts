@@ -15,13 +15,14 @@ import { StoreError } from '../store-error.js'
 import { type DeleteFailure, readDeleteResult, writeDeleteRequest } from './delete-reply.js'
 import { type Attempt, corruptReply } from './errors.js'
 import { ExactSink } from './exact-sink.js'
-import type { Flow, HttpRequest } from './http/exchange.js'
+import type { Flow } from './http/exchange.js'
 import type { ResponseHead } from './http/response-head.js'
 import { readListing } from './list-reply.js'
 import { type PreparedGet, readGet } from './range-reply.js'
 import { bodyChecksum, readChecksums, readInfo, readSize, readTime, readWrite } from './replies.js'
 import { copySource, type RequestContext } from './request-context.js'
 import type { Fields } from './request-head.js'
+import type { UnsignedRequest } from './request-writer.js'
 import { StreamedBody } from './streamed-body.js'
 import { carriedBy } from './wire-fields.js'
 import { readFlat, XmlError } from './xml.js'
@@ -115,7 +116,7 @@ export class ObjectRequests {
 
   /** Runs a GET whose bytes, as many as `begin` says, go into the sink that it gives. */
   async #receive(
-    request: HttpRequest,
+    request: UnsignedRequest,
     attempt: Attempt,
     begin: (head: ResponseHead, flow: Flow) => { readonly sink: ReadSink; readonly bodyBytes: number },
   ): Promise<void> {
@@ -129,7 +130,7 @@ export class ObjectRequests {
     counting?.finish()
   }
 
-  #prepareGet(key: string, { range, ifMatch }: WireGet, attempt: Attempt): Promise<HttpRequest> {
+  #prepareGet(key: string, { range, ifMatch }: WireGet, attempt: Attempt): Promise<UnsignedRequest> {
     const { channel, shared } = this.#context
     const fields = {
       range: range === undefined ? undefined : rangeField(range),
