@@ -8,6 +8,7 @@
 
 import type { CannedAcl, Powers } from './powers.js'
 import type { StoreError } from './store-error.js'
+import type { Urge } from './urge.js'
 
 /** Who waits for the answer. Limits serve `demand` first and never give the last slot to the others. */
 export type Priority = 'demand' | 'read-ahead' | 'background'
@@ -17,8 +18,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined
   /** Default `demand`. */
   readonly priority?: Priority | undefined
-  /** Fires when a program has come to wait for the answer: a call that still waits for its turn then is `demand`. */
-  readonly urged?: AbortSignal | undefined
+  /** A call that still waits for its turn when a program has come to wait for the answer then is `demand`. */
+  readonly urged?: Urge | undefined
   /** Told by a layer that lets the call wait. */
   readonly turn?: Turn | undefined
 }

@@ -1,5 +1,6 @@
 import { onAbort } from '../backend/call.js'
-import type { Block } from './block.js'
+import { StoreError } from '../backend/store-error.js'
+import type { Block, BlockSource } from './block.js'
 import type { AnsweringThreads } from './lanes/answering-threads.js'
 import type { ReadReply } from './lanes/read-reply.js'
 
@@ -27,8 +28,8 @@ export function isWorthHanding(reply: ReadReply, sizeBytes: number): boolean {
 }
 
 /**
- * Resolves with false once all bytes are there, or with true once a thread has answered the reply with them: it may be
- * given the reply before they have come. Rejects with what a block failed with, and when the caller's signal fires.
+ * Resolves with false once all bytes are there, or with true once a thread has answered the reply with them, which may be
+ * before they have all come. Rejects with what a block failed with, and when the caller's signal fires.
  */
 export async function answeredElsewhere(
   threads: AnsweringThreads | undefined,
@@ -39,34 +40,41 @@ export async function answeredElsewhere(
   const { blocks, offset, end } = wanted
   for (;;) {
     const missing = blocks.find(block => !block.hasUpTo(end))
-    const mayHand = missing !== undefined || isWorthHanding(reply, end - offset)
-    if (mayHand && threads !== undefined && (await handOver(threads, wanted, reply, caller))) return true
     if (missing === undefined) return false
     // What came back may have come too late for its job, or for its caller.
     await missing.whenFilled(Math.min(end - missing.offset, missing.memory.length), caller?.signal)
+    const mayHand = isWorthHanding(reply, end - offset) || blocks.some(block => !block.hasUpTo(end))
+    if (mayHand && (await handOver(threads, wanted, reply, caller)) === true) return true
   }
 }
 
-async function handOver(
-  threads: AnsweringThreads,
+/** As `hand` of the threads; undefined, too, where only this one can answer. */
+export function handOver(
+  threads: AnsweringThreads | undefined,
   { blocks, offset, end }: WantedBytes,
   { ticket }: ReadReply,
   caller: Caller | undefined,
-): Promise<boolean> {
-  if (ticket === undefined) return false
+): Promise<boolean> | undefined {
+  if (threads === undefined || ticket === undefined) return undefined
   const parts = blocks.map(block => ({
     memory: block.memory,
     start: Math.max(0, offset - block.offset),
     end: Math.min(end - block.offset, block.memory.length),
     filledBytes: block.filledBytes,
   }))
-  const isAnswered = (await threads.hand(ticket.unique, parts, run => whenGone(caller, run))) === true
-  if (isAnswered) ticket.answered()
-  return isAnswered
+  return threads.hand(ticket.unique, parts, run => whenGone(caller, run))
 }
 
 /** As `onAbort` of the caller's signal. */
 function whenGone(caller: Caller | undefined, run: () => void): () => void {
   if (caller?.onAbort === undefined || caller.isAborted === true) return onAbort(caller?.signal, run)
   return caller.onAbort(run)
+}
+
+/** What a read rejects with whose caller may be gone. */
+export function givenUp(error: unknown, source: BlockSource | undefined, caller: Caller | undefined): unknown {
+  if (caller?.signal.aborted !== true) return error
+  const key = source?.key
+  const details = { operation: 'get', cause: error, ...(key !== undefined && { key }) }
+  return new StoreError('aborted', 'the read was given up', details)
 }

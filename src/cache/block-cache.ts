@@ -1,7 +1,7 @@
-import { onAbort } from '../backend/call.js'
 import { StoreError } from '../backend/store-error.js'
+import { Urging } from '../backend/urge.js'
 import { Block, type BlockSource } from './block.js'
-import { answeredElsewhere, type Caller, isWorthHanding } from './block-answer.js'
+import { answeredElsewhere, type Caller, givenUp, handOver, isWorthHanding, type WantedBytes } from './block-answer.js'
 import { type BlockBuffers, OwnBuffers } from './block-buffers.js'
 import { BlockIndex, type Gap } from './block-index.js'
 import type { BlockLoad } from './block-load.js'
@@ -15,7 +15,7 @@ import type { ReadReply } from './lanes/read-reply.js'
 import { ReadAheadShares } from './read-ahead-shares.js'
 import type { StorePace } from './store-pace.js'
 import { TierOffers } from './tier-offers.js'
-import type { WaitingRead } from './waiting-read.js'
+import { WaitingReads } from './waiting-reads.js'
 
 export interface BlockCacheOptions {
   readonly lane: MainLane
@@ -38,8 +38,6 @@ const AHEAD_SHARE = 3 / 4
 const PASSED_SHARE = 1 / 8
 
 const DONE = Promise.resolve()
-/** Without a reason an AbortSignal makes an error with a stack. */
-const URGED = 'a program waits'
 
 /**
  * Blocks of objects in memory, by version, so that they can't be stale. No byte is fetched twice at the same time.
@@ -59,10 +57,9 @@ export class BlockCache {
   readonly #shelves = new BlockShelves()
   readonly #shares: ReadAheadShares
   readonly #loads = new Map<Block, BlockLoad>()
-  readonly #waiting: WaitingRead[] = []
+  readonly #waiting = new WaitingReads((...range) => this.#hold(...range, true))
   /** How many reads have blocks pinned. */
   #holds = 0
-  #isServing = false
 
   constructor(options: BlockCacheOptions) {
     this.#lane = options.lane
@@ -73,7 +70,7 @@ export class BlockCache {
     this.#memory = new BlockMemory(options.memory, options.buffers ?? new OwnBuffers(options.blockSizeBytes))
     this.#index = new BlockIndex(options.blockSizeBytes)
     this.#shares = new ReadAheadShares(() => Math.floor(this.#memory.maxBytes * AHEAD_SHARE))
-    options.memory.join({ yield: missingBytes => this.#yield(missingBytes), onRoom: () => this.#serveWaiting() })
+    options.memory.join({ yield: missingBytes => this.#yield(missingBytes), onRoom: () => this.#waiting.serve() })
   }
 
   /** Bytes held in blocks, those that are being filled included. */
@@ -97,12 +94,9 @@ export class BlockCache {
       reply.send([], () => undefined)
       return DONE
     }
-    const blocks = this.#hold(source, offset, end, this.#waiting.length === 0)
-    const isHanded = this.#threads !== undefined && isWorthHanding(reply, end - offset)
-    if (blocks === undefined || isHanded || blocks.some(block => !block.hasUpTo(end)))
-      return this.#readLater(blocks, source, offset, end, reply, caller)
-    this.#send(blocks, offset, end, reply)
-    return DONE
+    const blocks = this.#hold(source, offset, end, this.#waiting.isEmpty)
+    if (blocks === undefined) return this.#readWithRoom(source, offset, end, reply, caller)
+    return this.#answer({ blocks, offset, end }, reply, caller)
   }
 
   /** The same bytes in memory of their own, for callers that put them together with others. */
@@ -126,7 +120,7 @@ export class BlockCache {
     const end = Math.min(offset + sizeBytes, source.sizeBytes)
     if (end <= offset) return
     const blocks =
-      this.#hold(source, offset, end, this.#waiting.length === 0) ?? (await this.#whenRoom(source, offset, end, signal))
+      this.#hold(source, offset, end, this.#waiting.isEmpty) ?? (await this.#waiting.wait(source, offset, end, signal))
     try {
       this.#urge(blocks)
       for (const block of blocks) await block.whenFilled(block.memory.length, signal)
@@ -157,8 +151,7 @@ export class BlockCache {
     const gaps = this.#index.find(source, offset, end).filter(part => !(part instanceof Block))
     const cost = gaps.reduce((sum, gap) => sum + this.#memory.costOf(gap.end - gap.offset), 0)
     if (cost > this.#shares.room(owner)) this.#giveUpStale()
-    if (cost > this.#shares.room(owner) || this.#waiting.length > 0 || !this.#makeRoom(cost, 'read-ahead'))
-      return offset
+    if (cost > this.#shares.room(owner) || !this.#waiting.isEmpty || !this.#makeRoom(cost, 'read-ahead')) return offset
     for (const gap of gaps) this.#begin(source, gap, owner)
     return end
   }
@@ -191,32 +184,51 @@ export class BlockCache {
     load.controller.abort(new StoreError('aborted', 'nobody reads on', { operation: 'get' }))
   }
 
-  async #readLater(
-    held: readonly Block[] | undefined,
+  async #readWithRoom(
     source: BlockSource,
     offset: number,
     end: number,
     reply: ReadReply,
     caller: Caller | undefined,
   ): Promise<void> {
+    let blocks: readonly Block[]
     try {
-      const blocks = held ?? (await this.#whenRoom(source, offset, end, caller?.signal))
-      let isAnswered = false
-      try {
-        this.#urge(blocks)
-        isAnswered = await answeredElsewhere(this.#threads, { blocks, offset, end }, reply, caller)
-      } catch (error) {
-        this.#release(blocks)
-        if (caller?.signal.aborted === true) this.#leave(blocks)
-        throw error
-      }
-      if (!isAnswered) return this.#send(blocks, offset, end, reply)
-      this.#views(blocks, offset, end)
-      this.#release(blocks)
+      blocks = await this.#waiting.wait(source, offset, end, caller?.signal)
     } catch (error) {
-      if (caller?.signal.aborted !== true) throw error
-      throw new StoreError('aborted', 'the read was given up', { key: source.key, operation: 'get', cause: error })
+      throw givenUp(error, source, caller)
     }
+    await this.#answer({ blocks, offset, end }, reply, caller)
+  }
+
+  /** Answers with blocks that are held: at once, by a thread, or here as soon as the bytes have come. */
+  #answer(wanted: WantedBytes, reply: ReadReply, caller: Caller | undefined): Promise<void> {
+    const { blocks, offset, end } = wanted
+    const isThere = blocks.every(block => block.hasUpTo(end))
+    const mayHand = this.#threads !== undefined && (!isThere || isWorthHanding(reply, end - offset))
+    if (!isThere) this.#urge(blocks)
+    const handed = mayHand ? handOver(this.#threads, wanted, reply, caller) : undefined
+    if (handed !== undefined)
+      return handed.then(isAnswered =>
+        isAnswered ? this.#answered(wanted, reply) : this.#answerLater(wanted, reply, caller),
+      )
+    if (!isThere) return this.#answerLater(wanted, reply, caller)
+    this.#send(wanted, reply)
+    return DONE
+  }
+
+  /** No thread has answered. */
+  async #answerLater(wanted: WantedBytes, reply: ReadReply, caller: Caller | undefined): Promise<void> {
+    const { blocks } = wanted
+    let isAnswered = false
+    try {
+      isAnswered = await answeredElsewhere(this.#threads, wanted, reply, caller)
+    } catch (error) {
+      this.#release(blocks)
+      if (caller?.signal.aborted === true) this.#leave(blocks)
+      throw givenUp(error, blocks[0]?.source, caller)
+    }
+    if (isAnswered) this.#answered(wanted, reply)
+    else this.#send(wanted, reply)
   }
 
   /** Who has waited for the blocks is gone. What read-ahead has asked for is its owner's. */
@@ -229,16 +241,23 @@ export class BlockCache {
 
   /** A program waits for the held blocks. */
   #urge(blocks: readonly Block[]): void {
-    for (const block of blocks) this.#loads.get(block)?.urged?.abort(URGED)
+    for (const block of blocks) this.#loads.get(block)?.urged?.urge()
   }
 
   /** The held blocks have the bytes. */
-  #send(blocks: readonly Block[], offset: number, end: number, reply: ReadReply): void {
-    reply.send(this.#views(blocks, offset, end), () => this.#release(blocks))
+  #send(wanted: WantedBytes, reply: ReadReply): void {
+    reply.send(this.#views(wanted), () => this.#release(wanted.blocks))
+  }
+
+  /** A thread has sent them. */
+  #answered(wanted: WantedBytes, reply: ReadReply): void {
+    reply.ticket?.answered()
+    this.#views(wanted)
+    this.#release(wanted.blocks)
   }
 
   /** What is sent, or has been: the blocks count as read. */
-  #views(blocks: readonly Block[], offset: number, end: number): readonly Uint8Array[] {
+  #views({ blocks, offset, end }: WantedBytes): readonly Uint8Array[] {
     return blocks.map(block => {
       const view = block.memory.subarray(Math.max(0, offset - block.offset), end - block.offset)
       block.readBytes += view.length
@@ -273,38 +292,7 @@ export class BlockCache {
   #release(blocks: readonly Block[]): void {
     this.#holds -= 1
     for (const block of blocks) block.unpin()
-    this.#serveWaiting()
-  }
-
-  /** Waits in line, behind others that wait for room. */
-  #whenRoom(source: BlockSource, offset: number, end: number, signal?: AbortSignal): Promise<readonly Block[]> {
-    if (signal?.aborted === true) return Promise.reject(signal.reason)
-    return new Promise((resolve, reject) => {
-      const forget = onAbort(signal, () => {
-        this.#waiting.splice(this.#waiting.indexOf(waiting), 1)
-        reject(signal?.reason)
-        this.#serveWaiting()
-      })
-      const waiting: WaitingRead = { source, offset, end, resolve, reject, forget }
-      this.#waiting.push(waiting)
-    })
-  }
-
-  #serveWaiting(): void {
-    if (this.#isServing) return
-    this.#isServing = true
-    for (let first = this.#waiting[0]; first !== undefined; first = this.#waiting[0]) {
-      try {
-        const blocks = this.#hold(first.source, first.offset, first.end, true)
-        if (blocks === undefined) break
-        first.resolve(blocks)
-      } catch (error) {
-        first.reject(error)
-      }
-      first.forget()
-      this.#waiting.shift()
-    }
-    this.#isServing = false
+    this.#waiting.serve()
   }
 
   /** Gives blocks up until others of that cost fit. */
@@ -343,7 +331,7 @@ export class BlockCache {
   #begin(source: BlockSource, gap: Gap, owner: object | undefined): Block {
     const memory = this.#memory.take(gap.end - gap.offset)
     const block = new Block(source, gap.offset, memory, owner, this.#onFree)
-    const urged = owner === undefined ? undefined : new AbortController()
+    const urged = owner === undefined ? undefined : new Urging()
     const load: BlockLoad = { controller: new AbortController(), urged, isCancelled: false, ended: DONE }
     this.#index.add(block)
     this.#shares.take(block)
@@ -358,7 +346,7 @@ export class BlockCache {
   async #fill(block: Block, { controller, urged }: BlockLoad): Promise<void> {
     const tier = this.#offers?.tier
     const priority = urged === undefined ? 'demand' : 'read-ahead'
-    const options = { priority, urged: urged?.signal, signal: controller.signal } as const
+    const options = { priority, urged, signal: controller.signal } as const
     if (tier === undefined) return this.#lane.fill(block, options)
     const hadBytes = await tier.read(block.source, block.offset, block.free())
     if (hadBytes > 0) block.advance(hadBytes)
@@ -380,7 +368,7 @@ export class BlockCache {
       if (!load.isCancelled) this.#index.remove(block)
       block.drop()
     }
-    this.#serveWaiting()
+    this.#waiting.serve()
   }
 
   #shelve(block: Block): void {
@@ -394,6 +382,6 @@ export class BlockCache {
 
   readonly #onFree = (block: Block): void => {
     if (block.isDropped) this.#memory.giveBack(block.memory)
-    this.#serveWaiting()
+    this.#waiting.serve()
   }
 }

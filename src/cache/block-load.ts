@@ -1,8 +1,10 @@
+import type { Urging } from '../backend/urge.js'
+
 /** A block that is being filled. */
 export interface BlockLoad {
   readonly controller: AbortController
   /** Of read-ahead: a program waits for it by now. */
-  readonly urged: AbortController | undefined
+  readonly urged: Urging | undefined
   isCancelled: boolean
   /** Never rejects. */
   ended: Promise<void>

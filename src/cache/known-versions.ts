@@ -1,5 +1,4 @@
 import { join } from 'node:path'
-import { isDeepStrictEqual } from 'node:util'
 import type { Log } from '../backend/log.js'
 import type { ObjectInfo, ObjectTraits, ObjectVersion } from '../backend/object-store.js'
 import type { Timers } from '../backend/timers.js'
@@ -88,11 +87,11 @@ export class KnownVersions {
     const held = this.#withoutDoubt(info)
     // An answer that was seen before, or the mount's own, that a cache still holds.
     if (held?.version.metadata === metadata) return
-    const isAsHeld = held !== undefined && isDeepStrictEqual(held.version.metadata, metadata)
+    const isAsHeld = held !== undefined && areSame(held.version.metadata, metadata)
     if (isAsHeld) this.#learnSkew(held, lastModifiedMs)
     const before = this.find(info)
     const isSure = isAsHeld && before !== undefined && held.untilMs === undefined
-    if (isSure && held.lastModifiedMs === lastModifiedMs && isDeepStrictEqual(before.headers, headers)) return
+    if (isSure && held.lastModifiedMs === lastModifiedMs && areSame(before.headers, headers)) return
     const nowMs = this.#nowMs()
     const isSettled = isSure || tellsMilliseconds(lastModifiedMs) || nowMs >= lastModifiedMs + SAME_TIME_MS
     this.#keep(info, {
@@ -182,7 +181,7 @@ export class KnownVersions {
   /** What is held, without doubt where the store tells the same. */
   #withoutDoubt(info: ObjectInfo): HeldVersion | undefined {
     const held = this.#held.get(nameOf(info))
-    if (held?.isDoubtful !== true || !isDeepStrictEqual(held.version.metadata, info.metadata)) return held
+    if (held?.isDoubtful !== true || !areSame(held.version.metadata, info.metadata)) return held
     const certain = { ...held, isDoubtful: false }
     this.#held.set(nameOf(info), certain)
     return certain
@@ -205,6 +204,12 @@ export class KnownVersions {
     if (wrote === undefined || lastModifiedMs !== undefined) return
     this.#skewMs = Math.min(MAX_SKEW_MS, Math.max(this.#skewMs, toldMs - wrote.atMs))
   }
+}
+
+/** Of flat records as isDeepStrictEqual has it, at a tenth of the cost: every GET is looked at. */
+function areSame<T extends object>(a: T, b: T): boolean {
+  const names = Object.keys(a) as (keyof T)[]
+  return names.length === Object.keys(b).length && names.every(name => Object.hasOwn(b, name) && a[name] === b[name])
 }
 
 function isWithin(key: string, path: string): boolean {

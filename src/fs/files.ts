@@ -26,6 +26,8 @@ export interface FilesOptions {
 
 const DAY_SECONDS = 86_400
 
+const DONE = Promise.resolve()
+
 /** Files: opening, reading, writing and closing them. */
 export class Files {
   readonly #tree: Tree
@@ -133,11 +135,20 @@ export class Files {
     }
   }
 
-  async #readNow(handle: FileHandle, offset: number, sizeBytes: number, reply: ReadReply, context: CallContext) {
+  #readNow(
+    handle: FileHandle,
+    offset: number,
+    sizeBytes: number,
+    reply: ReadReply,
+    context: CallContext,
+  ): Promise<void> {
     const { node, pattern } = handle
     if (node.writer !== undefined)
       return this.#reader.readWritten(node.writer, offset, sizeBytes, pattern, reply, context)
-    if (node.version === undefined) return reply.send([], () => undefined)
+    if (node.version === undefined) {
+      reply.send([], () => undefined)
+      return DONE
+    }
     const answered = this.#reader.read(node.version, offset, sizeBytes, pattern, reply, context)
     // What is waited for has been asked for first.
     if (!handle.hasRead && offset === 0) this.#across.began(node.version, pattern)

@@ -233,7 +233,7 @@ describe('BlockCache', () => {
     })
     cache.readAhead(source, 0, 8 * KIB, {})
     await cache.fetch(source, 0, 4 * KIB)
-    expect(asked.map(({ urged }) => urged?.aborted)).toEqual([true])
+    expect(asked.map(({ urged }) => urged?.isUrged)).toEqual([true])
   })
 
   it('gives read-ahead up that nobody came for, when other readers need its share', async () => {

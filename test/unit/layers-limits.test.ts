@@ -4,6 +4,7 @@ import { LimitsLayer } from '../../src/backend/layers/limits-layer.js'
 import { Slots } from '../../src/backend/layers/slots.js'
 import { MemoryStore } from '../../src/backend/memory/memory-store.js'
 import type { CallOptions, ObjectInfo, Priority } from '../../src/backend/object-store.js'
+import { Urging } from '../../src/backend/urge.js'
 import { collect, kindOf, PiecewiseSink, testBytes } from '../support/store-tools.js'
 
 /** HEADs of it wait until they are let go, one by one, in the order in which they arrived. */
@@ -88,16 +89,16 @@ describe('LimitsLayer', () => {
       await slots.acquire('read-ahead', undefined, 'get'),
     ]
     const granted: string[] = []
-    const wait = (name: string, urged?: AbortSignal) =>
+    const wait = (name: string, urged?: Urging) =>
       void slots.acquire('read-ahead', undefined, 'get', urged).then(() => granted.push(name))
-    const [first, second] = [new AbortController(), new AbortController()]
+    const [first, second] = [new Urging(), new Urging()]
     wait('waits on')
-    wait('first urged', first.signal)
-    wait('second urged', second.signal)
-    first.abort()
+    wait('first urged', first)
+    wait('second urged', second)
+    first.urge()
     await setImmediate()
     expect(granted).toStrictEqual(['first urged'])
-    second.abort()
+    second.urge()
     await setImmediate()
     expect(granted).toStrictEqual(['first urged'])
     for (const release of ahead) release()

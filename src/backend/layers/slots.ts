@@ -1,5 +1,6 @@
 import { abortedError, onAbort, throwIfAborted } from '../call.js'
 import type { Priority } from '../object-store.js'
+import type { Urge } from '../urge.js'
 
 /** Gives a slot back; calling it again does nothing. */
 export type Release = () => void
@@ -39,17 +40,17 @@ export class Slots {
   }
 
   /**
-   * Rejects with `aborted` at once when the signal fires before a slot is granted. From when `urged` fires it waits as
+   * Rejects with `aborted` at once when the signal fires before a slot is granted. Once it is urged it waits as
    * `demand`.
    */
   async acquire(
     priority: Priority,
     signal: AbortSignal | undefined,
     operation: string,
-    urged?: AbortSignal,
+    urged?: Urge,
   ): Promise<Release> {
     throwIfAborted(signal, operation)
-    const rank = urged?.aborted === true ? 'demand' : priority
+    const rank = urged?.isUrged === true ? 'demand' : priority
     return this.tryAcquire(rank) ?? this.#wait(rank, signal, operation, urged)
   }
 
@@ -57,14 +58,14 @@ export class Slots {
     priority: Priority,
     signal: AbortSignal | undefined,
     operation: string,
-    urged: AbortSignal | undefined,
+    urged: Urge | undefined,
   ): Promise<Release> {
     return new Promise((resolve, reject) => {
       let queue = this.#waiting[priority]
       const leave = () => {
         queue.delete(waiter)
         forget()
-        forgetUrged()
+        forgetUrged?.()
       }
       const waiter: Waiter = {
         grant: release => {
@@ -77,7 +78,7 @@ export class Slots {
         leave()
         if (signal !== undefined) reject(abortedError(signal, operation))
       })
-      const forgetUrged = onAbort(urged, () => {
+      const forgetUrged = urged?.onUrge(() => {
         queue.delete(waiter)
         queue = this.#waiting.demand
         queue.add(waiter)

@@ -1,11 +1,12 @@
 import type { ObjectInfo, ObjectStore, Priority, ReadSink } from '../../backend/object-store.js'
+import type { Urge } from '../../backend/urge.js'
 import type { Block } from '../block.js'
 import { StorePace } from '../store-pace.js'
 
 export interface FillOptions {
   readonly priority: Priority
-  /** Fires when a program has come to wait for the block. */
-  readonly urged: AbortSignal | undefined
+  /** Whether a program has come to wait for the block. */
+  readonly urged: Urge | undefined
   readonly signal: AbortSignal
 }
 
