@@ -12,6 +12,7 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
  */
 export async function serve(configuration: MountConfiguration, log: Log, onReady: () => void): Promise<ExitCode> {
   boundGarbage()
+  boundCompiling()
   const stopper = new Stopper(log)
   const mount = await make(configuration, log, stopper.signal)
   stopper.take(mount)
@@ -37,6 +38,18 @@ async function make(configuration: MountConfiguration, log: Log, signal: AbortSi
  */
 function boundGarbage(): void {
   setFlagsFromString('--heap-growing-percent=100')
+}
+
+/**
+ * Node 20 compiles for speed after little use, in threads that take the cores from programs and store while a fresh mount
+ * reads its first thousand files. With its counter three times as high that costs a third less CPU, and the code that
+ * matters is compiled as well soon after. Later versions count calls instead and have a tier between: nothing is won there.
+ */
+function boundCompiling(): void {
+  if (process.versions.v8.startsWith('11.')) {
+    setFlagsFromString('--interrupt-budget=400000')
+    setFlagsFromString('--no-lazy-feedback-allocation')
+  }
 }
 
 /** Turns signals and errors that nobody caught into the end of the mount. */
