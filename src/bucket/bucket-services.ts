@@ -23,6 +23,10 @@ export interface BucketSettings {
   readonly uploadConcurrency: number
   /** Objects of one call on their way at once. */
   readonly objectsAtOnce: number
+  /** Tells the bucket apart from all others: by its URL and endpoint. */
+  readonly storeName: string
+  /** What the configuration says of how objects are stored, in a form that is compared only. */
+  readonly storedAs: string
   /** Below which folder unfinished uploads are remembered; undefined: they are not, and are given up when they fail. */
   readonly stateRoot?: string | undefined
 }

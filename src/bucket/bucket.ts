@@ -154,7 +154,10 @@ export class Bucket implements AsyncIterable<ObjectVersion>, AsyncDisposable {
     return putContent(this.#services, key, content, options)
   }
 
-  /** Stores a file, by default under its own name. */
+  /**
+   * Stores a file, by default under its own name. A large one that was interrupted or stopped goes on where it was, for a
+   * week, unless it or what is stored with it has changed since.
+   */
   putFile(path: string, key?: string, options: PutFileOptions = {}): Promise<PutResult> {
     return putFile(this.#services, path, key, options)
   }

@@ -3,6 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { throwIfAborted } from '../backend/call.js'
 import type { BodySource } from '../backend/object-store.js'
 import { isStoreError, StoreError, type StoreErrorKind } from '../backend/store-error.js'
+import { identityOf } from './sync/local-file.js'
 
 /** What the errors of the local disk mean to whoever asked for a transfer. */
 const MEANINGS: Readonly<Record<string, readonly [StoreErrorKind, string]>> = {
@@ -79,6 +80,11 @@ export class SourceFile {
 
   get sizeBytes(): number {
     return Number(this.#stats.size)
+  }
+
+  /** What it is as long as nobody changes it. */
+  get identity(): string {
+    return identityOf(this.#stats)
   }
 
   /** The first bytes, at most so many. */

@@ -34,10 +34,15 @@ export class PartialFile {
   static claim(target: string, version: string, wholeBytes: number): Promise<PartialFile> {
     return onLocalDisk(target, 'get', async () => {
       const names = new PartNames(target, version)
-      const file = (await leftOver(names)) ?? (await OwnedFile.create(names.fresh(), 0o666))
-      const { size } = await file.handle.stat()
-      if (size > wholeBytes) await file.handle.truncate(0)
-      return new PartialFile(names, file, wholeBytes, size > wholeBytes ? 0 : size)
+      const file = (await leftOver(names)) ?? (await fresh(names))
+      try {
+        const { size } = await file.handle.stat()
+        if (size > wholeBytes) await file.handle.truncate(0)
+        return new PartialFile(names, file, wholeBytes, size > wholeBytes ? 0 : size)
+      } catch (error) {
+        await file.close()
+        throw error
+      }
     })
   }
 
@@ -146,6 +151,13 @@ async function leftOver(names: PartNames): Promise<OwnedFile | undefined> {
     if (file !== undefined) return file
   }
   return undefined
+}
+
+async function fresh(names: PartNames): Promise<OwnedFile> {
+  for (;;) {
+    const file = await OwnedFile.create(names.fresh(), 0o666)
+    if (file !== undefined) return file
+  }
 }
 
 /** What earlier tries have left of this target is of no more use, whatever version it is of. The target counts, not this. */

@@ -6,6 +6,7 @@ export class Tally {
   readonly #report: () => void
   readonly #pieces = new Set<{ bytes: number }>()
   #settledBytes = 0
+  #toldBytes = 0
 
   constructor(report: ProgressCallback | undefined, totalBytes: number | undefined, name: string) {
     this.#report = report === undefined ? () => {} : () => report(this.doneBytes, totalBytes, name)
@@ -20,6 +21,14 @@ export class Tally {
   /** Bytes that have moved for good. */
   add(bytes: number): void {
     this.#settledBytes += bytes
+    this.#report()
+  }
+
+  /** Bytes that have moved, or with a negative number have to again: less than was told is not told. */
+  shift(bytes: number): void {
+    this.#settledBytes += bytes
+    if (this.#settledBytes <= this.#toldBytes) return
+    this.#toldBytes = this.#settledBytes
     this.#report()
   }
 

@@ -5,10 +5,12 @@ import type { CannedAcl } from '../backend/powers.js'
 import { StoreError } from '../backend/store-error.js'
 import type { BucketCallOptions, BucketServices } from './bucket-services.js'
 import { contentTypeOfName, guessContentType, SNIFFED_BYTES } from './content-type.js'
+import { FileUploads } from './file-uploads.js'
 import { SourceFile } from './local-file.js'
 import { type ProgressCallback, Tally } from './progress.js'
 import { PieceMemory, sizedPieces } from './stream-pieces.js'
-import { countedBody, fileParts, uploadParts } from './upload.js'
+import { partSizeFor } from './sync/part-size.js'
+import { countedBody, uploadParts } from './upload.js'
 
 export interface BucketPutOptions extends BucketCallOptions, WriteConditions {
   /** Default: by the key, else by the name of the file, else by the first bytes. */
@@ -36,6 +38,8 @@ export interface PutResult {
   readonly etag: string
   readonly contentType: string
   readonly versionId?: string | undefined
+  /** Of a file that is sent in parts: what an interrupted try of the same file had sent. */
+  readonly resumedBytes?: number
 }
 
 /** Bytes or text as they are, a stream of either (a Readable, a web stream, a generator, a Blob's), or a value to be serialized. */
@@ -92,7 +96,7 @@ async function putRegular(
   key: string,
   options: PutFileOptions,
 ): Promise<PutResult> {
-  const { store, settings } = services
+  const { store } = services
   const { sizeBytes } = file
   const { signal, ifMatch, ifNoneMatch } = options
   const contentType =
@@ -106,18 +110,53 @@ async function putRegular(
     piece.settle(sizeBytes)
     return { key, sizeBytes, contentType, etag: written.etag, versionId: written.versionId }
   }
-  const sha256 = options.checksum === false ? undefined : await sha256Of(file, signal)
-  const metadata = { ...(sha256 !== undefined && { [SHA256_NAME]: sha256 }), ...options.metadata }
-  const { etag, versionId } = await uploadParts(store, key, fileParts(file, settings.partSizeBytes), {
-    attachments: { ...attachments, metadata },
-    partsAtOnce: settings.uploadConcurrency,
-    tally,
-    signal,
-    ifMatch,
-    ifNoneMatch,
-    beforeComplete: () => file.checkUnchanged(),
-  })
-  return { key, sizeBytes, contentType, etag, versionId }
+  return putInParts(services, file, { key, contentType, attachments, tally }, options)
+}
+
+interface FilePut {
+  readonly key: string
+  readonly contentType: string
+  readonly attachments: Attachments
+  readonly tally: Tally
+}
+
+/** What was interrupted goes on where it stopped, if neither the file nor what is stored with it has changed since. */
+async function putInParts(
+  services: BucketServices,
+  file: SourceFile,
+  { key, contentType, attachments, tally }: FilePut,
+  { signal, ifMatch, ifNoneMatch, checksum }: PutFileOptions,
+): Promise<PutResult> {
+  const { store, settings } = services
+  const { sizeBytes } = file
+  const partBytes = partSizeFor(sizeBytes, settings.partSizeBytes, store.capabilities.multipart)
+  const lengthOf = (number: number) => Math.min(partBytes, sizeBytes - (number - 1) * partBytes)
+  const uploads = new FileUploads(services)
+  await uploads.dropOld(signal)
+  const { etag, versionId, resumedBytes } = await uploads.send(
+    {
+      key,
+      sizeBytes,
+      partBytes,
+      content: ['put', file.identity, checksum !== false, attachments],
+      attachments: async () => {
+        const sha256 = checksum === false ? undefined : await sha256Of(file, signal)
+        const metadata = { ...(sha256 !== undefined && { [SHA256_NAME]: sha256 }), ...attachments.metadata }
+        return { ...attachments, metadata }
+      },
+      part: (number, onBytes) => {
+        let toldBytes = 0
+        return countedBody(file.range((number - 1) * partBytes, lengthOf(number)), bytes => {
+          onBytes(bytes - toldBytes)
+          toldBytes = bytes
+        })
+      },
+      isStored: part => part.sizeBytes === lengthOf(part.number),
+      checkUnchanged: () => file.checkUnchanged(),
+    },
+    { signal, ifMatch, ifNoneMatch, onBytes: bytes => tally.shift(bytes) },
+  )
+  return { key, sizeBytes, contentType, etag, versionId, resumedBytes }
 }
 
 async function putBytes(

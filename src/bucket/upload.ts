@@ -9,9 +9,7 @@ import type {
   WriteConditions,
   WriteResult,
 } from '../backend/object-store.js'
-import { PartSizes } from '../backend/part-sizes.js'
 import { isStoreError } from '../backend/store-error.js'
-import type { SourceFile } from './local-file.js'
 import type { Tally } from './progress.js'
 
 /** How long an end in order waits for a store that does not answer. */
@@ -58,7 +56,7 @@ export async function uploadParts(
     return await upload.complete(parts, { signal, ifMatch, ifNoneMatch })
   } catch (error) {
     // A completion in doubt may have been carried out, or may still be; its upload is left to what clears leftovers.
-    if (!isStoreError(error) || !error.ambiguous || error.operation !== 'complete') await dropQuietly(upload)
+    if (!isStoreError(error) || !error.ambiguous || error.operation !== 'complete') await dropUpload(upload)
     throw error
   } finally {
     forget()
@@ -69,7 +67,7 @@ export async function uploadParts(
  * Begins an upload. When the signal fires meanwhile the answer is still waited for, if not for ever: else the store would
  * keep an upload that nobody knows. Who gets it has to look at the signal.
  */
-async function beginUpload(
+export async function beginUpload(
   store: ObjectStore,
   key: string,
   attachments: Attachments,
@@ -82,16 +80,6 @@ async function beginUpload(
     return await store.createUpload(key, { ...attachments, signal: given.signal })
   } finally {
     forget()
-  }
-}
-
-/** The parts of a file, which are read when they are sent. */
-export async function* fileParts(file: SourceFile, firstPartBytes: number): AsyncGenerator<Body> {
-  const sizes = new PartSizes(firstPartBytes)
-  for (let number = 1, offset = 0; offset < file.sizeBytes; number++) {
-    const lengthBytes = Math.min(sizes.sizeOf(number), file.sizeBytes - offset)
-    yield file.range(offset, lengthBytes)
-    offset += lengthBytes
   }
 }
 
@@ -131,7 +119,10 @@ async function* numbered<T>(items: AsyncIterable<T>): AsyncGenerator<readonly [n
   for await (const item of items) yield [number++, item]
 }
 
-/** The failure that led here is what counts. */
-async function dropQuietly(upload: Upload): Promise<void> {
-  await upload.abort({ signal: AbortSignal.timeout(LAST_ANSWER_MS) }).catch(() => undefined)
+/** False where it is perhaps still there. Never rejects: the failure that led here is what counts. */
+export async function dropUpload(upload: Upload): Promise<boolean> {
+  return upload.abort({ signal: AbortSignal.timeout(LAST_ANSWER_MS) }).then(
+    () => true,
+    () => false,
+  )
 }

@@ -85,9 +85,15 @@ export async function bucketOf(
   formats: readonly ObjectFormat[] = [],
 ): Promise<Bucket> {
   const { store } = await openStack(configuration, log)
-  const { partSizeBytes, uploadConcurrency, requests } = configuration.data
-  const { stateRoot } = configuration.places
-  const settings = { partSizeBytes, uploadConcurrency, objectsAtOnce: Math.min(OBJECTS_AT_ONCE, requests), stateRoot }
+  const { data, s3, places, url } = configuration
+  const settings = {
+    partSizeBytes: data.partSizeBytes,
+    uploadConcurrency: data.uploadConcurrency,
+    objectsAtOnce: Math.min(OBJECTS_AT_ONCE, data.requests),
+    storeName: `${s3.endpoint ?? ''} ${url}`,
+    storedAs: JSON.stringify([s3.storageClass, s3.acl, s3.sse, s3.sseKmsKeyId, s3.sseCKeyFile]),
+    stateRoot: places.stateRoot,
+  }
   return new Bucket({
     store,
     settings,

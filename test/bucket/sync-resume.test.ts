@@ -1,13 +1,12 @@
 import { mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { OwnServer } from '../support/own-server.js'
 import { contentOf, listAll, testBytes } from '../support/store-tools.js'
 
 const MIB = 1024 * 1024
 const LARGE = 30 * MIB
 const SMALL_FILES = 30
-const SLOW = 3 * MIB
 
 describe('a sync that was killed', () => {
   let own: OwnServer
@@ -16,30 +15,14 @@ describe('a sync that was killed', () => {
   })
   afterEach(() => own.stop())
 
-  /** Runs the command on a slow server until it has come far enough, and kills it. */
-  async function killedWhen(isFar: () => Promise<boolean>, ...words: readonly string[]): Promise<void> {
-    own.server.setKnobs({ bytesPerSecond: SLOW })
-    const running = own.start(...words)
-    await vi.waitUntil(isFar, { timeout: 60_000, interval: 20 })
-    running.kill('SIGKILL')
-    expect((await running).signal).toBe('SIGKILL')
-    await vi.waitUntil(() => own.server.counters().active === 0, { timeout: 60_000 })
-    own.server.setKnobs({ bytesPerSecond: 0 })
-  }
-
-  async function storedParts() {
-    const [upload] = await own.store.listUploads()
-    return upload === undefined ? [] : own.store.listParts(upload.key, upload.uploadId)
-  }
-
   it('goes on to send where it stopped', async () => {
     const bytes = testBytes(LARGE)
     await writeFile(join(own.source, 'large'), bytes)
     for (let number = 0; number < SMALL_FILES; number++)
       await writeFile(join(own.source, `small-${number}`), testBytes(MIB / 4, number + 2))
     const words = ['sync-to', 'source', 'p', '--part-size', '5M', '--requests', '4']
-    await killedWhen(async () => (await storedParts()).length >= 2, ...words)
-    const parts = await storedParts()
+    await own.killedWhen(async () => (await own.storedParts()).length >= 2, ...words)
+    const parts = await own.storedParts()
     const { names } = await listAll(own.store, {})
     expect(parts.length).toBeLessThan(LARGE / (5 * MIB))
 
@@ -57,7 +40,7 @@ describe('a sync that was killed', () => {
   it('begins anew what was changed meanwhile', async () => {
     await writeFile(join(own.source, 'large'), testBytes(LARGE))
     const words = ['sync-to', 'source/large', '--part-size', '5M', '--requests', '4']
-    await killedWhen(async () => (await storedParts()).length >= 2, ...words)
+    await own.killedWhen(async () => (await own.storedParts()).length >= 2, ...words)
     const changed = testBytes(LARGE, 2)
     await writeFile(join(own.source, 'large'), changed)
     expect((await own.run(...words)).requests).toMatchObject({ AbortMultipartUpload: 1, UploadPart: 6 })
@@ -69,7 +52,7 @@ describe('a sync that was killed', () => {
     const bytes = testBytes(LARGE)
     await writeFile(join(own.source, 'large'), bytes)
     const words = ['sync-to', 'source/large', '--part-size', '5M', '--requests', '4']
-    await killedWhen(async () => (await storedParts()).length >= 1, ...words)
+    await own.killedWhen(async () => (await own.storedParts()).length >= 1, ...words)
     for (const { key, uploadId } of await own.store.listUploads()) await own.store.resumeUpload(key, uploadId).abort()
     expect((await own.run(...words)).requests).toMatchObject({ CreateMultipartUpload: 1, UploadPart: 6 })
     expect((await contentOf(own.store, 'large')).equals(bytes)).toBe(true)
@@ -78,7 +61,7 @@ describe('a sync that was killed', () => {
   it('is not gone on with after a week: what it had sent is given up', async () => {
     await writeFile(join(own.source, 'large'), testBytes(LARGE))
     const words = ['sync-to', 'source/large', '--part-size', '5M', '--requests', '4']
-    await killedWhen(async () => (await storedParts()).length >= 1, ...words)
+    await own.killedWhen(async () => (await own.storedParts()).length >= 1, ...words)
     await writeFile(join(own.source, 'other'), 'x')
     const folder = join(own.folder, 'state/uploads')
     const [record = ''] = await readdir(folder)
@@ -103,7 +86,7 @@ describe('a sync that was killed', () => {
       const name = names.find(each => each.endsWith('.bucket-part'))
       return name === undefined ? 0 : (await stat(join(own.target, 'a', name))).size
     }
-    await killedWhen(async () => (await partial()) >= 8 * MIB, ...words)
+    await own.killedWhen(async () => (await partial()) >= 8 * MIB, ...words)
     const hasBytes = await partial()
     const fetched = (await readdir(own.target)).filter(name => name.startsWith('small-'))
     expect(hasBytes).toBeLessThan(LARGE)
@@ -125,7 +108,7 @@ describe('a sync that was killed', () => {
       const [name] = await readdir(own.target)
       return name !== undefined && (await stat(join(own.target, name))).size >= 4 * MIB
     }
-    await killedWhen(isBegun, ...words)
+    await own.killedWhen(isBegun, ...words)
     const other = testBytes(LARGE, 2)
     await own.store.put('large', other)
     expect((await own.run(...words)).bytesOut.GetObject).toBe(LARGE)

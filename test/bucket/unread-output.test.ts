@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { OwnServer } from '../support/own-server.js'
@@ -13,7 +13,7 @@ describe('a command that nobody reads any more', () => {
   })
   afterEach(() => own.stop())
 
-  it('gives up what it was sending before it ends', async () => {
+  it('leaves nothing in the store but what the same command goes on with', async () => {
     await mkdir(join(own.source, 'large'))
     for (let number = 0; number < 3; number++)
       await writeFile(join(own.source, 'large', String(number)), testBytes(20 * MIB, number))
@@ -26,10 +26,16 @@ describe('a command that nobody reads any more', () => {
     const { exitCode, stderr } = await running
     expect({ exitCode, stderr }).toEqual({ exitCode: 141, stderr: '' })
     expect(own.server.counters().requests.PutObject).toBe(1)
+    const left = await own.store.listUploads()
+    expect(await readdir(join(own.folder, 'state/uploads'))).toHaveLength(left.length)
+    own.server.setKnobs({ bytesPerSecond: 0 })
+    expect((await own.run('put-dir', 'source', '--part-size', '5M')).requests.CreateMultipartUpload ?? 0).toBe(
+      3 - left.length,
+    )
     expect(await own.store.listUploads()).toEqual([])
   })
 
-  it('is stopped where only its standard error is not read', async () => {
+  it('gives up what can not go on, also where only its standard error is not read', async () => {
     await writeFile(join(own.source, 'large'), testBytes(40 * MIB))
     own.server.setKnobs({ bytesPerSecond: 2 * MIB })
     const script =

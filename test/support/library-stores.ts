@@ -81,6 +81,8 @@ async function around(store: ObjectStore, options: LibraryOptions = {}): Promise
   const bucket = new Bucket({
     store: new RetryLayer(metered),
     settings: {
+      storeName: store.url,
+      storedAs: '',
       partSizeBytes: 5 * MIB,
       uploadConcurrency: 4,
       objectsAtOnce: 16,

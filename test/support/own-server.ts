@@ -2,14 +2,17 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { execa } from 'execa'
+import { vi } from 'vitest'
 import { type S3Server, startS3Server } from '../../scripts/servers/s3/s3-server.js'
-import type { ObjectStore } from '../../src/backend/object-store.js'
+import type { CompletedPart, ObjectStore } from '../../src/backend/object-store.js'
 import { openS3Store } from '../../src/backend/s3/s3-store.js'
 import { built } from './servers.js'
 
 const CREDENTIALS = { accessKeyId: 'test', secretAccessKey: 'testsecret' }
 const BUCKET = 'bucket'
 const PROGRAM = join(import.meta.dirname, '../../dist/cli/bucket.js')
+/** Bytes per second of one connection. */
+const SLOW = 3 * 1024 * 1024
 
 type Counts = Readonly<Record<string, number>>
 
@@ -86,6 +89,29 @@ export class OwnServer {
       bytesIn: difference(before.bytesIn, after.bytesIn),
       bytesOut: difference(before.bytesOut, after.bytesOut),
     }
+  }
+
+  /** Runs the command on a slow server until it has come far enough, and kills it; what it exited with, if it did. */
+  async endedWhen(signal: NodeJS.Signals, isFar: () => Promise<boolean>, ...words: readonly string[]) {
+    this.server.setKnobs({ bytesPerSecond: SLOW })
+    const running = this.start(...words)
+    await vi.waitUntil(isFar, { timeout: 60_000, interval: 20 })
+    running.kill(signal)
+    const ended = await running
+    await vi.waitUntil(() => this.server.counters().active === 0, { timeout: 60_000 })
+    this.server.setKnobs({ bytesPerSecond: 0 })
+    return ended
+  }
+
+  async killedWhen(isFar: () => Promise<boolean>, ...words: readonly string[]): Promise<void> {
+    const { signal } = await this.endedWhen('SIGKILL', isFar, ...words)
+    if (signal !== 'SIGKILL') throw new Error('it ended before it was killed')
+  }
+
+  /** Of the only upload that is not finished. */
+  async storedParts(): Promise<readonly CompletedPart[]> {
+    const [upload] = await this.store.listUploads()
+    return upload === undefined ? [] : this.store.listParts(upload.key, upload.uploadId)
   }
 
   async stop(): Promise<void> {

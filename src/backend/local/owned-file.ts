@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { type FileHandle, open, rename, rm, stat, unlink } from 'node:fs/promises'
+import { type FileHandle, open, stat, unlink } from 'node:fs/promises'
 import { tryLockExclusive } from '../../system/flock.js'
 import { hasCode, unlessMissing } from './local-errors.js'
 
@@ -11,11 +11,11 @@ const UNLOCKED_IDLE_MS = 10 * 60 * 1000
  * long as it is open, and whoever finds it unlocked may go on with it. A process that ends leaves its files so, however it ends.
  */
 export class OwnedFile {
+  readonly path: string
   readonly handle: FileHandle
-  #path: string
 
   private constructor(path: string, handle: FileHandle) {
-    this.#path = path
+    this.path = path
     this.handle = handle
   }
 
@@ -34,40 +34,27 @@ export class OwnedFile {
     return undefined
   }
 
-  /** A new one under a name that nobody else gives. */
-  static async create(path: string, mode: number): Promise<OwnedFile> {
-    for (;;) {
-      const handle = await open(path, 'wx+', mode)
-      const file = new OwnedFile(path, handle)
-      // Whoever looks for what is left may have been quicker.
-      if (lock(handle) !== false && (await file.isThere())) return file
-      await file.close()
-      await rm(path, { force: true })
-    }
-  }
-
-  get path(): string {
-    return this.#path
+  /** A new one; undefined where another process has taken it on at once. Rejects with EEXIST where there is one. */
+  static async create(path: string, mode: number): Promise<OwnedFile | undefined> {
+    const handle = await open(path, 'wx+', mode)
+    const file = new OwnedFile(path, handle)
+    if (lock(handle) !== false && (await file.isThere())) return file
+    await file.close()
+    return undefined
   }
 
   /** Whether its path still leads to it. */
   async isThere(): Promise<boolean> {
     const [here, there] = await Promise.all([
       this.handle.stat({ bigint: true }),
-      unlessMissing(stat(this.#path, { bigint: true })),
+      unlessMissing(stat(this.path, { bigint: true })),
     ])
     return here.ino === there?.ino && here.dev === there.dev
   }
 
-  /** Takes the place of what is at `path`. */
-  async rename(path: string): Promise<void> {
-    await rename(this.#path, path)
-    this.#path = path
-  }
-
   /** Removes it, unless another one is at its path. */
   async remove(): Promise<void> {
-    if (await this.isThere()) await unlessMissing(unlink(this.#path))
+    if (await this.isThere()) await unlessMissing(unlink(this.path))
   }
 
   /** Others may go on with it. */

@@ -23,7 +23,7 @@ export interface FingerprintOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-/** Reads the file once. Rejects with `precondition-failed` (see `isChanged`) when it is changed meanwhile. */
+/** Reads the file once. Rejects with `precondition-failed` when it is changed meanwhile. */
 export async function fingerprintOf(path: string, key: string, options: FingerprintOptions): Promise<Fingerprint> {
   const handle = await openFile(path)
   try {

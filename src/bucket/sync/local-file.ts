@@ -92,9 +92,4 @@ export function changedError(path: string, key: string): StoreError {
   return new StoreError('precondition-failed', `${path} was changed while it was read`, { key, code: CHANGED })
 }
 
-export function isChanged(error: unknown): boolean {
-  if (!(error instanceof StoreError)) return false
-  return error.code === CHANGED || isChanged(error.cause)
-}
-
 const CHANGED = 'FileChanged'

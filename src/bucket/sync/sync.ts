@@ -1,9 +1,10 @@
 import { mkdir, realpath, stat } from 'node:fs/promises'
-import { basename, dirname, join, resolve } from 'node:path'
+import { basename, dirname, resolve } from 'node:path'
 import type { Attachments, ObjectInfo, ObjectStore } from '../../backend/object-store.js'
 import { isStoreError, StoreError } from '../../backend/store-error.js'
 import type { BucketServices } from '../bucket-services.js'
 import { guessContentType, SNIFFED_BYTES } from '../content-type.js'
+import { FileUploads } from '../file-uploads.js'
 import { localError, onLocalDisk } from '../local-file.js'
 import { pathFault, TargetFolder } from '../target-folder.js'
 import { Comparer } from './comparison.js'
@@ -16,7 +17,6 @@ import { Sender } from './sender.js'
 import type { SyncResult } from './sync-entry.js'
 import type { SyncOptions } from './sync-options.js'
 import { type Step, SyncRun, type SyncTask } from './sync-run.js'
-import { UploadRecords } from './upload-records.js'
 
 /**
  * Sends a file, or all files of a folder, where the store has something else. `target` is the key of a file (by default its
@@ -30,7 +30,7 @@ export async function syncTo(
 ): Promise<SyncResult> {
   const path = await existing(local)
   const sending = sendServices(services)
-  if (options.dryRun !== true) await sending.sender.dropOld(Date.now(), options.signal)
+  if (options.dryRun !== true) await new FileUploads(services).dropOld(options.signal)
   const stats = await onLocalDisk(local, 'sync', () => stat(path))
   if (stats.isDirectory()) {
     const task = new SendTask(sending, folderSource(path), asPrefix(target ?? ''), options)
@@ -77,17 +77,10 @@ export async function syncFrom(
   return new SyncRun(oneStep(step), options, 1).run()
 }
 
-function sendServices({ store, settings, log }: BucketServices): SendServices {
-  const { partSizeBytes, uploadConcurrency, stateRoot } = settings
-  const folder = stateRoot === undefined ? undefined : join(stateRoot, 'uploads')
-  const sender = new Sender({
-    store,
-    records: new UploadRecords(folder, store.url, log),
-    partSizeBytes,
-    partsAtOnce: uploadConcurrency,
-    attachmentsOf,
-    log,
-  })
+function sendServices(services: BucketServices): SendServices {
+  const { store, settings } = services
+  const { partSizeBytes } = settings
+  const sender = new Sender({ store, uploads: new FileUploads(services), partSizeBytes, attachmentsOf })
   return { store, sender, comparer: new Comparer(store, partSizeBytes) }
 }
 

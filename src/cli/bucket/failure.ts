@@ -28,7 +28,7 @@ function lineOf(error: StoreError): string {
     case 'precondition-failed':
       return key === undefined ? named : `${key}: the object is there already, or is another version (${message})`
     case 'aborted':
-      return `${named}: it was interrupted`
+      return code === 'Resumable' ? named : `${named}: it was interrupted`
     default:
       return named
   }

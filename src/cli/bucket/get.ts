@@ -8,7 +8,7 @@ import { formatSizeRoughly } from '../../config/quantities.js'
 import { EXIT, type ExitCode } from '../exit-codes.js'
 import type { BucketCommand } from './command.js'
 import type { CommandContext } from './context.js'
-import { TransferProgress } from './transfer-progress.js'
+import { fromBefore, TransferProgress } from './transfer-progress.js'
 
 /** `bucket get`. */
 export const get: BucketCommand = {
@@ -64,8 +64,7 @@ async function toFile(
 ): Promise<ExitCode> {
   const { sizeBytes, resumedBytes, etag } = await bucket.getFile(key, path, options)
   if (output.isJson) output.printJson({ key, file: path, size: sizeBytes, resumed: resumedBytes, etag })
-  const resumed = resumedBytes === 0 ? '' : `, ${formatSizeRoughly(resumedBytes)} of it from before`
-  output.note(`${path} is fetched (${formatSizeRoughly(sizeBytes)}${resumed})`)
+  output.note(`${path} is fetched (${formatSizeRoughly(sizeBytes)}${fromBefore(resumedBytes)})`)
   return EXIT.done
 }
 

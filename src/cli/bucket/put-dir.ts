@@ -1,8 +1,9 @@
 import { resolve } from 'node:path'
+import { formatSizeRoughly } from '../../config/quantities.js'
 import { addAttachmentFlags, readAttachments } from './attachment-flags.js'
 import type { BucketCommand } from './command.js'
 import { tellSummary } from './several.js'
-import { TransferProgress } from './transfer-progress.js'
+import { fromBefore, TransferProgress } from './transfer-progress.js'
 
 /** `bucket put-dir`. */
 export const putDir: BucketCommand = {
@@ -11,7 +12,8 @@ export const putDir: BucketCommand = {
       command
         .description(
           `Stores all files of a folder and below it, several at once, under PREFIX, a slash and their path from the folder
-on. Symbolic links are not followed. What a file fails with does not end the others.`,
+on. Symbolic links are not followed. What a file fails with does not end the others. Large files that were interrupted
+go on where they stopped, as with put; all others are sent again (sync-to sends what differs).`,
         )
         .argument('<FOLDER>', 'the folder')
         .argument('[PREFIX]', 'what keys begin with; default: nothing')
@@ -35,7 +37,9 @@ on. Symbolic links are not followed. What a file fails with does not end the oth
         checksum: !context.isOff('checksum'),
         onProgress: progress.callback,
         onStored: result => {
-          if (!progress.hasBar) output.note(result.key)
+          if (progress.hasBar) return
+          const resumed = fromBefore(result.resumedBytes)
+          output.note(resumed === '' ? result.key : `${result.key} (${formatSizeRoughly(result.sizeBytes)}${resumed})`)
         },
         signal,
       })

@@ -6,7 +6,7 @@ import { addAttachmentFlags, readAttachments } from './attachment-flags.js'
 import type { BucketCommand } from './command.js'
 import type { CommandContext } from './context.js'
 import { forEach } from './several.js'
-import { TransferProgress } from './transfer-progress.js'
+import { fromBefore, TransferProgress } from './transfer-progress.js'
 
 /** `bucket put`. */
 export const put: BucketCommand = {
@@ -16,6 +16,8 @@ export const put: BucketCommand = {
         .description(
           `Stores a file under KEY, by default under its own name; - is standard input. KEY/ keeps the name of the file.
 Three words and more are all files, and so are two with --files. An object appears whole or not at all.
+A large file that was interrupted goes on where it stopped when the command is given again, for a week and as long as
+the file and what is stored with it stay the same; standard input begins anew.
 --acl, --storage-class and --sse hold for what is stored.`,
         )
         .argument('<FILE...>', 'the file, and the key: FILE [KEY], or FILE FILE FILE...')
@@ -52,7 +54,9 @@ Examples:
       return await forEach(context.output, sources, context.signal, async source => {
         const result = await store(context, bucket, source, options)
         results.push(result)
-        context.output.note(`${result.key} is stored (${formatSizeRoughly(result.sizeBytes)})`)
+        context.output.note(
+          `${result.key} is stored (${formatSizeRoughly(result.sizeBytes)}${fromBefore(result.resumedBytes)})`,
+        )
       })
     } finally {
       progress.end()
@@ -92,6 +96,6 @@ async function store(
 
 function resultJson(result: PutResult | undefined): unknown {
   if (result === undefined) return undefined
-  const { key, sizeBytes, etag, contentType, versionId } = result
-  return { key, size: sizeBytes, etag, 'content-type': contentType, 'version-id': versionId }
+  const { key, sizeBytes, resumedBytes, etag, contentType, versionId } = result
+  return { key, size: sizeBytes, resumed: resumedBytes, etag, 'content-type': contentType, 'version-id': versionId }
 }

@@ -1,8 +1,14 @@
 import type { ProgressCallback } from '../../bucket/progress.js'
+import { formatSizeRoughly } from '../../config/quantities.js'
 import { ProgressLine } from '../progress-line.js'
 import type { CommandOutput } from './command-output.js'
 
 const EVERY_MS = 200
+
+/** What is said behind the size of something that went on where it had stopped. */
+export function fromBefore(resumedBytes: number | undefined): string {
+  return resumedBytes ? `, ${formatSizeRoughly(resumedBytes)} of it from before` : ''
+}
 
 interface Moving {
   doneBytes: number
