@@ -49,7 +49,15 @@ const REPORT: BenchReport = {
   rounds: 3,
   sizeName: 'full',
   settings: [{ name: 'L0', title: 'no latency' }],
-  limits: [{ setting: 'L0', curlBytesPerSecond: 1.5e9, parallelBytesPerSecond: 2e9, smallGetsPerSecond: 20_000 }],
+  limits: [
+    {
+      setting: 'L0',
+      curlBytesPerSecond: 1.5e9,
+      parallelBytesPerSecond: 2e9,
+      smallGetsPerSecond: 20_000,
+      smallPutsPerSecond: 9000,
+    },
+  ],
   outcomes: [
     outcome('ours', [1, 3, 2]),
     outcome('other', [4], ['wrong bytes']),
@@ -89,7 +97,9 @@ describe('the bench', () => {
     expect(text).toContain('| workload | ours | other | slow | broken |')
     expect(text).toContain('| read of "a" & <b> \\| c | 500 MB/s | 250 MB/s (!) | over 120 s | failed |')
     expect(text).toContain('| read | ours | 500 MB/s | 10 | 1.00 | 0.00 | 0.50 | 0.25 | 40.0 | 50.0 |')
-    expect(text).toContain('curl 1,500 MB/s, many connections 2,000 MB/s, 20,000 GETs of 16 KiB a second')
+    expect(text).toContain(
+      'curl 1,500 MB/s, many connections 2,000 MB/s, 20,000 GETs of 16 KiB and 9,000 PUTs of 8 KiB a second',
+    )
     expect(text).toContain('- L0, broken, read: it fell over')
   })
 

@@ -1,14 +1,16 @@
 import { Connection } from './connection.js'
-import { type Credentials, signedGet } from './signed-request.js'
+import { type Credentials, type Method, signedRequest } from './signed-request.js'
 
 export interface Load {
   readonly url: string
   readonly credentials: Credentials
   readonly connections: number
-  /** How many GETs in all. */
+  /** How many requests in all. */
   readonly requests: number
   /** The object is asked for in ranges of this length, one after the other; undefined: whole, each time. */
   readonly rangeBytes?: number
+  /** It is stored anew each time, with so many bytes. */
+  readonly putBytes?: number
 }
 
 export interface LoadFigures {
@@ -16,11 +18,12 @@ export interface LoadFigures {
   readonly bytes: number
 }
 
-/** Asks for an object over and over, by signed GETs over many connections. */
+/** Asks for an object over and over, or stores it, by signed requests over many connections. */
 export async function runLoad(load: Load): Promise<LoadFigures> {
   const url = new URL(load.url)
-  const { rangeBytes } = load
-  const whole = signedGet(url, load.credentials, Date.now())
+  const { rangeBytes, putBytes } = load
+  const method: Method = putBytes === undefined ? 'GET' : 'PUT'
+  const whole = signedRequest(method, url, load.credentials, Date.now(), 'x'.repeat(putBytes ?? 0))
   let next = 0
   const requestOf = (index: number) =>
     rangeBytes === undefined

@@ -19,13 +19,14 @@ const PROGRAMS: Readonly<Record<string, Program>> = {
   edit,
   stat,
   digests: (path = '') => digestsBelow(path),
-  load: (url = '', connections = '', requests = '', rangeBytes = '') =>
+  load: (url = '', connections = '', requests = '', rangeBytes = '', putBytes = '') =>
     runLoad({
       url,
       credentials: { accessKeyId: 'test', secretAccessKey: 'testsecret' },
       connections: Number(connections),
       requests: Number(requests),
       ...(rangeBytes === '' ? {} : { rangeBytes: Number(rangeBytes) }),
+      ...(putBytes === '' ? {} : { putBytes: Number(putBytes) }),
     }),
 }
 

@@ -18,11 +18,11 @@ export function markdownOf(report: BenchReport): string {
 }
 
 function limitsLine(limits: Limits): string {
-  const { curlBytesPerSecond: curl, parallelBytesPerSecond, smallGetsPerSecond } = limits
+  const { curlBytesPerSecond: curl, parallelBytesPerSecond, smallGetsPerSecond, smallPutsPerSecond } = limits
   const parts = [
     ...(curl === undefined ? [] : [`curl ${formatNumber(curl / 1e6)} MB/s`]),
     `many connections ${formatNumber(parallelBytesPerSecond / 1e6)} MB/s`,
-    `${formatNumber(smallGetsPerSecond)} GETs of 16 KiB a second`,
+    `${formatNumber(smallGetsPerSecond)} GETs of 16 KiB and ${formatNumber(smallPutsPerSecond)} PUTs of 8 KiB a second`,
   ]
   return `Without any driver the endpoint gives: ${parts.join(', ')}.`
 }
