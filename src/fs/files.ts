@@ -163,7 +163,7 @@ export class Files {
     if (handle.flags.append && !options.fromPageCache) await writer.append(data, context.signal, options.hold)
     else await writer.write(offset, data, context.signal, options.hold)
     if (data.length > 0) this.#changes.modified(handle.node, options.killPrivileges)
-    if (handle.flags.sync) await this.#writers.commit(handle.node, context.signal)
+    if (handle.flags.sync) await this.#writers.commit(handle.node, context)
     return data.length
   }
 
@@ -178,7 +178,7 @@ export class Files {
     handle.usedBy(context.pid)
     await this.#writers.of(handle.node).allocate(offset, sizeBytes, options, context.signal)
     this.#changes.modified(handle.node, false)
-    if (handle.flags.sync) await this.#writers.commit(handle.node, context.signal)
+    if (handle.flags.sync) await this.#writers.commit(handle.node, context)
   }
 
   seek({ node }: FileHandle, offset: number, what: 'data' | 'hole'): number {
@@ -206,7 +206,7 @@ export class Files {
       signal: context.signal,
     })
     if (copied > 0) this.#changes.modified(to.node, false)
-    if (to.flags.sync) await this.#writers.commit(to.node, context.signal)
+    if (to.flags.sync) await this.#writers.commit(to.node, context)
     return copied
   }
 
@@ -217,7 +217,7 @@ export class Files {
 
   /** Stores what was written; who only reads waits until what was read is in the disk cache, or has been left out of it. */
   async sync(handle: FileHandle, context: CallContext): Promise<void> {
-    await this.#writers.commit(handle.node, context.signal)
+    await this.#writers.commit(handle.node, context)
     if (!handle.flags.write) await this.#reader.settled()
   }
 

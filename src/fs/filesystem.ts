@@ -222,7 +222,7 @@ export class BucketFilesystem implements Filesystem {
   unlink(parent: number, name: Uint8Array, context: CallContext): Promise<void> {
     const directory = this.#inodes.directory(parent)
     const slot = slotOf(name, directory.partial)
-    return this.#in(directory, context, () => this.#names.unlink(directory, slot, context.signal))
+    return this.#in(directory, context, () => this.#names.unlink(directory, slot, context))
   }
 
   rmdir(parent: number, name: Uint8Array, context: CallContext): Promise<void> {
@@ -372,7 +372,7 @@ export class BucketFilesystem implements Filesystem {
   /** A change of what is stored at one slot. */
   #changing<T>(directory: Node, slot: string, context: CallContext, task: () => Promise<T>): Promise<T> {
     const paths = () => [directory.pathOf(slot)]
-    return this.#in(directory, context, () => this.#moving.change(paths, task, context.signal))
+    return this.#in(directory, context, () => this.#moving.change(paths, task, context))
   }
 
   /** As `#changing`, for something new. */

@@ -1,4 +1,5 @@
-import { abandonable } from './mutex.js'
+import { abandonable, leavable, leaverOf } from './mutex.js'
+import type { Leaver } from './operations.js'
 
 /** Asked anew after every wait, since a move changes the paths of what it moves. */
 type Paths = () => readonly string[]
@@ -23,8 +24,8 @@ export class Moving {
   #departures: (() => void)[] = []
 
   /** Runs a change of what is stored at these paths, behind a move that concerns them. EINTR if it never began. */
-  async change<T>(paths: Paths, task: () => Promise<T>, signal?: AbortSignal): Promise<T> {
-    await this.#behindMoves(paths, signal)
+  async change<T>(paths: Paths, task: () => Promise<T>, leaver?: Leaver): Promise<T> {
+    await this.#behindMoves(paths, leaver)
     this.#changes.add(paths)
     try {
       return await task()
@@ -44,7 +45,7 @@ export class Moving {
     task: () => Promise<T>,
     { closed, signal }: { readonly closed: () => void; readonly signal: AbortSignal },
   ): Promise<T> {
-    await this.#behindMoves(paths, signal)
+    await this.#behindMoves(paths, leaverOf(signal))
     let end = () => {}
     const ended = new Promise<void>(resolve => {
       end = resolve
@@ -62,12 +63,12 @@ export class Moving {
     }
   }
 
-  async #behindMoves(paths: Paths, signal: AbortSignal | undefined): Promise<void> {
+  async #behindMoves(paths: Paths, leaver: Leaver | undefined): Promise<void> {
     for (;;) {
       if (this.#moves.size === 0) return
       const move = [...this.#moves].find(other => overlap(paths(), other.paths))
       if (move === undefined) return
-      await (signal === undefined ? move.ended : abandonable(move.ended, signal))
+      await (leaver === undefined ? move.ended : leavable(move.ended, leaver))
     }
   }
 

@@ -5,10 +5,10 @@ import { errnoOf } from './fs-error.js'
 import type { FileHandle } from './handles.js'
 import { type KilledWriters, signalName } from './killed-writers.js'
 import type { Moving } from './moving.js'
-import { abandonable } from './mutex.js'
+import { leavable } from './mutex.js'
 import { nameOfSlot } from './names.js'
 import type { Node } from './node.js'
-import type { CallContext, HolderProbe, KernelCache } from './operations.js'
+import type { CallContext, HolderProbe, KernelCache, Leaver } from './operations.js'
 import type { Tree } from './tree.js'
 import { keepingOf, revert } from './unstored.js'
 import type { WriterServices } from './writer-services.js'
@@ -106,15 +106,15 @@ export class OpenWriters {
     if (!handle.flags.write || node.writer?.isDirty !== true) return
     if (context.pid !== 0 && (await this.#holders.isHeld(handle.pids, node.ino))) return
     if (node.writer?.hasUnstoredContent === true) handle.killedBy = this.#killed.signalOf(handle, context)
-    if (handle.killedBy === undefined) await this.commit(node, context.signal)
+    if (handle.killedBy === undefined) await this.commit(node, context)
   }
 
-  /** Resolves when everything written so far is stored. What is being stored goes on when `signal` fires. */
-  async commit(node: Node, signal?: AbortSignal): Promise<void> {
+  /** Resolves when everything written so far is stored. What is being stored goes on when the caller leaves. */
+  async commit(node: Node, leaver?: Leaver): Promise<void> {
     const { writer } = node
     if (writer === undefined) return
     const committed = writer.commit()
-    await (signal === undefined ? committed : abandonable(committed, signal))
+    await (leaver === undefined ? committed : leavable(committed, leaver))
   }
 
   /** Stores everything that is dirty; what can't be stored is kept. */

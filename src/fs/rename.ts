@@ -6,9 +6,10 @@ import { FsError } from './fs-error.js'
 import type { KeptOpen } from './kept-open.js'
 import type { Loans } from './loans.js'
 import type { Moving } from './moving.js'
+import { leaverOf } from './mutex.js'
 import { SELF_SLOT } from './names.js'
 import type { Node } from './node.js'
-import type { RenameFlags } from './operations.js'
+import type { Leaver, RenameFlags } from './operations.js'
 import type { Tree } from './tree.js'
 
 export interface NamesOptions {
@@ -49,7 +50,7 @@ export class Names {
   }
 
   /** The stored object goes at once; who holds the file open keeps it, and nothing of it is stored any more. */
-  async unlink(parent: Node, slot: string, signal: AbortSignal): Promise<void> {
+  async unlink(parent: Node, slot: string, leaver: Leaver): Promise<void> {
     const remove = async (node: Node | undefined, kept: Node[]) => {
       if (node === undefined) throw new FsError('ENOENT', parent.pathOf(slot))
       if (node.isDirectory) throw new FsError('EISDIR', node.path)
@@ -59,7 +60,7 @@ export class Names {
     }
     await this.#change(
       () => [parent.pathOf(slot)],
-      signal,
+      leaver,
       kept => this.#tree.with(parent, slot, node => remove(node, kept)),
     )
   }
@@ -121,7 +122,7 @@ export class Names {
       await this.#move(rename, kept)
     }
     const nodes = target === undefined ? [node] : [node, target]
-    await this.#change(paths, call.signal, async kept => {
+    await this.#change(paths, leaverOf(call.signal), async kept => {
       const alone = () => this.#alone(nodes, () => move(kept))
       await (target === undefined ? alone() : this.#loans.whileChanging(target.path, undefined, alone))
     })
@@ -204,7 +205,7 @@ export class Names {
     await this.#moving.change(
       () => [node.path, other.path],
       () => this.#alone([node, other], swap),
-      call.signal,
+      leaverOf(call.signal),
     )
   }
 
@@ -216,14 +217,10 @@ export class Names {
   }
 
   /** Runs `task` with a place in `Moving`. What it has kept of files whose names are still there is given up again. */
-  async #change(
-    paths: () => readonly string[],
-    signal: AbortSignal,
-    task: (kept: Node[]) => Promise<void>,
-  ): Promise<void> {
+  async #change(paths: () => readonly string[], leaver: Leaver, task: (kept: Node[]) => Promise<void>): Promise<void> {
     const kept: Node[] = []
     try {
-      await this.#moving.change(paths, () => task(kept), signal)
+      await this.#moving.change(paths, () => task(kept), leaver)
     } finally {
       // Not sooner: the writer may have to store something, which takes a place of its own.
       for (const node of kept) if (!node.isUnlinked) await this.#kept.giveUp(node)

@@ -21,7 +21,7 @@ interface OpenDescriptor {
  * Looks in /proc/TID/fdinfo for descriptors that can write to a file of this mount (`ino`: Linux 5.14). What can't be read
  * holds nothing.
  *
- * Only files of /proc are read that never wait for the mount itself: fdinfo, mountinfo and status. A FLUSH comes also of
+ * Only files of /proc are read that never wait for the mount itself: fdinfo, mountinfo and statm. A FLUSH comes also of
  * execve(2), which closes what is close-on-exec while it holds the lock that stat, wchan and the links of fd/ want
  * (`exec_update_lock`): whoever reads those then waits for the answer of this very FLUSH.
  */
@@ -48,7 +48,7 @@ export class FdinfoProbe implements HolderProbe {
   killedBy(tid: number): number | undefined {
     try {
       // A process gives its memory up before its files, and nobody calls execve without memory: stat can be read.
-      if (hasMemory(readFileSync(`/proc/${tid}/status`, 'latin1'))) return undefined
+      if (hasMemory(readHead(`/proc/${tid}/statm`))) return undefined
       return parseDeath(readFileSync(`/proc/${tid}/stat`, 'latin1'))
     } catch {
       // Gone, or not ours to look at: who can't be asked has finished.
@@ -68,9 +68,9 @@ export class FdinfoProbe implements HolderProbe {
   }
 }
 
-/** Whether /proc/TID/status is that of a thread that still has its memory; a kernel thread has none either. */
-export function hasMemory(status: string): boolean {
-  return /^VmSize:/m.test(status)
+/** Whether /proc/TID/statm is that of a thread that still has its memory; a kernel thread has none either. */
+export function hasMemory(statm: string): boolean {
+  return !statm.startsWith('0 ')
 }
 
 /** PF_EXITING of `flags`, field 9 of /proc/TID/stat (proc_pid_stat(5)); the signal is in the low 7 bits of field 52. */
