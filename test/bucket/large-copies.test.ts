@@ -1,0 +1,41 @@
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { OwnServer } from '../support/own-server.js'
+
+const HUGE = 5.5 * 1024 ** 3
+/** What the server copies in one request. */
+const PART = 512 * 1024 ** 2
+
+let own: OwnServer
+beforeEach(async () => {
+  own = await OwnServer.start()
+})
+afterEach(() => own.stop())
+
+async function control<T>(action: string, body: object): Promise<T> {
+  const reply = await fetch(`${own.server.url}/_control/${action}`, { method: 'POST', body: JSON.stringify(body) })
+  return (await reply.json()) as T
+}
+
+it('what is too large for one copy is copied and moved by its parts, within a bucket and to another', async () => {
+  // The server keeps one piece of bytes for all of it.
+  await control('fill', { bucket: 'bucket', key: 'folder/huge', sizeBytes: HUGE })
+  await own.run('mb', 'other')
+  const copied = await own.run('cp', 'folder/huge', 'copy', '--meta', 'a=b')
+  expect(copied.requests).toMatchObject({ UploadPartCopy: HUGE / PART, CompleteMultipartUpload: 1 })
+  expect(copied.requests).not.toHaveProperty('GetObject')
+  expect(copied.stdout).toBe('folder/huge is copied to copy')
+  await own.run('cp', 'copy', 's3://other/copy')
+  await own.run('mv', '-r', 'folder', 's3://other/moved')
+  expect((await own.run('list')).stdout).toBe('copy')
+  expect((await own.run('list', '-b', 's3://other')).stdout).toBe('copy\nmoved/huge')
+  const digests = async (bucket: string) =>
+    (await control<{ sizeBytes: number; crc32: number }[]>('digests', { bucket, prefix: '' })).map(
+      ({ sizeBytes, crc32 }) => `${sizeBytes} ${crc32}`,
+    )
+  const [copy = ''] = await digests('bucket')
+  expect(copy).toMatch(/^5905580032 /)
+  expect(await digests('other')).toEqual([copy, copy])
+  expect(JSON.parse((await own.run('info', '-b', 's3://other', 'copy', '--json')).stdout)).toMatchObject({
+    metadata: { a: 'b' },
+  })
+})
