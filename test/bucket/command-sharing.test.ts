@@ -205,7 +205,10 @@ describe.each(places)('what others may see, on %s', (_, open) => {
     const other = await openBareStore(parseStorageUrl(url), bucket.server && { s3: bucket.server })
     await other.put('a//b', text('x'))
     await other.createUpload('unfinished')
-    expect(await bucket.run(['rb', url])).toMatchObject({ exitCode: 1 })
+    expect(await bucket.run(['rb', url])).toMatchObject({
+      exitCode: 1,
+      stderr: 'bucket: the bucket is not empty: --force deletes all that is in it, too',
+    })
     const asked = await bucket.run(['delete-bucket', name, '--force'])
     expect(asked).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('--yes') })
     await bucket.output('delete-bucket', url, '--force', '--yes')

@@ -26,6 +26,7 @@ function lineOf(error: StoreError): string {
         ? `there is no such bucket: check its name, --endpoint and --region (${named})`
         : named
     case 'precondition-failed':
+      if (code === 'BucketNotEmpty') return 'the bucket is not empty: --force deletes all that is in it, too'
       return key === undefined ? named : `${key}: the object is there already, or is another version (${message})`
     case 'aborted':
       return code === 'Resumable' ? named : `${named}: it was interrupted`

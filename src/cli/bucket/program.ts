@@ -37,6 +37,8 @@ export function buildProgram(rows: readonly CommandRow[], output: (text: string)
     .configureHelp({
       optionTerm: flag => flag.flags.replace('[', '').replace(']', ''),
       subcommandTerm: command => termOf(rows, command),
+      // Lines are as long as the terminal is wide, not as those here.
+      commandDescription: command => command.description().replaceAll(/(?<!\n)\n(?!\n)/g, ' '),
     })
     .configureOutput({ writeOut: output, writeErr: () => {}, outputError: () => {} })
     .exitOverride()
