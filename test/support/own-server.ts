@@ -91,21 +91,15 @@ export class OwnServer {
     }
   }
 
-  /** Runs the command on a slow server until it has come far enough, and kills it; what it exited with, if it did. */
-  async endedWhen(signal: NodeJS.Signals, isFar: () => Promise<boolean>, ...words: readonly string[]) {
+  /** Runs the command on a slow server until it has come far enough, and kills it. */
+  async killedWhen(isFar: () => Promise<boolean>, ...words: readonly string[]): Promise<void> {
     this.server.setKnobs({ bytesPerSecond: SLOW })
     const running = this.start(...words)
     await vi.waitUntil(isFar, { timeout: 60_000, interval: 20 })
-    running.kill(signal)
-    const ended = await running
+    running.kill('SIGKILL')
+    if ((await running).signal !== 'SIGKILL') throw new Error('it ended before it was killed')
     await vi.waitUntil(() => this.server.counters().active === 0, { timeout: 60_000 })
     this.server.setKnobs({ bytesPerSecond: 0 })
-    return ended
-  }
-
-  async killedWhen(isFar: () => Promise<boolean>, ...words: readonly string[]): Promise<void> {
-    const { signal } = await this.endedWhen('SIGKILL', isFar, ...words)
-    if (signal !== 'SIGKILL') throw new Error('it ended before it was killed')
   }
 
   /** Of the only upload that is not finished. */
