@@ -211,6 +211,11 @@ describe.each(places)('what others may see, on %s', (_, open) => {
     })
     const asked = await bucket.run(['delete-bucket', name, '--force'])
     expect(asked).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('--yes') })
+    if (bucket.server !== undefined) {
+      const part = await bucket.run(['rb', `${url}/a/`, '--force', '--yes'])
+      expect(part).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('a bucket without a prefix') })
+      expect(await other.head('a//b')).toMatchObject({ sizeBytes: 1 })
+    }
     await bucket.output('delete-bucket', url, '--force', '--yes')
     expect(await bucket.run(['bucket-exists', url])).toMatchObject({ exitCode: 3 })
     expect(await bucket.run(['rb', name])).toMatchObject({ exitCode: 3 })
