@@ -236,7 +236,8 @@ async function targetOf(path: string): Promise<Target> {
   })
 }
 
-async function makeFolder(path: string): Promise<void> {
+/** With the folders above. Rejects with `invalid` where something else has the name. */
+export async function makeFolder(path: string): Promise<void> {
   try {
     await mkdir(path, { recursive: true })
   } catch (cause) {

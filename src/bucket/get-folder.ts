@@ -1,11 +1,12 @@
-import { mkdir, realpath } from 'node:fs/promises'
+import { realpath } from 'node:fs/promises'
 import type { ObjectVersion } from '../backend/object-store.js'
 import { StoreError } from '../backend/store-error.js'
 import type { BucketServices } from './bucket-services.js'
 import type { BucketGetOptions } from './get.js'
-import { type GetFileResult, getListedFile } from './get-file.js'
+import { type GetFileResult, getListedFile, makeFolder } from './get-file.js'
 import { iterateObjects } from './listing.js'
 import { onLocalDisk } from './local-file.js'
+import { Ancestors } from './sync/ancestors.js'
 import { notAPath, TargetFolder } from './target-folder.js'
 import { type TransferSummary, transferEach } from './transfers.js'
 
@@ -26,17 +27,22 @@ export async function getFolder(
 ): Promise<TransferSummary> {
   const { signal, onProgress, verify, onFetched } = options
   const target = await onLocalDisk(folder, 'get', async () => {
-    await mkdir(folder, { recursive: true })
+    await makeFolder(folder)
     return new TargetFolder(await realpath(folder))
   })
+  const files = new Ancestors()
   let found = 0
   const objects = (async function* () {
     for await (const object of iterateObjects(services.store, { prefix, signal })) {
       found += 1
-      yield { name: object.key, object }
+      const name = object.key.slice(prefix.length)
+      const above = files.above(name)
+      if (!name.endsWith('/')) files.add(name)
+      yield { name: object.key, object, above }
     }
   })()
-  const summary = await transferEach(objects, services.settings.objectsAtOnce, signal, async ({ object }) => {
+  const summary = await transferEach(objects, services.settings.objectsAtOnce, signal, async ({ object, above }) => {
+    if (above !== undefined) throw notAPath(object.key, `${prefix}${above} is an object, too, so it can be no folder`)
     const path = await placeOf(target, object, object.key.slice(prefix.length))
     if (path === undefined) return { sizeBytes: 0 }
     const result = await getListedFile(services, object, path, { signal, onProgress, verify })

@@ -91,6 +91,18 @@ describe.each(await commandStores())('bucket put and get on %s', (_, open) => {
     expect(await readdir(at('all'))).toEqual(['two'])
   })
 
+  it('fetch what one folder can hold: an object, not those below its key', async ({ skip }) => {
+    if (bucket.server === undefined) skip('a folder has no such keys')
+    for (const key of ['N/a', 'N/a.txt', 'N/a/b', 'N/a/b/c']) await bucket.output('put', 'face.jpg', key)
+    const { exitCode, stderr } = await bucket.run(['get-dir', 'N', 'nested', '-q'])
+    const why = 'N/a is an object, too, so it can be no folder'
+    expect({ exitCode, stderr: stderr.split('\n').sort() }).toEqual({
+      exitCode: 2,
+      stderr: [`bucket: N/a/b/c: ${why}`, `bucket: N/a/b: ${why}`],
+    })
+    expect((await readdir(at('nested'))).sort()).toEqual(['a', 'a.txt'])
+  })
+
   it('write nothing outside of the folder, whatever links stand in it', async () => {
     for (const key of ['L/a/x', 'L/b', 'L/c/y', 'L/fine']) await bucket.run(['put', '-', key], { input: '' })
     await mkdir(at('links'))
@@ -139,6 +151,7 @@ describe.each(await commandStores())('bucket put and get on %s', (_, open) => {
     ],
     [['get', 'face.jpg', 'face.jpg/x'], 2, /^bucket: \/.*face.jpg: it is no folder$/],
     [['get', '../up'], 2, /^bucket: get: expected a FILE for the key "..\/up", which is no path, found none\n/],
+    [['get-dir', 'get', 'face.jpg'], 2, /^bucket: \/.*face.jpg: it is no folder$/],
     [['get-dir', 'nothing'], 3, /^bucket: no key begins with "nothing\/"$/],
   ])('%j is refused with %d', async (words, exitCode, message) => {
     const result = await bucket.run(words)
