@@ -12,8 +12,8 @@ import type {
   WriteResult,
 } from '../backend/object-store.js'
 import { isStoreError, StoreError } from '../backend/store-error.js'
+import { beginUpload, dropUpload } from '../backend/upload-ends.js'
 import type { BucketServices } from './bucket-services.js'
-import { beginUpload, dropUpload } from './upload.js'
 import { type ClaimedRecord, UploadRecords } from './upload-records.js'
 
 /** So long what was interrupted can be gone on with. */
@@ -137,7 +137,10 @@ export class FileUploads {
 
   async #begun(file: FileInParts, claimed: ClaimedRecord | undefined, { signal }: FileUploadOptions): Promise<Begun> {
     const { key, sizeBytes, partBytes } = file
-    const upload = await beginUpload(this.#store, key, await file.attachments(), signal)
+    const attachments = await file.attachments()
+    const upload = await beginUpload(key, signal, given =>
+      this.#store.createUpload(key, { ...attachments, signal: given }),
+    )
     await claimed?.save({ key, uploadId: upload.uploadId, partBytes, sizeBytes, content: this.#contentOf(file) })
     return { upload, stored: [] }
   }

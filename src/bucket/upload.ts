@@ -1,4 +1,4 @@
-import { onAbort, throwIfAborted } from '../backend/call.js'
+import { onAbort } from '../backend/call.js'
 import { inParallel } from '../backend/in-parallel.js'
 import type {
   Attachments,
@@ -10,10 +10,8 @@ import type {
   WriteResult,
 } from '../backend/object-store.js'
 import { isStoreError } from '../backend/store-error.js'
+import { beginUpload, dropUpload } from '../backend/upload-ends.js'
 import type { Tally } from './progress.js'
-
-/** How long an end in order waits for a store that does not answer. */
-const LAST_ANSWER_MS = 8000
 
 export interface UploadOptions extends WriteConditions {
   readonly attachments: Attachments
@@ -37,7 +35,7 @@ export async function uploadParts(
   options: UploadOptions,
 ): Promise<WriteResult> {
   const { attachments, tally, signal, ifMatch, ifNoneMatch } = options
-  const upload = await beginUpload(store, key, attachments, signal)
+  const upload = await beginUpload(key, signal, given => store.createUpload(key, { ...attachments, signal: given }))
   // The first failure ends what else is on its way.
   const given = new AbortController()
   const forget = onAbort(signal, () => given.abort(signal?.reason))
@@ -58,26 +56,6 @@ export async function uploadParts(
     // A completion in doubt may have been carried out, or may still be; its upload is left to what clears leftovers.
     if (!isStoreError(error) || !error.ambiguous || error.operation !== 'complete') await dropUpload(upload)
     throw error
-  } finally {
-    forget()
-  }
-}
-
-/**
- * Begins an upload. When the signal fires meanwhile the answer is still waited for, if not for ever: else the store would
- * keep an upload that nobody knows. Who gets it has to look at the signal.
- */
-export async function beginUpload(
-  store: ObjectStore,
-  key: string,
-  attachments: Attachments,
-  signal: AbortSignal | undefined,
-): Promise<Upload> {
-  throwIfAborted(signal, 'put', key)
-  const given = new AbortController()
-  const forget = onAbort(signal, () => setTimeout(() => given.abort(signal?.reason), LAST_ANSWER_MS).unref())
-  try {
-    return await store.createUpload(key, { ...attachments, signal: given.signal })
   } finally {
     forget()
   }
@@ -117,12 +95,4 @@ async function sendPart(
 async function* numbered<T>(items: AsyncIterable<T>): AsyncGenerator<readonly [number, T]> {
   let number = 1
   for await (const item of items) yield [number++, item]
-}
-
-/** False where it is perhaps still there. Never rejects: the failure that led here is what counts. */
-export async function dropUpload(upload: Upload): Promise<boolean> {
-  return upload.abort({ signal: AbortSignal.timeout(LAST_ANSWER_MS) }).then(
-    () => true,
-    () => false,
-  )
 }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { BucketAdmin } from '../backend/bucket-admin.js'
@@ -93,8 +93,10 @@ function knowledgeIn(folder: string, name: string): KnowledgeKeeper {
     },
     save: async value => {
       makeFolder(folder)
-      await writeFile(`${path}.${process.pid}`, JSON.stringify(value), { mode: 0o600 })
-      await rename(`${path}.${process.pid}`, path)
+      // Containers that share the folder may have the same process numbers.
+      const whole = `${path}.${randomUUID()}`
+      await writeFile(whole, JSON.stringify(value), { mode: 0o600 })
+      await rename(whole, path)
     },
   }
 }

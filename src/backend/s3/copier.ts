@@ -2,6 +2,7 @@ import { keptAttachments } from '../attachments.js'
 import { checkVersion } from '../conditions.js'
 import type { Attachments, CallOptions, CopyOptions, ObjectInfo, Upload, WriteResult } from '../object-store.js'
 import { isStoreError, StoreError } from '../store-error.js'
+import { beginUpload } from '../upload-ends.js'
 import type { Conditions } from './conditions.js'
 import { copyByParts } from './large-copy.js'
 import { MAX_COPY_BYTES, MAX_METADATA_BYTES } from './limits.js'
@@ -79,8 +80,10 @@ export class Copier {
     const { metadata, headers } = replaces(options) ? options : source
     const tags = options.traits?.tags ?? (await this.#services.tagging.of(source.key, source.tagCount, signal))
     const traits = { ...options.traits, tags }
-    const upload = await this.#createUpload(to, { metadata, headers, traits, acl: options.acl, signal })
-    return copyByParts(source, upload, options, { signal, priority })
+    const attachments = { metadata, headers, traits, acl: options.acl }
+    const upload = await beginUpload(to, signal, given => this.#createUpload(to, { ...attachments, signal: given }))
+    const { ifMatch, ifNoneMatch } = options
+    return copyByParts(source, upload, { signal, priority, ifMatch, ifNoneMatch })
   }
 }
 

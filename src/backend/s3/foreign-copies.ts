@@ -11,6 +11,7 @@ import type {
   WriteResult,
 } from '../object-store.js'
 import type { ForeignCopyPower, ForeignObject } from '../powers.js'
+import { beginUpload } from '../upload-ends.js'
 import { copyByParts } from './large-copy.js'
 import { MAX_COPY_BYTES, MAX_METADATA_BYTES } from './limits.js'
 import type { MultipartRequests } from './multipart-requests.js'
@@ -55,8 +56,8 @@ export class ForeignCopies implements ForeignCopyPower {
     checkKey(to, 'copy')
     if (info.sizeBytes > MAX_COPY_BYTES) {
       const kept = { metadata: metadata ?? info.metadata, headers: headers ?? info.headers }
-      const upload = await this.#createUpload(to, { ...kept, signal })
-      return copyByParts(info, new ForeignUpload(upload, bucket, this.#services.multipart), {}, { signal, priority })
+      const upload = await beginUpload(to, signal, given => this.#createUpload(to, { ...kept, signal: given }))
+      return copyByParts(info, new ForeignUpload(upload, bucket, this.#services.multipart), { signal, priority })
     }
     const isReplaced = metadata !== undefined || headers !== undefined
     const kept = isReplaced ? keptAttachments(options, MAX_METADATA_BYTES, 'copy', to) : undefined

@@ -1,36 +1,49 @@
+import { onAbort } from '../call.js'
+import { inParallel } from '../in-parallel.js'
 import type { CallOptions, CompletedPart, CopyOptions, ObjectInfo, Upload, WriteResult } from '../object-store.js'
 import { isStoreError } from '../store-error.js'
+import { dropUpload } from '../upload-ends.js'
 import { MULTIPART_LIMITS } from './limits.js'
 
 const PARTS_AT_ONCE = 4
 /** Small enough that a part is done well within a timeout, large enough for few requests. */
 const COPY_PART_BYTES = 512 * 1024 ** 2
 
-/** Copies on the server what one CopyObject is not allowed to. A failure drops the upload. */
-export async function copyByParts(
-  source: ObjectInfo,
-  upload: Upload,
-  conditions: Pick<CopyOptions, 'ifMatch' | 'ifNoneMatch'>,
-  options: CallOptions,
-): Promise<WriteResult> {
-  const partBytes = Math.max(COPY_PART_BYTES, Math.ceil(source.sizeBytes / MULTIPART_LIMITS.maxParts))
-  const count = Math.ceil(source.sizeBytes / partBytes)
+export interface LargeCopyOptions extends CallOptions, Pick<CopyOptions, 'ifMatch' | 'ifNoneMatch'> {
+  /** At the least. */
+  readonly partBytes?: number
+}
+
+/** Copies on the server what one CopyObject is not allowed to. The first failure ends the other parts and drops the upload. */
+export async function copyByParts(source: ObjectInfo, upload: Upload, options: LargeCopyOptions): Promise<WriteResult> {
+  const { signal, priority, ifMatch, ifNoneMatch, partBytes: leastBytes = COPY_PART_BYTES } = options
+  const partBytes = Math.max(leastBytes, Math.ceil(source.sizeBytes / MULTIPART_LIMITS.maxParts))
+  const given = new AbortController()
+  const forget = onAbort(signal, () => given.abort(signal?.reason))
   const parts: CompletedPart[] = []
-  const numbers = Array.from({ length: count }, (_, index) => index + 1).values()
-  const worker = async () => {
-    for (const number of numbers) {
-      const offset = (number - 1) * partBytes
-      const range = { offset, lengthBytes: Math.min(partBytes, source.sizeBytes - offset) }
-      const part = { key: source.key, range, sourceIfMatch: source.etag }
-      parts.push(await upload.copyPart(number, part, options))
+  const copyPart = async (number: number) => {
+    const offset = (number - 1) * partBytes
+    const range = { offset, lengthBytes: Math.min(partBytes, source.sizeBytes - offset) }
+    const part = { key: source.key, range, sourceIfMatch: source.etag }
+    try {
+      parts.push(await upload.copyPart(number, part, { signal: given.signal, priority }))
+    } catch (error) {
+      given.abort(error)
+      throw error
     }
   }
   try {
-    await Promise.all(Array.from({ length: Math.min(PARTS_AT_ONCE, count) }, worker))
-    return await upload.complete(parts, { ...options, ...conditions })
+    await inParallel(numbersTo(Math.ceil(source.sizeBytes / partBytes)), PARTS_AT_ONCE, copyPart)
+    return await upload.complete(parts, { signal, priority, ifMatch, ifNoneMatch })
   } catch (error) {
     // A completion in doubt may have been carried out, or may still be; its upload is left to what clears leftovers.
-    if (!isStoreError(error) || !error.ambiguous || error.operation !== 'complete') await upload.abort()
+    if (!isStoreError(error) || !error.ambiguous || error.operation !== 'complete') await dropUpload(upload)
     throw error
+  } finally {
+    forget()
   }
+}
+
+async function* numbersTo(last: number): AsyncGenerator<number> {
+  for (let number = 1; number <= last; number++) yield number
 }

@@ -18,7 +18,7 @@ const NAME = 'mount-bucket-cache-1'
 const SEGMENT = /^[0-9a-f]{38}$/
 
 /** What a process that ended in between has left. */
-const UNBORN = /^[0-9a-f]{38}\.\d+-\d+\.new$/
+const UNBORN = /^[0-9a-f]{38}\.[0-9a-f-]+\.new$/
 
 const SHELF = /^[0-9a-f]{2}$/
 

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { unlink } from 'node:fs/promises'
 import { LRUCache } from 'lru-cache'
 import type { Log } from '../../backend/log.js'
@@ -30,7 +31,6 @@ export class SegmentFiles {
   })
   readonly #absent = new LRUCache<string, true>({ max: MAX_ABSENT, ttl: ABSENT_MS })
   readonly #writes: DataWrites
-  #born = 0
   #hasTold = false
 
   /** `mayWait`: large writes may hold this thread up. */
@@ -61,7 +61,8 @@ export class SegmentFiles {
     const found = await this.find(identity)
     if (found !== undefined) return found
     const to = this.#folder.pathOf(identity.name)
-    const from = `${to}.${process.pid}-${this.#born++}.new`
+    // Containers that share the folder may have the same process numbers.
+    const from = `${to}.${randomUUID()}.new`
     const file = await SegmentFile.create(from, to, identity).catch(async error => {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
       await this.#folder.makeFor(to)

@@ -1,0 +1,32 @@
+import { onAbort, throwIfAborted } from './call.js'
+import type { Upload } from './object-store.js'
+
+/** How long an end in order waits for a store that does not answer. */
+const LAST_ANSWER_MS = 8000
+
+/**
+ * Begins an upload by `create`. When the caller's signal fires meanwhile the answer is still waited for, if not for ever:
+ * else the store would keep an upload that nobody knows. Who gets it has to look at the signal.
+ */
+export async function beginUpload(
+  key: string,
+  signal: AbortSignal | undefined,
+  create: (signal: AbortSignal) => Promise<Upload>,
+): Promise<Upload> {
+  throwIfAborted(signal, 'createUpload', key)
+  const given = new AbortController()
+  const forget = onAbort(signal, () => setTimeout(() => given.abort(signal?.reason), LAST_ANSWER_MS).unref())
+  try {
+    return await create(given.signal)
+  } finally {
+    forget()
+  }
+}
+
+/** False where it is perhaps still there. Never rejects: the failure that led here is what counts. */
+export async function dropUpload(upload: Upload): Promise<boolean> {
+  return upload.abort({ signal: AbortSignal.timeout(LAST_ANSWER_MS) }).then(
+    () => true,
+    () => false,
+  )
+}
