@@ -3,6 +3,7 @@ import { isStoreError } from '../backend/store-error.js'
 import { sourceChanged } from './fetch-remote.js'
 import type { FileWriter } from './file-writer.js'
 import { FsError } from './fs-error.js'
+import { leaverOf } from './mutex.js'
 import { type Piece, piecesOf, type WrittenFile } from './pieces.js'
 import type { Reader } from './reader.js'
 import { isSameObject } from './remote-ranges.js'
@@ -62,15 +63,15 @@ async function copyPiece(copy: RangeCopy, piece: Piece, to: number, isThere: () 
   const { target, signal } = copy
   const pieceBytes = piece.end - piece.start
   if (piece.kind === 'zero') {
-    await target.allocate(to, pieceBytes, { kind: 'zero', keepSize: false }, signal)
+    await target.allocate(to, pieceBytes, { kind: 'zero', keepSize: false }, leaverOf(signal))
     return pieceBytes
   }
   if (piece.kind === 'remote') {
     const { version, offset } = piece
-    if (await target.borrow(to, pieceBytes, version, offset, { signal, isThere })) return pieceBytes
+    if (await target.borrow(to, pieceBytes, version, offset, { leaver: leaverOf(signal), isThere })) return pieceBytes
   }
   const chunk = await readChunk(copy, piece, Math.min(pieceBytes, CHUNK_BYTES))
-  await target.write(to, chunk, signal)
+  await target.write(to, chunk, leaverOf(signal))
   return chunk.length
 }
 

@@ -4,8 +4,8 @@ import { FsError } from './fs-error.js'
 import type { Keeping } from './kept-files.js'
 import type { Hold } from './lent.js'
 import { LocalContent } from './local-content.js'
-import { abandonable } from './mutex.js'
-import type { AllocateOptions } from './operations.js'
+import { leavable } from './mutex.js'
+import type { AllocateOptions, Leaver } from './operations.js'
 import type { PartStream } from './part-stream.js'
 import { type Piece, piecesOf, seekIn, type WrittenFile } from './pieces.js'
 import { isSameObject, type RemoteRange, RemoteRanges } from './remote-ranges.js'
@@ -83,11 +83,11 @@ export class FileData {
   }
 
   /** ENOSPC where nothing has room for the bytes; the file is then as before. */
-  async write(offset: number, data: Uint8Array, signal: AbortSignal | undefined, hold?: Hold): Promise<void> {
+  async write(offset: number, data: Uint8Array, leaver: Leaver | undefined, hold?: Hold): Promise<void> {
     const end = offset + data.length
     this.#checkSize(end)
-    if (offset === this.#sizeBytes && (await this.#continuesStream(offset, end, signal)))
-      await this.#writeBehind(offset, data, signal, hold)
+    if (offset === this.#sizeBytes && (await this.#continuesStream(offset, end, leaver)))
+      await this.#writeBehind(offset, data, leaver, hold)
     else await this.#writeStaged(offset, data)
     this.#sizeBytes = Math.max(this.#sizeBytes, end)
   }
@@ -241,7 +241,7 @@ export class FileData {
   }
 
   /** True when bytes from `offset`, the end of the file, can be streamed; begins the stream where that is due. */
-  async #continuesStream(offset: number, end: number, signal: AbortSignal | undefined): Promise<boolean> {
+  async #continuesStream(offset: number, end: number, leaver: Leaver | undefined): Promise<boolean> {
     if (this.#owner.isUnlinked) this.endStream()
     if (this.#stream !== undefined) return this.#stream.position === offset
     const isDue =
@@ -253,7 +253,7 @@ export class FileData {
       this.#content.held.covers(0, offset)
     if (!isDue) return false
     const attachments = this.#owner.attachments()
-    const known = await (signal === undefined ? attachments : abandonable(attachments, signal))
+    const known = await (leaver === undefined ? attachments : leavable(attachments, leaver))
     this.#stream = this.#services.newStream(this.#owner.path, known)
     this.#stream.append(await this.#content.read(0, offset))
     return true
@@ -267,10 +267,10 @@ export class FileData {
   }
 
   /** Streams, and stages beside that as far as there is room. */
-  async #writeBehind(offset: number, data: Uint8Array, signal?: AbortSignal, hold?: Hold): Promise<void> {
+  async #writeBehind(offset: number, data: Uint8Array, leaver?: Leaver, hold?: Hold): Promise<void> {
     const stream = this.#stream
     if (stream === undefined) return
-    await stream.room(data.length, signal)
+    await stream.room(data.length, leaver)
     let isStaged: boolean
     // Memory may be waiting for the disk only.
     if (!stream.canHold(data.length)) await this.#content.settled()
@@ -287,7 +287,7 @@ export class FileData {
     } else {
       isStaged = await this.#stage(stream, () => this.#content.write(offset, data))
       while (!isStaged && !stream.canHold(data.length)) {
-        if (!(await stream.memoryFreed(data.length, signal)))
+        if (!(await stream.memoryFreed(data.length, leaver)))
           throw new FsError('ENOSPC', 'neither memory nor staging has room (--staging-size)')
       }
       stream.append(data)

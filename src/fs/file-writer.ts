@@ -7,13 +7,13 @@ import { FsError } from './fs-error.js'
 import type { Keeping } from './kept-files.js'
 import type { Hold } from './lent.js'
 import type { Borrower } from './loans.js'
-import type { AllocateOptions } from './operations.js'
+import type { AllocateOptions, Leaver } from './operations.js'
 import type { WrittenFile } from './pieces.js'
 import type { WriterServices } from './writer-services.js'
 import type { WriterTarget } from './writer-target.js'
 
 interface TruncateOptions {
-  readonly signal?: AbortSignal
+  readonly leaver?: Leaver
   readonly isByPath?: boolean
 }
 
@@ -92,29 +92,29 @@ export class FileWriter implements Borrower {
   }
 
   /**
-   * ENOSPC where nothing has room for the bytes; the file is then as before, and so it is when `signal` fires while
+   * ENOSPC where nothing has room for the bytes; the file is then as before, and so it is when the caller leaves while
    * the writer still waits for its turn or for room.
    */
-  write(offset: number, data: Uint8Array, signal?: AbortSignal, hold?: Hold): Promise<void> {
+  write(offset: number, data: Uint8Array, leaver?: Leaver, hold?: Hold): Promise<void> {
     return this.#change(async () => {
-      if (data.length > 0) await this.#data.write(offset, data, signal, hold)
+      if (data.length > 0) await this.#data.write(offset, data, leaver, hold)
       return data.length > 0
-    }, signal)
+    }, leaver)
   }
 
   /** Writes where the file ends when its turn comes. */
-  append(data: Uint8Array, signal?: AbortSignal, hold?: Hold): Promise<void> {
+  append(data: Uint8Array, leaver?: Leaver, hold?: Hold): Promise<void> {
     return this.#target.lock.run(async () => {
       if (data.length === 0) return
-      await this.#data.write(this.sizeBytes, data, signal, hold)
+      await this.#data.write(this.sizeBytes, data, leaver, hold)
       this.#isWritten = true
       this.#isContentDirty = true
       this.touch()
-    }, signal)
+    }, leaver)
   }
 
   /** `isByPath`: nobody has the file open, and who is told that it failed has lost nothing. */
-  truncate(sizeBytes: number, { signal, isByPath = false }: TruncateOptions = {}): Promise<void> {
+  truncate(sizeBytes: number, { leaver, isByPath = false }: TruncateOptions = {}): Promise<void> {
     const truncate = async () => {
       await this.#data.truncate(sizeBytes)
       if (sizeBytes > 0) return true
@@ -124,12 +124,12 @@ export class FileWriter implements Borrower {
       if (this.#absence === 'believed') this.#absence = undefined
       return true
     }
-    return this.#change(truncate, signal, !isByPath)
+    return this.#change(truncate, leaver, !isByPath)
   }
 
   /** fallocate(2). EFBIG where the store holds no such file; the store itself is never asked for room. */
-  allocate(offset: number, sizeBytes: number, options: AllocateOptions, signal?: AbortSignal): Promise<void> {
-    return this.#change(async () => this.#data.allocate(offset, sizeBytes, options), signal)
+  allocate(offset: number, sizeBytes: number, options: AllocateOptions, leaver?: Leaver): Promise<void> {
+    return this.#change(async () => this.#data.allocate(offset, sizeBytes, options), leaver)
   }
 
   /** lseek(2) with SEEK_DATA or SEEK_HOLE. */
@@ -147,7 +147,7 @@ export class FileWriter implements Borrower {
     sizeBytes: number,
     source: ObjectVersion,
     sourceOffset: number,
-    { signal, isThere = () => true }: { readonly signal?: AbortSignal; readonly isThere?: () => boolean } = {},
+    { leaver, isThere = () => true }: { readonly leaver?: Leaver; readonly isThere?: () => boolean } = {},
   ): Promise<boolean> {
     const { loans } = this.#services
     let isBorrowed = false
@@ -156,7 +156,7 @@ export class FileWriter implements Borrower {
       isBorrowed = this.#data.borrow(offset, sizeBytes, source, sourceOffset)
       if (isBorrowed) loans.add(source.key, this)
       return isBorrowed
-    }, signal)
+    }, leaver)
     return isBorrowed
   }
 
@@ -255,14 +255,14 @@ export class FileWriter implements Borrower {
   }
 
   /** Runs a change that is no append under the lock; it says whether it changed anything. */
-  #change(task: () => Promise<boolean>, signal: AbortSignal | undefined, isWritten = true): Promise<void> {
+  #change(task: () => Promise<boolean>, leaver: Leaver | undefined, isWritten = true): Promise<void> {
     return this.#target.lock.run(async () => {
       if (!(await task())) return
       this.#appendedFrom = undefined
       this.#isWritten ||= isWritten
       this.#isContentDirty = true
       this.touch()
-    }, signal)
+    }, leaver)
   }
 
   /** `mayChangeBytes`: nobody else needs those that are stored. */

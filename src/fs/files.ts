@@ -61,7 +61,7 @@ export class Files {
     if (!flags.write) this.#accessed(node)
     if (!flags.truncate || !flags.write) return handle
     try {
-      await this.#writers.of(node).truncate(0, { signal: context.signal })
+      await this.#writers.of(node).truncate(0, { leaver: context })
       this.#changes.modified(node, flags.killPrivileges)
       return handle
     } catch (error) {
@@ -126,7 +126,7 @@ export class Files {
       } catch (error) {
         if (!isStoreError(error, 'precondition-failed', 'not-found')) throw error
         // This mount may be about to replace or move the object: then the handle goes with it.
-        await node.lock.run(async () => undefined, context.signal)
+        await node.lock.run(async () => undefined, context)
         if (node.version !== shown) continue
         if (!node.isUnlinked) this.#tree.metadata.forget(node.path)
         // ENOENT is for names: this handle's version is gone.
@@ -160,8 +160,8 @@ export class Files {
     const writer = this.#writers.of(handle.node)
     handle.usedBy(context.pid)
     // Mapped pages have a place of their own, also in a file opened for appending.
-    if (handle.flags.append && !options.fromPageCache) await writer.append(data, context.signal, options.hold)
-    else await writer.write(offset, data, context.signal, options.hold)
+    if (handle.flags.append && !options.fromPageCache) await writer.append(data, context, options.hold)
+    else await writer.write(offset, data, context, options.hold)
     if (data.length > 0) this.#changes.modified(handle.node, options.killPrivileges)
     if (handle.flags.sync) await this.#writers.commit(handle.node, context)
     return data.length
@@ -176,7 +176,7 @@ export class Files {
   ): Promise<void> {
     if (!handle.flags.write) throw new FsError('EBADF', 'the file is open for reading only')
     handle.usedBy(context.pid)
-    await this.#writers.of(handle.node).allocate(offset, sizeBytes, options, context.signal)
+    await this.#writers.of(handle.node).allocate(offset, sizeBytes, options, context)
     this.#changes.modified(handle.node, false)
     if (handle.flags.sync) await this.#writers.commit(handle.node, context)
   }

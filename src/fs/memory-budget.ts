@@ -1,5 +1,6 @@
 import type { BufferBudget } from '../cache/buffer-budget.js'
-import { abandonable } from './mutex.js'
+import { leavable } from './mutex.js'
+import type { Leaver } from './operations.js'
 
 /** Reading always finds so much of the memory free of what writers hold. */
 const READERS_SHARE = 1 / 4
@@ -62,10 +63,10 @@ export class MemoryBudget {
   }
 
   /** Waits until more may be free than now; false when none comes free by itself. */
-  async freed(signal?: AbortSignal): Promise<boolean> {
+  async freed(leaver?: Leaver): Promise<boolean> {
     if (this.#leaving === 0) return false
     const freed = new Promise<void>(resolve => this.#waiting.push(resolve))
-    await (signal === undefined ? freed : abandonable(freed, signal))
+    await (leaver === undefined ? freed : leavable(freed, leaver))
     return true
   }
 

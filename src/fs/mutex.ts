@@ -9,21 +9,21 @@ export class Mutex {
   #unfinished = 0
 
   /**
-   * Runs `task` when all tasks before it have ended, however they ended. When `signal` fires before its turn has
+   * Runs `task` when all tasks before it have ended, however they ended. When the caller leaves before its turn has
    * come, the task never runs and the promise rejects with EINTR at once; a task that has begun is waited for.
    */
-  run<T>(task: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  run<T>(task: () => Promise<T>, leaver?: Leaver): Promise<T> {
     // Nothing is waited for, so there is nothing to leave.
     const isFree = this.#unfinished === 0
     this.#unfinished += 1
     let hasBegun = false
     const result = (this.#last ?? Promise.resolve()).then(() => {
-      if (signal?.aborted === true) throw interrupted()
+      if (leaver?.isAborted === true) throw interrupted()
       hasBegun = true
       return task()
     })
     this.#last = result.then(this.#ended, this.#ended)
-    return isFree || signal === undefined ? result : abandonable(result, signal, () => !hasBegun)
+    return isFree || leaver === undefined ? result : leavable(result, leaver, () => !hasBegun)
   }
 
   readonly #ended = (): void => {

@@ -4,6 +4,7 @@ import type { PartSizes } from '../backend/part-sizes.js'
 import type { BufferPool } from './buffer-pool.js'
 import type { Hold, Lent } from './lent.js'
 import type { MemoryBudget } from './memory-budget.js'
+import type { Leaver } from './operations.js'
 import { PartMemory } from './part-memory.js'
 import type { StagingArea } from './staging.js'
 
@@ -77,16 +78,16 @@ export class PartStream {
    * Waits while too many parts are under way for `sizeBytes` more to be taken, of this file or of all: who writes faster
    * than the store takes it waits here. The next part is filled meanwhile, and waits with the last write to it.
    */
-  async room(sizeBytes: number, signal?: AbortSignal): Promise<void> {
+  async room(sizeBytes: number, leaver?: Leaver): Promise<void> {
     const { budget } = this.#options
     // Better soon in memory than at once without: what is not in memory is sent at the end.
     while (!this.#mayBegin(sizeBytes) || (!this.canHold(sizeBytes) && this.#isHoldable(sizeBytes)))
-      if (!(await budget.freed(signal))) return
+      if (!(await budget.freed(leaver))) return
   }
 
   /** Waits until `canHold` may say something else; false when that doesn't come by itself. */
-  async memoryFreed(sizeBytes: number, signal?: AbortSignal): Promise<boolean> {
-    return this.#isHoldable(sizeBytes) && this.#options.budget.freed(signal)
+  async memoryFreed(sizeBytes: number, leaver?: Leaver): Promise<boolean> {
+    return this.#isHoldable(sizeBytes) && this.#options.budget.freed(leaver)
   }
 
   /** Whether `append`, called at once, can hold so many bytes in memory until they are stored. */

@@ -4,6 +4,7 @@ import { BlockCache } from '../../src/cache/block-cache.js'
 import { BufferBudget } from '../../src/cache/buffer-budget.js'
 import { MainLane } from '../../src/cache/lanes/main-lane.js'
 import { MemoryBudget } from '../../src/fs/memory-budget.js'
+import { leaverOf } from '../../src/fs/mutex.js'
 import { pattern } from '../support/bytes.js'
 import { GatedStore } from '../support/gated-store.js'
 import { gated, PART, storedBytes, writeAll } from '../support/small-parts.js'
@@ -87,7 +88,7 @@ describe('memory that reading and writing share', () => {
       }).then(() => writing.giveBack(4 * KIB)),
     )
     const leaving = new AbortController()
-    const left = writing.freed(leaving.signal)
+    const left = writing.freed(leaverOf(leaving.signal))
     leaving.abort()
     await expect(left).rejects.toMatchObject({ errno: 'EINTR' })
     const freed = writing.freed().then(isFreed => isFreed && writing.has(4 * KIB))
