@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { execa } from 'execa'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { TLS_CERTIFICATE } from '../../scripts/servers/tls-certificate.js'
+import { BucketCommand } from '../support/bucket-command.js'
 import { canMount, mountsOfThisFile } from '../support/mount-driver.js'
 import { OwnS3 } from '../support/mount-own-s3.js'
 import { testBytes } from '../support/store-tools.js'
@@ -49,6 +50,35 @@ describe.skipIf(!canMount()).each(VERSIONS)('on Node.js %s', version => {
       expect((await readFile(join(store, 'large'))).equals(bytes)).toBe(true)
     },
   )
+
+  test('the bucket command stores, lists, compares, finds and fetches', async context => {
+    if (node === '') return context.skip()
+    const s3 = await OwnS3.start(mounts)
+    try {
+      const cwd = await mounts.folder('files')
+      const environment = {
+        HOME: join(cwd, 'home'),
+        MOUNT_BUCKET_URL: 's3://bucket',
+        MOUNT_BUCKET_ENDPOINT: s3.server.url,
+        AWS_ACCESS_KEY_ID: 'test',
+        AWS_SECRET_ACCESS_KEY: 'testsecret',
+      }
+      const run = async (...words: readonly string[]) =>
+        (await execa(node, [BucketCommand.program, ...words], { cwd, extendEnv: false, env: environment })).stdout
+      const bytes = testBytes(20 * 1024 * 1024 + 3)
+      await writeFile(join(cwd, 'large'), bytes)
+      await writeFile(join(cwd, 'words.txt'), 'harbour sunset')
+      await run('put', '--files', 'large', 'words.txt', '--prefix', 'p')
+      expect(await run('list')).toBe('p/large\np/words.txt')
+      expect(await run('sync-from', 'p/', 'back')).toBe('2 transferred (20M), 0 the same, 0 removed')
+      expect((await readFile(join(cwd, 'back/large'))).equals(bytes)).toBe(true)
+      expect(await run('sync-to', 'back', 'p', '--delete')).toBe('0 transferred (0), 2 the same, 0 removed')
+      expect(JSON.parse(await run('search', 'sunset', '--json'))).toMatchObject({ hits: [{ key: 'p/words.txt' }] })
+      expect(await run('get', 'p/words.txt', '-')).toBe('harbour sunset')
+    } finally {
+      await s3.stop()
+    }
+  })
 
   test('data threads receive into shared memory, over TLS too, and answer from it', async context => {
     if (node === '') return context.skip()
