@@ -76,9 +76,12 @@ interface Span {
   readonly isWhole: boolean
 }
 
+/** With what HEAD has told beside, and GET does not. */
+type FetchedObject = ObjectVersion & Pick<ObjectInfo, 'checksums'>
+
 class Fetch {
   readonly #services: BucketServices
-  readonly #object: ObjectVersion
+  readonly #object: FetchedObject
   readonly #target: Target
   readonly #span: Span
   readonly #options: BucketGetOptions
@@ -86,7 +89,7 @@ class Fetch {
   #verification: Verification | undefined
   #isBegun = false
 
-  constructor(services: BucketServices, object: ObjectVersion, target: Target, span: Span, options: BucketGetOptions) {
+  constructor(services: BucketServices, object: FetchedObject, target: Target, span: Span, options: BucketGetOptions) {
     this.#services = services
     this.#object = object
     this.#target = target
@@ -168,7 +171,8 @@ class Fetch {
     this.#isBegun = true
     if (!this.#isVerified()) return
     const { signal } = this.#options
-    this.#verification = await verificationOf(this.#services.store, info, { signal })
+    const { checksums = this.#object.checksums } = info
+    this.#verification = await verificationOf(this.#services.store, { ...info, checksums }, { signal })
   }
 
   #isVerified(): boolean {

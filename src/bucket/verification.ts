@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { crc32 } from 'node:zlib'
 import { type DigestName, trustedDigest } from '../backend/content-digests.js'
 import { multipartEtag } from '../backend/etag.js'
 import type { CallOptions, ObjectInfo, ObjectStore } from '../backend/object-store.js'
@@ -15,8 +16,9 @@ export interface Verification {
 }
 
 /**
- * By an ETag that is an MD5, else a stored SHA-256 or SHA-1, else an ETag that is made of the MD5s of parts whose size the
- * store tells. Undefined where nothing is told that the bytes could be compared with.
+ * By an ETag that is an MD5, else a checksum of all bytes that the store has, else a SHA-256 or SHA-1 in the metadata, else
+ * an ETag that is made of the MD5s of parts whose size the store tells. Undefined where nothing is told that the bytes could
+ * be compared with.
  */
 export async function verificationOf(
   store: ObjectStore,
@@ -25,6 +27,8 @@ export async function verificationOf(
 ): Promise<Verification | undefined> {
   const md5 = md5Of(info)
   if (md5 !== undefined) return new DigestVerification(info.key, 'md5', md5)
+  const sum = wholeChecksum(info.checksums)
+  if (sum !== undefined) return new DigestVerification(info.key, sum.name, sum.hex)
   const stored = trustedDigest(info.metadata)
   if (stored !== undefined) return new DigestVerification(info.key, stored.name, stored.hex)
   if (!hasMd5Etag(info)) return undefined
@@ -32,17 +36,30 @@ export async function verificationOf(
   return partBytes === undefined ? undefined : new PartsVerification(store, info, partBytes, options)
 }
 
+type SumName = DigestName | 'md5' | 'crc32'
+
+/** The surest of those that are of all bytes, and not of the checksums of parts. */
+function wholeChecksum(
+  sums: ObjectInfo['checksums'] = {},
+): { readonly name: SumName; readonly hex: string } | undefined {
+  for (const name of ['sha256', 'sha1', 'crc32'] as const) {
+    const sum = sums[name]
+    if (sum !== undefined && !sum.includes('-')) return { name, hex: Buffer.from(sum, 'base64').toString('hex') }
+  }
+  return undefined
+}
+
 class DigestVerification implements Verification {
   readonly #key: string
-  readonly #name: DigestName | 'md5'
+  readonly #name: SumName
   readonly #expected: string
-  readonly #hash: ReturnType<typeof createHash>
+  readonly #hash: { update(bytes: Uint8Array): unknown; digest(encoding: 'hex'): string }
 
-  constructor(key: string, name: DigestName | 'md5', expected: string) {
+  constructor(key: string, name: SumName, expected: string) {
     this.#key = key
     this.#name = name
     this.#expected = expected
-    this.#hash = createHash(name)
+    this.#hash = name === 'crc32' ? new Crc32() : createHash(name)
   }
 
   update(bytes: Uint8Array): void {
@@ -53,6 +70,18 @@ class DigestVerification implements Verification {
     const found = this.#hash.digest('hex')
     if (found !== this.#expected)
       throw corrupt(this.#key, `the bytes have the ${this.#name} ${found}, not ${this.#expected} as the store says`)
+  }
+}
+
+class Crc32 {
+  #sum = 0
+
+  update(bytes: Uint8Array): void {
+    this.#sum = crc32(bytes, this.#sum)
+  }
+
+  digest(): string {
+    return this.#sum.toString(16).padStart(8, '0')
   }
 }
 

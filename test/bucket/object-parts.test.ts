@@ -6,7 +6,7 @@ import { testBytes } from '../support/store-tools.js'
 
 const MIB = 1024 ** 2
 
-describe('an object that came in parts', () => {
+describe('an object without an MD5', () => {
   let own: OwnServer
   beforeEach(async () => {
     own = await OwnServer.start()
@@ -28,7 +28,7 @@ describe('an object that came in parts', () => {
 
   const damage = () => own.server.setKnobs({ faults: [{ operation: 'GetObject', wrongBytes: true }] })
 
-  it('is fetched and compared with its ETag, as a file and as a stream', async () => {
+  it('is fetched and compared with its ETag, where that is made of parts, as a file and as a stream', async () => {
     await store('even', 7 * MIB, 7 * MIB, MIB)
     expect((await own.run('get', 'even')).requests.HeadObject).toBe(2)
     damage()
@@ -46,12 +46,27 @@ describe('an object that came in parts', () => {
     await own.run('get', 'even', 'unchecked', '--no-verify')
   })
 
-  it('is not taken for wrong where its parts are of several sizes', async () => {
+  it('is compared with a checksum that the store has', async () => {
+    await writeFile(join(own.folder, 'file'), testBytes(MIB))
+    await own.run('put', 'file', 'encrypted', '--sse', 'aws:kms', '--checksums', 'on')
+    await own.run('get', 'encrypted')
+    damage()
+    const { exitCode, stderr } = await own.start('get', 'encrypted', 'wrong')
+    expect({ exitCode, stderr }).toEqual({
+      exitCode: 1,
+      stderr: expect.stringMatching(
+        /encrypted: the bytes have the crc32 [0-9a-f]{8}, not [0-9a-f]{8} as the store says/,
+      ),
+    })
+    expect(await readdir(own.folder)).not.toContain('wrong')
+  })
+
+  it('is not taken for wrong where it came in parts of several sizes', async () => {
     await store('uneven', 5 * MIB, 6 * MIB, MIB)
     expect((await own.run('get', 'uneven')).requests.HeadObject).toBe(3)
   })
 
-  it('is compared with a file without being fetched', async () => {
+  it('is compared with a file without being fetched, where it came in parts', async () => {
     const bytes = await store('odd', 7 * MIB + 1, 5 * MIB)
     await writeFile(join(own.folder, 'file'), bytes)
     const same = await own.run('sync-to', 'file', 'odd', '--verbose')

@@ -8,6 +8,8 @@ export interface ReadBody {
   readonly content: Content
   /** In hex; undefined when it was not to be taken. */
   readonly md5: string | undefined
+  /** The checksum that came behind the bytes, by the name of its header. */
+  readonly trailer: Readonly<Record<string, string>>
 }
 
 /** Reads a request's body; the pieces that came over the socket are kept as they are. */
@@ -36,7 +38,7 @@ export async function readBody(call: Call, takeMd5: boolean, onBytes: (bytes: nu
   if (failure !== undefined) throw failure
   chunked?.finish()
   if (!lengthMatches(call, check.streamed, sizeBytes)) throw incompleteBody()
-  return { content: new Content(pieces), md5: check.finish() }
+  return { content: new Content(pieces), md5: check.finish(), trailer: check.trailer }
 }
 
 function lengthMatches(call: Call, streamed: boolean, sizeBytes: number): boolean {

@@ -52,6 +52,11 @@ export class BodyCheck {
     if (name === this.#trailer) this.#expected.set(name, value)
   }
 
+  get trailer(): Readonly<Record<string, string>> {
+    const value = this.#trailer === undefined ? undefined : this.#expected.get(this.#trailer)
+    return this.#trailer === undefined || value === undefined ? {} : { [this.#trailer]: value }
+  }
+
   /** Throws unless the body was as announced. Gives its MD5 in hex, if that was taken. */
   finish(): string | undefined {
     if (this.#sha256 !== undefined && this.#sha256.digest().toString('hex') !== this.#sha256Hex)

@@ -13,7 +13,7 @@ const MAX_METADATA_BYTES = 2048
 const MAX_KEY_BYTES = 1024
 const MAX_DELETE_KEYS = 1000
 const KEPT =
-  /^(x-amz-meta-.+|content-(type|encoding|disposition|language)|cache-control|expires|x-amz-storage-class|x-amz-checksum-crc32|x-amz-server-side-encryption(-aws-kms-key-id|-customer-algorithm|-customer-key-md5)?)$/
+  /^(x-amz-meta-.+|content-(type|encoding|disposition|language)|cache-control|expires|x-amz-storage-class|x-amz-checksum-(crc32|sha1|sha256)|x-amz-server-side-encryption(-aws-kms-key-id|-customer-algorithm|-customer-key-md5)?)$/
 const CLASS = 'x-amz-storage-class'
 const CLASSES = new Set([
   'STANDARD',
@@ -26,7 +26,7 @@ const CLASSES = new Set([
 const ENCRYPTION = 'x-amz-server-side-encryption'
 const ENCRYPTIONS = new Set(['AES256', 'aws:kms', 'aws:kms:dsse'])
 const KMS_KEY = 'x-amz-server-side-encryption-aws-kms-key-id'
-const CHECKSUM = 'x-amz-checksum-crc32'
+const CHECKSUMS = ['x-amz-checksum-crc32', 'x-amz-checksum-sha1', 'x-amz-checksum-sha256']
 const SECRET = 'x-amz-server-side-encryption-customer-key-md5'
 
 /** The headers of a request that stay with the object. */
@@ -78,10 +78,11 @@ export async function putObject(service: Service, call: Call): Promise<Reply> {
   const bucket = bucketOf(service, call.bucket)
   checkKey(call.key)
   const kept = givenWith(service, call)
-  const { content, md5 } = await service.readBody(call)
+  const { content, md5, trailer } = await service.readBody(call)
   checkWrite(call, service.knobs, 'put', bucket.get(call.key))
   const etag = newEtag(md5)
-  bucket.set(call.key, { content, etag, lastModifiedMs: service.nowMs(), ...kept })
+  const headers = { ...kept.headers, ...trailer }
+  bucket.set(call.key, { content, etag, lastModifiedMs: service.nowMs(), ...kept, headers })
   return { status: 200, headers: { etag: `"${etag}"`, ...encryptionOf(kept.headers) } }
 }
 
@@ -99,7 +100,8 @@ export function getObject(service: Service, call: Call): Reply {
   }
   // S3 names every class but the usual one.
   if (headers[CLASS] === 'STANDARD') delete headers[CLASS]
-  if (range !== undefined || call.header('x-amz-checksum-mode') !== 'ENABLED') delete headers[CHECKSUM]
+  if (range !== undefined || call.header('x-amz-checksum-mode') !== 'ENABLED')
+    for (const name of CHECKSUMS) delete headers[name]
   const part = range === undefined ? content : content.slice(...range)
   const status = range === undefined ? 200 : 206
   const contentRange =
