@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { PrefixLayer } from '../../src/backend/layers/prefix-layer.js'
+import { ReadOnlyLayer } from '../../src/backend/layers/read-only-layer.js'
 import { RetryLayer } from '../../src/backend/layers/retry/retry-layer.js'
 import type { ObjectStore } from '../../src/backend/object-store.js'
 import { requirePower } from '../../src/backend/powers.js'
@@ -135,6 +136,24 @@ describe.skipIf(server === undefined)('the optional powers on Ceph RGW', () => {
     await cdn.setBase(undefined)
     expect(await cdn.base()).toBeUndefined()
     expect(await kindOf(cdn.setBase('ftp://x'))).toBe('invalid')
+  })
+
+  it('removes for good what is below a prefix, and nothing where it may only read', async () => {
+    await Promise.all(
+      ['of the user/gone/a', 'of the user/gone/b', 'of the user/stays'].map(key => bare.put(key, text('x'))),
+    )
+    const readOnly = requirePower(new ReadOnlyLayer(store), 'versions')
+    expect(await kindOf(readOnly.removeSome('gone/'))).toBe('denied')
+    const versions = requirePower(store, 'versions')
+    expect([await versions.removeSome('gone/'), await versions.removeSome('gone/')]).toStrictEqual([2, 0])
+    expect((await bare.list({ prefix: 'of the user/gone/' })).objects).toStrictEqual([])
+    expect((await contentOf(store, 'stays')).toString()).toBe('x')
+  })
+
+  it('tells no parts, since this server knows none', async () => {
+    const upload = await store.createUpload('parts')
+    const { etag } = await upload.complete([await upload.part(1, text('x'))])
+    expect(await requirePower(store, 'parts').part('parts', etag, 1)).toBeUndefined()
   })
 
   it('signs nothing without credentials', async () => {
