@@ -28,7 +28,7 @@ describe('precedence', () => {
       timeoutMs: 60_000,
       attempts: 8,
       partSizeBytes: 8 * 1024 ** 2,
-      uploadConcurrency: 8,
+      uploadConcurrency: 12,
       stagingSizeBytes: 10 * 1024 ** 3,
       keptSizeBytes: 10 * 1024 ** 3,
       abortAfterMs: 7 * 86_400_000,

@@ -78,7 +78,7 @@ export const DATA_OPTIONS = {
     group: 'Writing',
     value: { type: 'count', least: 1, most: 64 },
     placeholder: 'NUMBER',
-    default: '8',
+    default: '12',
     help: 'how many parts of a file are uploaded at once; each takes the memory of a part',
   },
   stagingSize: {
