@@ -49,7 +49,16 @@ export function unlessAborted<T>(
   if (signal === undefined) return promise
   return new Promise((resolve, reject) => {
     const forget = onAbort(signal, () => reject(abortedError(signal, operation, key)))
-    promise.finally(forget).then(resolve, reject)
+    promise.then(
+      value => {
+        forget()
+        resolve(value)
+      },
+      (error: unknown) => {
+        forget()
+        reject(error)
+      },
+    )
   })
 }
 

@@ -40,11 +40,12 @@ export async function answeredElsewhere(
   const { blocks, offset, end } = wanted
   for (;;) {
     const missing = blocks.find(block => !block.hasUpTo(end))
-    if (missing === undefined) return false
     // What came back may have come too late for its job, or for its caller.
-    await missing.whenFilled(Math.min(end - missing.offset, missing.memory.length), caller?.signal)
-    const mayHand = isWorthHanding(reply, end - offset) || blocks.some(block => !block.hasUpTo(end))
+    await missing?.whenFilled(Math.min(end - missing.offset, missing.memory.length), caller?.signal)
+    const isThere = blocks.every(block => block.hasUpTo(end))
+    const mayHand = !isThere || isWorthHanding(reply, end - offset)
     if (mayHand && (await handOver(threads, wanted, reply, caller)) === true) return true
+    if (isThere) return false
   }
 }
 

@@ -9,6 +9,7 @@ import type { ByteRange, PrepareReadOptions } from '../../src/backend/object-sto
 import { BlockCache } from '../../src/cache/block-cache.js'
 import type { BlockTier } from '../../src/cache/block-tier.js'
 import { BufferBudget } from '../../src/cache/buffer-budget.js'
+import type { AnsweringThreads } from '../../src/cache/lanes/answering-threads.js'
 import { MainLane } from '../../src/cache/lanes/main-lane.js'
 
 const KIB = 1024
@@ -234,6 +235,26 @@ describe('BlockCache', () => {
     cache.readAhead(source, 0, 8 * KIB, {})
     await cache.fetch(source, 0, 4 * KIB)
     expect(asked.map(({ urged }) => urged?.isUrged)).toEqual([true])
+  })
+
+  it('hands a read once more to a thread that gave it back, when its bytes have come meanwhile', async () => {
+    const { lane, source } = await setUp(100_000)
+    let handed = 0
+    const threads: AnsweringThreads = {
+      loadAnswerer: () => undefined,
+      hand: async () => {
+        handed += 1
+        await cache.fetch(source, 0, 100_000)
+        return handed === 2
+      },
+    }
+    const memory = new BufferBudget(256 * KIB)
+    const cache = new BlockCache({ lane, memory, blockSizeBytes: 4 * KIB, threads })
+    const did: string[] = []
+    const send = () => did.push('sent')
+    await cache.read(source, 0, 100_000, { send, ticket: { unique: 1, answered: () => did.push('answered') } })
+    expect(did).toEqual(['answered'])
+    expect(handed).toBe(2)
   })
 
   it('gives read-ahead up that nobody came for, when other readers need its share', async () => {

@@ -14,6 +14,9 @@ export interface ThreadWorkOptions {
   readonly later: (run: () => void) => void
 }
 
+/** Of so many jobs that have ended a thread still knows how far they came. */
+const ENDED_JOBS = 64
+
 /** A job that is running, and the tickets that wait for its bytes. */
 interface Job {
   readonly id: number
@@ -38,6 +41,8 @@ export class ThreadWork {
   readonly #options: ThreadWorkOptions
   readonly #slabs: SharedArrayBuffer[] = []
   readonly #jobs = new Map<number, Job>()
+  /** How far jobs came that have ended, the latest last: whoever asks may not have heard of it, and holds their memory. */
+  readonly #endedBytes = new Map<number, number>()
   readonly #tickets = new Map<number, Ticket>()
   #filler: Promise<Filler> | undefined
   #loadingAnswerer: Promise<Answerer> | undefined
@@ -117,6 +122,11 @@ export class ThreadWork {
 
   #end(job: Job, outcome: unknown, error: string | undefined): void {
     this.#jobs.delete(job.id)
+    this.#endedBytes.set(job.id, job.filledBytes)
+    for (const [oldest] of this.#endedBytes) {
+      if (this.#endedBytes.size <= ENDED_JOBS) break
+      this.#endedBytes.delete(oldest)
+    }
     this.#ended.push({ job: job.id, filledBytes: job.filledBytes, outcome, error })
     for (const ticket of job.waiting) this.#giveBack(ticket)
     this.#report('soon')
@@ -131,9 +141,9 @@ export class ThreadWork {
     }
     for (const { job: id, filledBytes } of order.waits) {
       const job = this.#jobs.get(id)
+      if ((job?.filledBytes ?? this.#endedBytes.get(id) ?? 0) >= filledBytes) continue
       // It has ended, which is or will be told: whoever asked looks anew.
       if (job === undefined) return this.#giveBack(ticket)
-      if (job.filledBytes >= filledBytes) continue
       job.waiting.add(ticket)
       ticket.missing += 1
     }
