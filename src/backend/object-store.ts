@@ -8,7 +8,6 @@
 
 import type { CannedAcl, Powers } from './powers.js'
 import type { StoreError } from './store-error.js'
-import type { Urge } from './urge.js'
 
 /** Who waits for the answer. Limits serve `demand` first and never give the last slot to the others. */
 export type Priority = 'demand' | 'read-ahead' | 'background'
@@ -22,6 +21,13 @@ export interface CallOptions {
   readonly urged?: Urge | undefined
   /** Told by a layer that lets the call wait. */
   readonly turn?: Turn | undefined
+}
+
+/** That a program has come to wait for what was asked for ahead of it. An AbortSignal would do, at several times the cost. */
+export interface Urge {
+  readonly isUrged: boolean
+  /** Has `run` called once when it comes to that, at once if it has; the answered function calls it off. */
+  onUrge(run: () => void): () => void
 }
 
 /** Who watches a call: while it waits for its turn, it is not the store that is silent. */

@@ -1,9 +1,4 @@
-/** That a program has come to wait for what was asked for ahead of it. An AbortSignal would do, at several times the cost. */
-export interface Urge {
-  readonly isUrged: boolean
-  /** Has `run` called once when it comes to that, at once if it has; the answered function calls it off. */
-  onUrge(run: () => void): () => void
-}
+import type { Urge } from './object-store.js'
 
 /** Who can say so. */
 export class Urging implements Urge {

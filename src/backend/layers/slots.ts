@@ -1,6 +1,5 @@
 import { abortedError, onAbort, throwIfAborted } from '../call.js'
-import type { Priority } from '../object-store.js'
-import type { Urge } from '../urge.js'
+import type { Priority, Urge } from '../object-store.js'
 
 /** Gives a slot back; calling it again does nothing. */
 export type Release = () => void

@@ -1,5 +1,4 @@
-import type { ObjectInfo, ObjectStore, Priority, ReadSink } from '../../backend/object-store.js'
-import type { Urge } from '../../backend/urge.js'
+import type { ObjectInfo, ObjectStore, Priority, ReadSink, Urge } from '../../backend/object-store.js'
 import type { Block } from '../block.js'
 import { StorePace } from '../store-pace.js'
 
