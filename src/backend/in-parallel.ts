@@ -1,4 +1,5 @@
 import PQueue from 'p-queue'
+import { onAbort } from './call.js'
 
 /** Runs `task` for every item, `width` at once. The first failure ends it, and is thrown once all under way have ended. */
 export async function inParallel<T>(
@@ -22,4 +23,28 @@ export async function inParallel<T>(
     await queue.onIdle()
   }
   if (failures.length > 0) throw failures[0]
+}
+
+/** As `inParallel`; the first failure, or the caller's signal, also ends what else is under way. */
+export async function allOrNone<T>(
+  items: AsyncIterable<T>,
+  width: number,
+  signal: AbortSignal | undefined,
+  task: (item: T, signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const given = new AbortController()
+  const forget = onAbort(signal, () => given.abort(signal?.reason))
+  const run = async (item: T) => {
+    try {
+      await task(item, given.signal)
+    } catch (error) {
+      given.abort(error)
+      throw error
+    }
+  }
+  try {
+    await inParallel(items, width, run)
+  } finally {
+    forget()
+  }
 }

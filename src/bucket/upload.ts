@@ -1,5 +1,4 @@
-import { onAbort } from '../backend/call.js'
-import { inParallel } from '../backend/in-parallel.js'
+import { allOrNone } from '../backend/in-parallel.js'
 import type {
   Attachments,
   Body,
@@ -36,19 +35,11 @@ export async function uploadParts(
 ): Promise<WriteResult> {
   const { attachments, tally, signal, ifMatch, ifNoneMatch } = options
   const upload = await beginUpload(key, signal, given => store.createUpload(key, { ...attachments, signal: given }))
-  // The first failure ends what else is on its way.
-  const given = new AbortController()
-  const forget = onAbort(signal, () => given.abort(signal?.reason))
   const parts: CompletedPart[] = []
   try {
-    await inParallel(numbered(bodies), options.partsAtOnce, async ([number, body]) => {
-      try {
-        parts.push(await sendPart(upload, number, body, tally, given.signal))
-        options.onStored?.(body)
-      } catch (error) {
-        given.abort(error)
-        throw error
-      }
+    await allOrNone(numbered(bodies), options.partsAtOnce, signal, async ([number, body], given) => {
+      parts.push(await sendPart(upload, number, body, tally, given))
+      options.onStored?.(body)
     })
     await options.beforeComplete?.()
     return await upload.complete(parts, { signal, ifMatch, ifNoneMatch })
@@ -56,8 +47,6 @@ export async function uploadParts(
     // A completion in doubt may have been carried out, or may still be; its upload is left to what clears leftovers.
     if (!isStoreError(error) || !error.ambiguous || error.operation !== 'complete') await dropUpload(upload)
     throw error
-  } finally {
-    forget()
   }
 }
 

@@ -1,5 +1,4 @@
-import { onAbort } from '../call.js'
-import { inParallel } from '../in-parallel.js'
+import { allOrNone } from '../in-parallel.js'
 import type { CallOptions, CompletedPart, CopyOptions, ObjectInfo, Upload, WriteResult } from '../object-store.js'
 import { isStoreError } from '../store-error.js'
 import { dropUpload } from '../upload-ends.js'
@@ -18,29 +17,20 @@ export interface LargeCopyOptions extends CallOptions, Pick<CopyOptions, 'ifMatc
 export async function copyByParts(source: ObjectInfo, upload: Upload, options: LargeCopyOptions): Promise<WriteResult> {
   const { signal, priority, ifMatch, ifNoneMatch, partBytes: leastBytes = COPY_PART_BYTES } = options
   const partBytes = Math.max(leastBytes, Math.ceil(source.sizeBytes / MULTIPART_LIMITS.maxParts))
-  const given = new AbortController()
-  const forget = onAbort(signal, () => given.abort(signal?.reason))
   const parts: CompletedPart[] = []
-  const copyPart = async (number: number) => {
+  const copyPart = async (number: number, given: AbortSignal) => {
     const offset = (number - 1) * partBytes
     const range = { offset, lengthBytes: Math.min(partBytes, source.sizeBytes - offset) }
     const part = { key: source.key, range, sourceIfMatch: source.etag }
-    try {
-      parts.push(await upload.copyPart(number, part, { signal: given.signal, priority }))
-    } catch (error) {
-      given.abort(error)
-      throw error
-    }
+    parts.push(await upload.copyPart(number, part, { signal: given, priority }))
   }
   try {
-    await inParallel(numbersTo(Math.ceil(source.sizeBytes / partBytes)), PARTS_AT_ONCE, copyPart)
+    await allOrNone(numbersTo(Math.ceil(source.sizeBytes / partBytes)), PARTS_AT_ONCE, signal, copyPart)
     return await upload.complete(parts, { signal, priority, ifMatch, ifNoneMatch })
   } catch (error) {
     // A completion in doubt may have been carried out, or may still be; its upload is left to what clears leftovers.
     if (!isStoreError(error) || !error.ambiguous || error.operation !== 'complete') await dropUpload(upload)
     throw error
-  } finally {
-    forget()
   }
 }
 
