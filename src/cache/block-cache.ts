@@ -78,6 +78,11 @@ export class BlockCache {
     return this.#memory.usedBytes
   }
 
+  /** Threads receive what is large, and answer with it. */
+  get hasThreads(): boolean {
+    return this.#threads !== undefined
+  }
+
   /** How long requests to the store take. */
   get pace(): StorePace {
     return this.#lane.pace

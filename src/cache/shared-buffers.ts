@@ -2,7 +2,8 @@ import { type BlockBuffers, costOf } from './block-buffers.js'
 
 /** Memory is handed out in units of it. */
 export const UNIT_BYTES = 64 * 1024
-const SLAB_UNITS = 128
+/** Two of the largest requests: large and small ones then leave fewer gaps. */
+const SLAB_UNITS = 256
 export const SLAB_BYTES = SLAB_UNITS * UNIT_BYTES
 
 /** What is in a unit: nothing, so that it takes no memory; what is kept for the next block; a block. */

@@ -21,6 +21,13 @@ const REQUESTS_PER_WINDOW = 2
 const LEAST_REQUEST_BYTES = 256 * 1024
 const MOST_REQUEST_BYTES = 4 * 1024 * 1024
 
+/**
+ * Where threads receive, each request is worth more to the one that only makes it, if the store brings and the reader takes
+ * so much within so short a time: of a store farther away, more requests side by side are faster.
+ */
+const THREADS_REQUEST_BYTES = 8 * 1024 * 1024
+const NEAR_MS = 20
+
 /** The speed of a reader is taken over so long at the least, */
 const SAMPLE_MS = 10
 /** and a lower one counts slowly. */
@@ -80,14 +87,21 @@ export class ReadPattern {
     return false
   }
 
-  /** For a stream. */
-  window(pace: StorePace, maxBytes: number): ReadWindow {
+  /** For a stream. `inThreads`: its bytes are received there. */
+  window(pace: StorePace, maxBytes: number, inThreads: boolean): ReadWindow {
+    const isLarge = inThreads && this.#isNear(pace)
+    const mostBytes = isLarge ? THREADS_REQUEST_BYTES : MOST_REQUEST_BYTES
     const trustedBytes = Math.min(maxBytes, this.#readBytes * TRUST)
-    const requestMs = pace.requestMs(requestOf(trustedBytes)) ?? Number.POSITIVE_INFINITY
+    const requestMs = pace.requestMs(requestOf(trustedBytes, mostBytes)) ?? Number.POSITIVE_INFINITY
     const measuredBytes = GAIN * requestMs * (this.#bytesPerMs ?? Number.POSITIVE_INFINITY)
-    const wantedBytes = Math.max(LEAST_WINDOW_BYTES, measuredBytes)
+    const wantedBytes = Math.max(isLarge ? 2 * LEAST_WINDOW_BYTES : LEAST_WINDOW_BYTES, measuredBytes)
     const sizeBytes = Math.min(maxBytes, Math.max(FIRST_WINDOW_BYTES, Math.min(trustedBytes, wantedBytes)))
-    return { sizeBytes, requestBytes: requestOf(sizeBytes) }
+    return { sizeBytes, requestBytes: requestOf(sizeBytes, mostBytes) }
+  }
+
+  #isNear(pace: StorePace): boolean {
+    const requestMs = pace.requestMs(THREADS_REQUEST_BYTES) ?? Number.POSITIVE_INFINITY
+    return requestMs <= NEAR_MS && THREADS_REQUEST_BYTES <= NEAR_MS * (this.#bytesPerMs ?? 0)
   }
 
   #measure(nowMs: number): void {
@@ -100,7 +114,7 @@ export class ReadPattern {
 }
 
 /** A power of two. */
-function requestOf(windowBytes: number): number {
+function requestOf(windowBytes: number, mostBytes: number): number {
   const shareBytes = 2 ** Math.floor(Math.log2(Math.max(1, windowBytes / REQUESTS_PER_WINDOW)))
-  return Math.min(MOST_REQUEST_BYTES, Math.max(LEAST_REQUEST_BYTES, shareBytes))
+  return Math.min(mostBytes, Math.max(LEAST_REQUEST_BYTES, shareBytes))
 }

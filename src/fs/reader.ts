@@ -100,7 +100,7 @@ export class Reader {
       if (offset === 0 && source.sizeBytes <= WHOLE_BYTES) this.#blocks.readAhead(source, 0, source.sizeBytes, pattern)
     }
     if (!pattern.isStream) return
-    const window = pattern.window(this.#blocks.pace, this.#maxWindowBytes)
+    const window = pattern.window(this.#blocks.pace, this.#maxWindowBytes, this.#blocks.hasThreads)
     const target = Math.min(end + window.sizeBytes, source.sizeBytes)
     // What is waited for comes with the first request, where it is not on its way already.
     pattern.aheadTo = Math.max(pattern.aheadTo, offset)

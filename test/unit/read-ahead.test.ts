@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { BlockCache } from '../../src/cache/block-cache.js'
 import { BufferBudget } from '../../src/cache/buffer-budget.js'
+import type { AnsweringThreads } from '../../src/cache/lanes/answering-threads.js'
 import { MainLane } from '../../src/cache/lanes/main-lane.js'
 import type { ReadReply } from '../../src/cache/lanes/read-reply.js'
 import { ReadPattern } from '../../src/fs/read-pattern.js'
@@ -18,7 +19,10 @@ const FAR: Way = { latencyMs: 20, connectionBytesPerMs: 90_000, bytesPerMs: 3_00
 const REPLY: ReadReply = { send: (_views, release) => release() }
 const NEVER = new AbortController()
 
-function setUp(way: Way, maxBytes = 128 * MIB, maxWindowBytes = 96 * MIB) {
+/** They give every read back. */
+const THREADS: AnsweringThreads = { loadAnswerer: () => undefined, hand: () => undefined }
+
+function setUp(way: Way, maxBytes = 128 * MIB, maxWindowBytes = 96 * MIB, threads?: AnsweringThreads) {
   const time = new VirtualTime()
   const store = new FarStore(time, way)
   const nowMs = () => time.nowMs
@@ -26,6 +30,7 @@ function setUp(way: Way, maxBytes = 128 * MIB, maxWindowBytes = 96 * MIB) {
     lane: new MainLane(store, undefined, nowMs),
     memory: new BufferBudget(maxBytes),
     blockSizeBytes: CELL_BYTES,
+    threads,
     nowMs,
   })
   const reader = new Reader(cache, maxWindowBytes, nowMs)
@@ -88,6 +93,18 @@ describe('reading ahead', () => {
     expect(store.ranges.length).toBeLessThan(280)
     expect(mostBytes).toBeLessThan(64 * MIB)
     expect(GIB / time.nowMs).toBeGreaterThan(1_400_000)
+  })
+
+  it('takes half as many where threads receive them, unless the store is far or the reader slow', async () => {
+    const requestsFor = async (way: Way, msPerPiece: number) => {
+      const { time, store, cache, reader } = setUp(way, 128 * MIB, 96 * MIB, THREADS)
+      const check = () => expect(cache.heldBytes).toBeLessThanOrEqual(way === FAR ? 128 * MIB : 80 * MIB)
+      await time.until(readThrough(time, reader, { key: 'f', sizeBytes: GIB, pieceBytes: MIB, msPerPiece }), check)
+      return store.ranges.length
+    }
+    expect(await requestsFor(NEAR, 0.5)).toBeLessThan(150)
+    expect(await requestsFor(FAR, 0.5)).toBeGreaterThan(250)
+    expect(await requestsFor(NEAR, 10)).toBeGreaterThan(250)
   })
 
   it('goes no further than a slow reader needs', async () => {
