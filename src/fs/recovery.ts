@@ -168,7 +168,7 @@ export async function retryKept(
       file: { content, dropped: new Extents(), remote, base, sizeBytes: record.sizeBytes },
       stream: undefined,
       conditions: force ? {} : conditionsOf(record),
-      attachments: Promise.resolve(attachmentsOf(record)),
+      attachments: attachmentsOf(record, services),
       signal,
     })
   } catch (error) {
@@ -196,8 +196,18 @@ function conditionsOf({ baseEtag, shownEtag }: KeptRecord): WriteConditions {
   return ifMatch === undefined ? { ifNoneMatch: '*' } : { ifMatch }
 }
 
-function attachmentsOf({ attachments, key }: KeptRecord): Attachments {
-  return attachments ?? { headers: { contentType: mime.getType(key) ?? undefined } }
+/** What was to be kept beside the bytes. Traits that the mount had not heard of yet are those of the object that is replaced. */
+async function attachmentsOf(record: KeptRecord, { store }: RecoveryServices): Promise<Attachments> {
+  const { key, baseEtag, shownEtag } = record
+  const noted = record.attachments ?? { headers: { contentType: mime.getType(key) ?? undefined } }
+  const isNew = baseEtag === undefined && shownEtag === undefined
+  if (isNew || noted.traits !== undefined) return noted
+  const traits = await store.traits(key).catch((error: unknown) => {
+    // Then there are none, and the condition says what becomes of the bytes.
+    if (isStoreError(error, 'not-found')) return {}
+    throw error
+  })
+  return { ...noted, traits }
 }
 
 function extentsOf(ranges: Ranges): Extents {

@@ -133,6 +133,23 @@ describe('retry', () => {
     expect(await store.head('f')).toMatchObject(attachments)
   })
 
+  it.each([false, true])('hands on the tags of the object that it replaces (force: %s)', async force => {
+    const traits = { tags: { project: 'x' } }
+    const { etag } = await store.put('f', text('old'), { traits })
+    // The mount had not heard of them when it kept the file.
+    const attachments = { metadata: {}, headers: {}, traits: undefined }
+    await retry(await keep(text('new'), { shownEtag: etag, attachments }), force)
+    expect((await contentOf(store, 'f')).toString()).toBe('new')
+    expect(await store.traits('f')).toStrictEqual(traits)
+  })
+
+  it('stores by force what others have removed', async () => {
+    const file = await keep(text('new'), { shownEtag: 'gone' })
+    await expect(retry(file)).rejects.toThrow('--force')
+    await retry(file, true)
+    expect((await contentOf(store, 'f')).toString()).toBe('new')
+  })
+
   it('leaves alone what others have made under the name, unless it is forced', async () => {
     const file = await keep(text('mine'))
     await store.put('f', text('theirs'))
