@@ -358,8 +358,14 @@ export class Tree {
     const stored = node.version ?? node.marker
     if (stored === undefined || node.known === undefined) return {}
     if (node.known.traits !== undefined) return node.known.traits
-    const traits = await this.#askTraits(stored)
-    if (node.known !== undefined && (node.version ?? node.marker) === stored) node.known = { ...node.known, traits }
+    const isCurrent = () => (node.version ?? node.marker) === stored
+    const traits = await this.#askTraits(stored).catch((error: unknown) => {
+      if (!isStoreError(error, 'not-found')) throw error
+      return undefined
+    })
+    // Others have removed it: there is nothing to hand on, and the condition of what is stored says what becomes of that.
+    if (traits === undefined) return isCurrent() ? {} : this.#traits(node)
+    if (node.known !== undefined && isCurrent()) node.known = { ...node.known, traits }
     return traits
   }
 

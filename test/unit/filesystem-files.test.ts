@@ -287,3 +287,27 @@ describe('removing and renaming while parts are being sent', () => {
     expect(Buffer.from((await h.stored('b')) ?? '', 'latin1').equals(bytes)).toBe(true)
   })
 })
+
+describe('a file that others have removed unnoticed', () => {
+  it('is stored by who replaces it as a whole', async () => {
+    const h = await harness()
+    await h.store.put('f', Buffer.from('old'))
+    await h.readFile('f')
+    await h.store.delete([{ key: 'f' }])
+    const handle = await h.open('f', { write: true, truncate: true })
+    await h.write(handle, 0, Buffer.from('new'))
+    await h.closeFile(handle)
+    expect(await h.stored('f')).toBe('new')
+  })
+
+  it('is not made anew by who edits it', async () => {
+    const h = await harness()
+    await h.store.put('f', Buffer.from('old'))
+    await h.readFile('f')
+    await h.store.delete([{ key: 'f' }])
+    const handle = await h.open('f', { write: true })
+    await h.write(handle, 0, Buffer.from('n'))
+    await expect(h.closeFile(handle)).rejects.toMatchObject({ kind: 'precondition-failed' })
+    expect(await h.stored('f')).toBeUndefined()
+  })
+})
