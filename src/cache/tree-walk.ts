@@ -118,6 +118,8 @@ export class TreeWalk {
     const next = tail.last.slice(0, slash + 1)
     const isLarge = tail.objects.at(-1 - MAX_CARRIED)?.key.startsWith(next) === true
     if (slash < 0 || isLarge || this.#tailOf(next, this.#options.clock.nowMs()) !== tail || this.#bringing(next)) return
+    // Whoever reads it needs no page, and may go no further.
+    if (this.#options.heldAt(next) !== undefined) return
     // Whoever comes to read these folders asks again, and hears of what went wrong.
     this.#fly(next, tail.root, tail, true).catch(() => undefined)
   }

@@ -88,6 +88,18 @@ describe('a walk through a tree', () => {
     expect(store.lists).toHaveLength(4)
   })
 
+  it('asks for no page ahead that begins with a folder which is known', async () => {
+    const { inner, store, cache } = setUp()
+    await fill(inner, 60, 50)
+    await read(cache, 't/')
+    await read(cache, 't/d020/')
+    // The page that the second of these asks for ends in the folder that was read already.
+    for (let folder = 0; folder <= 20; folder++) await read(cache, `t/d0${String(folder).padStart(2, '0')}/`)
+    expect(store.lists).toHaveLength(4)
+    await read(cache, 't/d021/')
+    expect(store.lists).toHaveLength(5)
+  })
+
   it('lists a single folder, and two that are not neighbours, by themselves', async () => {
     const { inner, store, cache } = setUp()
     await fill(inner, 12, 3)
