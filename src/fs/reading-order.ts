@@ -36,6 +36,9 @@ export const LISTING_ORDER: EntryOrder = {
 /** Larger folders are not sorted: that would take this thread too long. */
 const MAX_SORTED = 20_000
 
+/** A folder is sorted anew when it has grown by this share: what was added since is in no order until then. */
+const GROWN = 1 / 2
+
 /** By st_ino, as programs sort that were made for disks on which that is the order of the bytes: cp -r, rm -r. */
 export class InoOrder implements EntryOrder {
   readonly #inoOf: (path: string) => number
@@ -49,15 +52,15 @@ export class InoOrder implements EntryOrder {
     const count = listing.entries.length
     if (!listing.isComplete || count > MAX_SORTED) return undefined
     const known = this.#sorted.get(listing)
-    if (known?.count === count) return known
+    if (known !== undefined && count <= known.count * (1 + GROWN)) return known
     // An entry keeps its place in the listing, whatever becomes of it.
     const inos = listing.entries.map(({ name }) => this.#inoOf(prefix + name))
     const places = [...inos.keys()].sort((a, b) => (inos[a] ?? 0) - (inos[b] ?? 0))
     const positions = new Map(places.map((place, position) => [place, position]))
     const sorted = {
       count,
-      at: (position: number) => listing.entries[places[position] ?? count],
-      positionOf: (name: string) => positions.get(listing.positionOf(name) ?? count),
+      at: (position: number) => listing.entries[places[position] ?? -1],
+      positionOf: (name: string) => positions.get(listing.positionOf(name) ?? -1),
     }
     this.#sorted.set(listing, sorted)
     return sorted
