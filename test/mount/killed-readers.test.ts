@@ -35,7 +35,7 @@ describe.skipIf(!canMount()).each([0, 2])('a reader that waits for a slow store,
     s3 = await OwnS3.start(mounts)
     for (const name of ['a', 'b']) await s3.store.put(name, bytes)
   })
-  afterEach(() => s3.server.setKnobs({ latencyMs: 0, faults: [] }))
+  afterEach(() => s3.server.setKnobs({ latencyMs: 0, bytesPerSecond: 0, faults: [] }))
   afterAll(async () => {
     await mounts.endAll()
     await s3?.stop()
@@ -84,4 +84,25 @@ describe.skipIf(!canMount()).each([0, 2])('a reader that waits for a slow store,
       expect(driver.log).not.toContain(' ERROR ')
     },
   )
+
+  test('is killed while pages are read ahead, of which the kernel tells nothing', async () => {
+    const large = Buffer.from(testBytes(20_000_000))
+    await s3.store.put('large', large)
+    const driver = await s3.mount([...flags, '--timeout', '1h'])
+    const script = 'f = os.open(name, os.O_RDONLY)\nos.pread(f, 1, 0)\nhold()\nos.pread(f, 1_000_000, 19_000_000)'
+    const reader = HeldProgram.python('/', `name = "${driver.path('large')}"\n${script}`)
+    await reader.line()
+    // What others have left to its end, in the server.
+    const before = s3.server.counters().active
+    s3.server.setKnobs({ bytesPerSecond: 50_000 })
+    reader.go()
+    await expect.poll(() => s3.server.counters().active, { timeout: 10_000 }).toBeGreaterThan(before)
+    reader.kill('SIGKILL')
+    expect(await reader.end()).toBe('SIGKILL')
+    await expect.poll(() => s3.server.counters().active, { timeout: 10_000 }).toBe(before)
+    s3.server.setKnobs({ bytesPerSecond: 0 })
+    expect((await readFile(driver.path('large'))).equals(large)).toBe(true)
+    expect(driver.log).not.toContain(' ERROR ')
+    expect(await driver.unmount()).toBe(0)
+  })
 })

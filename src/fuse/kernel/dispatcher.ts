@@ -4,6 +4,7 @@ import { type Negotiation, negotiate } from '../protocol/init.js'
 import { IN_HEADER_BYTES } from '../protocol/layout.js'
 import { Opcode, opcodeName } from '../protocol/opcodes.js'
 import { readInterrupt } from '../protocol/requests.js'
+import { GoneReaders } from './gone-readers.js'
 import type { Serving } from './handlers/handler.js'
 import { HANDLERS } from './handlers/table.js'
 import type { Interrupts } from './interrupts.js'
@@ -56,6 +57,7 @@ export class Dispatcher {
   readonly #options: DispatcherOptions
   /** Requests between arrival and answer, by unique. */
   readonly #unfinished = new Map<number, Request>()
+  readonly #goneReaders = new GoneReaders()
   #onIdle: (() => void) | undefined
 
   constructor(options: DispatcherOptions) {
@@ -79,6 +81,7 @@ export class Dispatcher {
 
   /** After the end of the mount: resolves when the filesystem has finished what it had been given. */
   drain(): Promise<void> {
+    this.#goneReaders.close()
     for (const request of this.#unfinished.values()) if (READING.has(request.opcode)) request.abort()
     if (this.#unfinished.size === 0) return Promise.resolve()
     return new Promise(resolve => {
@@ -88,12 +91,14 @@ export class Dispatcher {
 
   async #carryOut(request: Request, work: Promise<void>): Promise<void> {
     this.#unfinished.set(request.unique, request)
+    if (request.opcode === Opcode.READ) this.#goneReaders.add(request)
     try {
       await work
     } catch (error) {
       this.#fail(request, error)
     } finally {
       this.#unfinished.delete(request.unique)
+      this.#goneReaders.delete(request)
       if (this.#unfinished.size === 0) this.#onIdle?.()
     }
   }
