@@ -72,9 +72,9 @@ export async function mountBucket(configuration: MountConfiguration, hooks: Moun
   const { log, signal } = hooks
   const clock = SYSTEM_CLOCK
   const mountPoint = await checkMountPoint(configuration.mountPoint, log)
-  const shared = openThreads(configuration, log)
+  const shared = openShared(configuration, log)
   const { store, checked, meter } = await openStack(configuration, log, shared?.threads).catch(async error => {
-    await shared?.threads.close()
+    await shared?.threads?.close()
     throw error
   })
   let closeKnowledge = async () => {}
@@ -143,23 +143,33 @@ export async function mountBucket(configuration: MountConfiguration, hooks: Moun
     const ended = running.ended.finally(() => {
       log.info('requests to the store', { ...meter.snapshot() })
       const cacheClosed = diskCache?.close(blocks.settled())
-      return Promise.all([store.close(), closeKnowledge(), cacheClosed]).then(() => shared?.threads.close())
+      return Promise.all([store.close(), closeKnowledge(), cacheClosed]).then(() => shared?.threads?.close())
     })
     return { ended, stop: reason => running.stop(reason) }
   } catch (error) {
     await Promise.all([store.close(), closeKnowledge(), diskCache?.close()])
-    await shared?.threads.close()
+    await shared?.threads?.close()
     throw error
   }
 }
 
-/** Where they have a use: for what is read over connections, and answered by writing, which any thread may. */
-function openThreads({ url, data, mount, diskCache }: MountConfiguration, log: Log) {
+/** Where blocks lie, and the threads that answer reads from there, where there are any. */
+interface Shared {
+  readonly buffers: SharedBuffers
+  readonly threads: DataThreads | undefined
+}
+
+/**
+ * Memory that goes back to the system as soon as it is given up, also where no other thread uses it; elsewhere than on
+ * Linux it is left to the garbage collector. Threads are for what is read over connections, and answered by writing,
+ * which any thread may.
+ */
+function openShared({ url, data, mount, diskCache }: MountConfiguration, log: Log): Shared | undefined {
+  if (process.platform !== 'linux') return undefined
   const count = data.dataThreads
-  if (count === 0 || parseStorageUrl(url).scheme !== 's3') return undefined
-  if (mount.transport !== 'kernel' || diskCache !== undefined) return undefined
   const buffers = new SharedBuffers({ maxBytes: data.memoryBytes * SHARED_SLACK, discard: discardMemory })
-  return { buffers, threads: new DataThreads({ count, buffers, log }) }
+  const isFit = parseStorageUrl(url).scheme === 's3' && mount.transport === 'kernel' && diskCache === undefined
+  return { buffers, threads: count > 0 && isFit ? new DataThreads({ count, buffers, log }) : undefined }
 }
 
 function stagingOptions(configuration: MountConfiguration, log: Log): StagingOptions {

@@ -1,3 +1,4 @@
+import { ALIGNMENT_BYTES, alignedView } from '../system/aligned-memory.js'
 import { type BlockBuffers, costOf } from './block-buffers.js'
 
 /** Memory is handed out in units of it. */
@@ -12,7 +13,8 @@ const SPARE = 1
 const USED = 2
 
 interface Slab {
-  readonly memory: SharedArrayBuffer
+  /** Begins where a page does: the system takes pages back, and disks want them. */
+  readonly memory: Uint8Array<SharedArrayBuffer>
   readonly units: Uint8Array
 }
 
@@ -31,7 +33,7 @@ export interface SharedBuffersOptions {
 }
 
 /**
- * Memory that data threads fill and answer from, in slabs that are never freed: nobody collects shared memory in time,
+ * Memory that data threads fill and answer from, and the thread of the disk cache writes from, in slabs that are never freed: nobody collects shared memory in time,
  * since each thread holds on to it. What is given up is discarded instead, page by page, and then takes no memory.
  * Blocks that are smaller than a unit are not worth a message to another thread, and stay in memory of this one.
  */
@@ -54,7 +56,7 @@ export class SharedBuffers implements BlockBuffers {
 
   /** All slabs there are, by their numbers. */
   get slabs(): readonly SharedArrayBuffer[] {
-    return this.#slabs.map(slab => slab.memory)
+    return this.#slabs.map(slab => slab.memory.buffer)
   }
 
   onSlab(listener: (slab: number, memory: SharedArrayBuffer) => void): void {
@@ -82,14 +84,14 @@ export class SharedBuffers implements BlockBuffers {
     const spareBytes = units.filter(unit => unit === SPARE).length * UNIT_BYTES
     units.fill(USED)
     this.#spareBytes -= spareBytes
-    const memory = Buffer.from(slab.memory, first * UNIT_BYTES, sizeBytes)
+    const memory = Buffer.from(slab.memory.buffer, slab.memory.byteOffset + first * UNIT_BYTES, sizeBytes)
     return { memory, freshBytes: count * UNIT_BYTES - spareBytes }
   }
 
   giveBack(memory: Buffer, mayKeep: boolean): number {
     const slab = this.#slabs[this.#numbers.get(memory.buffer) ?? -1]
     if (slab === undefined) return 0
-    const first = memory.byteOffset / UNIT_BYTES
+    const first = (memory.byteOffset - slab.memory.byteOffset) / UNIT_BYTES
     const count = unitsOf(memory.length)
     if (mayKeep || !this.#empty(slab, first, count)) {
       slab.units.fill(SPARE, first, first + count)
@@ -119,7 +121,7 @@ export class SharedBuffers implements BlockBuffers {
 
   /** False: the system keeps them as they are. */
   #empty(slab: Slab, first: number, count: number): boolean {
-    if (!this.#discard(new Uint8Array(slab.memory, first * UNIT_BYTES, count * UNIT_BYTES))) return false
+    if (!this.#discard(slab.memory.subarray(first * UNIT_BYTES, (first + count) * UNIT_BYTES))) return false
     slab.units.fill(EMPTY, first, first + count)
     return true
   }
@@ -139,10 +141,11 @@ export class SharedBuffers implements BlockBuffers {
 
   #make(): { readonly slab: Slab; readonly first: number } | undefined {
     if (this.#slabs.length >= this.#maxSlabs) return undefined
-    const slab = { memory: new SharedArrayBuffer(SLAB_BYTES), units: new Uint8Array(SLAB_UNITS) }
+    const shared = new SharedArrayBuffer(SLAB_BYTES + ALIGNMENT_BYTES)
+    const slab = { memory: alignedView(shared, SLAB_BYTES), units: new Uint8Array(SLAB_UNITS) }
     const number = this.#slabs.push(slab) - 1
-    this.#numbers.set(slab.memory, number)
-    for (const listener of this.#onSlab) listener(number, slab.memory)
+    this.#numbers.set(shared, number)
+    for (const listener of this.#onSlab) listener(number, shared)
     return { slab, first: 0 }
   }
 }

@@ -11,6 +11,12 @@ export function alignedMemory(sizeBytes: number, alignedAt = 0): Buffer {
   return memory.subarray(start, start + sizeBytes)
 }
 
+/** The first so many bytes of `memory` that begin where a page does; it has `ALIGNMENT_BYTES` more. */
+export function alignedView(memory: SharedArrayBuffer, sizeBytes: number): Uint8Array<SharedArrayBuffer> {
+  const behindPage = misalignment(new Uint8Array(memory))
+  return new Uint8Array(memory, (ALIGNMENT_BYTES - behindPage) % ALIGNMENT_BYTES, sizeBytes)
+}
+
 /** Whether memory begins where a page does. */
 export function isAligned(memory: Uint8Array): boolean {
   return misalignment(memory) === 0

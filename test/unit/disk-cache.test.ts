@@ -100,6 +100,33 @@ describe('DiskCache', () => {
     expect((await got(cache, object)).equals(object.bytes)).toBe(true)
   })
 
+  it('ends when all has come to the disk, and when that gets no further', async () => {
+    const object = sample(4 * CELL)
+    const impatient: (() => void)[] = []
+    const timers = {
+      nowMs: () => 0,
+      after: (delayMs: number, run: () => void) => {
+        if (delayMs === 5000) impatient.push(run)
+        return () => {}
+      },
+    }
+    const cache = openCache(placeOfTest(), { timers })
+    let isClosed = false
+    const closed = cache.close(new Promise(() => {})).then(() => {
+      isClosed = true
+    })
+    for (let cell = 0; cell < 4; cell++) {
+      const bytes = object.bytes.subarray(cell * CELL, (cell + 1) * CELL)
+      expect(await cache.write(object, cell * CELL, bytes)).toBe(true)
+      impatient.pop()?.()
+      await expect.poll(() => impatient.length).toBe(1)
+      expect(isClosed).toBe(false)
+    }
+    impatient.pop()?.()
+    await closed
+    expect(await cache.write(object, 0, object.bytes)).toBe(false)
+  })
+
   it('leaves out versions whose names are too long for a header', async () => {
     const place = placeOfTest()
     const cache = openCache(place)

@@ -81,9 +81,13 @@ describe('SharedBuffers', () => {
     const { memory: shared } = buffers.take(SLAB_BYTES)
     const { memory: own } = buffers.take(SLAB_BYTES)
     expect([buffers.placeOf(shared), buffers.placeOf(own)]).toEqual([
-      { slab: 0, offset: 0, sizeBytes: SLAB_BYTES },
+      { slab: 0, offset: shared.byteOffset, sizeBytes: SLAB_BYTES },
       undefined,
     ])
-    expect(buffers.placeOf(shared.subarray(100, 300))).toEqual({ slab: 0, offset: 100, sizeBytes: 200 })
+    expect(buffers.placeOf(shared.subarray(100, 300))).toEqual({
+      slab: 0,
+      offset: shared.byteOffset + 100,
+      sizeBytes: 200,
+    })
   })
 })

@@ -1,4 +1,4 @@
-import { type Dirent, lstatSync, readdirSync, writeFileSync } from 'node:fs'
+import { type Dirent, lstatSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Log } from '../../backend/log.js'
@@ -75,6 +75,11 @@ export class CacheFolder {
   /** Makes the folder of a segment, and those above if somebody has removed them. */
   async makeFor(path: string): Promise<void> {
     await makeWithParents(dirname(path))
+  }
+
+  /** The same, for a thread that may wait. */
+  makeForSync(path: string): void {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
   }
 
   /** Every file of ours, shelf by shelf. Takes as long as the disk does: nothing for the thread that serves. */

@@ -1,5 +1,5 @@
-import { closeSync, constants, openSync, writeSync } from 'node:fs'
-import type { FileHandle } from 'node:fs/promises'
+import { closeSync, constants, openSync, renameSync, writeSync } from 'node:fs'
+import { type FileHandle, rename } from 'node:fs/promises'
 import { ALIGNMENT_BYTES, isAligned } from '../../system/aligned-memory.js'
 
 /** Less goes through the page cache: the disk would be asked too often. */
@@ -25,21 +25,36 @@ export class DataWrites {
   /** Of the newest writes; 0 before the first. */
   readonly #msPerByte: Record<Way, number> = { direct: 0, buffered: 0 }
   #sinceRetry = 0
+  /** All steps may hold this thread up: it waits for each only once, and for no other thread, where the processor is busy. */
+  readonly mayWait: boolean
   #canDirect: boolean
 
-  /** `mayDirect`: false where every write goes through the page cache. */
-  constructor(nowMs: () => number, mayDirect: boolean) {
+  /** `mayWait`: this thread has nothing else to do. */
+  constructor(nowMs: () => number, mayWait: boolean) {
     this.#nowMs = nowMs
-    this.#canDirect = mayDirect && constants.O_DIRECT !== undefined
+    this.mayWait = mayWait
+    this.#canDirect = mayWait && constants.O_DIRECT !== undefined
   }
 
-  /** Rejects with what the disk says. Large ones hold this thread up: for one that has nothing else to do. */
+  /** Cells. Rejects with what the disk says. */
   async write(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
     const way = this.#wayFor(bytes, position)
     const beganMs = this.#nowMs()
     if (way === 'direct' && !this.#writeDirect(handle, bytes, position)) return this.write(handle, bytes, position)
-    if (way === 'buffered') await writeAll(handle, bytes, position)
+    if (way === 'buffered') await this.writeSmall(handle, bytes, position)
     if (bytes.length >= LEAST_DIRECT_BYTES) this.#took(way, (this.#nowMs() - beganMs) / bytes.length)
+  }
+
+  /** What is not cells. Rejects with what the disk says. */
+  async writeSmall(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+    if (this.mayWait) writeAllSync(handle.fd, bytes, position)
+    else await writeAll(handle, bytes, position)
+  }
+
+  /** Rejects with what the disk says. */
+  async rename(from: string, to: string): Promise<void> {
+    if (this.mayWait) renameSync(from, to)
+    else await rename(from, to)
   }
 
   #wayFor(bytes: Uint8Array, position: number): Way {
@@ -64,8 +79,7 @@ export class DataWrites {
       // The same file, also when it has been renamed or removed meanwhile.
       const direct = openSync(`/proc/self/fd/${handle.fd}`, constants.O_WRONLY | constants.O_DIRECT)
       try {
-        for (let done = 0; done < bytes.length; )
-          done += writeSync(direct, bytes, done, bytes.length - done, position + done)
+        writeAllSync(direct, bytes, position)
       } finally {
         closeSync(direct)
       }
@@ -76,6 +90,11 @@ export class DataWrites {
       return false
     }
   }
+}
+
+function writeAllSync(descriptor: number, bytes: Uint8Array, position: number): void {
+  for (let done = 0; done < bytes.length; )
+    done += writeSync(descriptor, bytes, done, bytes.length - done, position + done)
 }
 
 /** Rejects with what the disk says. */

@@ -32,8 +32,10 @@ export interface DiskCacheOptions {
   readonly sweep?: (request: SweepRequest) => Promise<SweepResult>
 }
 
-/** Whoever waits for the disk to take what it was given waits no longer. */
+/** Whoever waits for the disk to take what it was given waits no longer, */
 const PATIENCE_MS = 5000
+/** or, at the end of a mount, so long for one that gets on with it. */
+const MOST_PATIENCE_MS = 30_000
 
 /**
  * Blocks of versions on the local disk: found by store, key, ETag and size, so that they can't be stale, and by their
@@ -46,6 +48,8 @@ export class DiskCache implements BlockTier {
   readonly #reader: DiskReader
   readonly #writer: DiskWriting
   readonly #timers: Timers
+  /** How often the disk has taken something. */
+  #takenCount = 0
 
   private constructor(options: DiskCacheOptions) {
     const { place, store, log, clock = SYSTEM_CLOCK, timers = SYSTEM_TIMERS } = options
@@ -86,29 +90,37 @@ export class DiskCache implements BlockTier {
   }
 
   /** Resolves when the bytes are needed no longer, at once and with false where they are not taken. Never rejects. */
-  write(version: BlockSource, offset: number, bytes: Uint8Array): Promise<boolean> {
-    return this.#writer.write(this.#whole(version), offset, bytes)
+  async write(version: BlockSource, offset: number, bytes: Uint8Array): Promise<boolean> {
+    const isTaken = await this.#writer.write(this.#whole(version), offset, bytes)
+    this.#takenCount += Number(isTaken)
+    return isTaken
   }
 
   /** Resolves when all that was taken so far is in files or was given up, and when that takes too long. */
-  settled(): Promise<void> {
-    return this.#patiently(this.#writer.settled())
+  async settled(): Promise<void> {
+    await this.#isSoon(this.#writer.settled())
   }
 
   /** `last` is what still comes, in bounded time. */
   async close(last: Promise<unknown> = Promise.resolve()): Promise<void> {
-    await this.#patiently(last.then(() => this.#writer.settled()))
+    const done = last.then(() => this.#writer.settled())
+    const untilMs = this.#timers.nowMs() + MOST_PATIENCE_MS
+    let before: number
+    do before = this.#takenCount
+    while (!(await this.#isSoon(done)) && this.#takenCount > before && this.#timers.nowMs() < untilMs)
     this.#writer.close()
     this.#files.close()
   }
 
-  async #patiently(task: Promise<unknown>): Promise<void> {
+  /** False: it takes too long. */
+  async #isSoon(task: Promise<unknown>): Promise<boolean> {
     let cancel = () => {}
-    const impatience = new Promise<void>(resolve => {
-      cancel = this.#timers.after(PATIENCE_MS, resolve)
+    const impatience = new Promise<false>(resolve => {
+      cancel = this.#timers.after(PATIENCE_MS, () => resolve(false))
     })
-    await Promise.race([task, impatience])
+    const isDone = await Promise.race([task.then(() => true), impatience])
     cancel()
+    return isDone
   }
 
   /** Another thread has written: what is known here of the segments is old. */

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { type FileHandle, open, rename, unlink } from 'node:fs/promises'
+import { type FileHandle, open, unlink } from 'node:fs/promises'
 import { type DataWrites, writeAll } from './data-writes.js'
 import {
   CELL_BYTES,
@@ -132,11 +132,11 @@ export class SegmentFile {
     const birth = this.#birth
     if (birth === undefined) {
       const entries = this.#table.entries(first, count)
-      await writeAll(this.#handle, entries.bytes, entries.position)
+      await writes.writeSmall(this.#handle, entries.bytes, entries.position)
       return
     }
-    await writeAll(this.#handle, this.#header, 0)
-    await rename(birth.from, birth.to)
+    await writes.writeSmall(this.#handle, this.#header, 0)
+    await writes.rename(birth.from, birth.to)
     this.#birth = undefined
   }
 

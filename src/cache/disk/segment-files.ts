@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { unlink } from 'node:fs/promises'
 import { LRUCache } from 'lru-cache'
 import type { Log } from '../../backend/log.js'
@@ -33,7 +34,7 @@ export class SegmentFiles {
   readonly #writes: DataWrites
   #hasTold = false
 
-  /** `mayWait`: large writes may hold this thread up. */
+  /** `mayWait`: what the disk is asked may hold this thread up. */
   constructor(folder: CacheFolder, clock: Clock, log: Log, mayWait = false) {
     this.#writes = new DataWrites(() => performance.now(), mayWait)
     this.#folder = folder
@@ -63,6 +64,7 @@ export class SegmentFiles {
     const to = this.#folder.pathOf(identity.name)
     // Containers that share the folder may have the same process numbers.
     const from = `${to}.${randomUUID()}.new`
+    if (this.#writes.mayWait) this.#folder.makeForSync(to)
     const file = await SegmentFile.create(from, to, identity).catch(async error => {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
       await this.#folder.makeFor(to)
@@ -127,6 +129,7 @@ export class SegmentFiles {
 
   async #openFile(identity: SegmentIdentity): Promise<SegmentFile | undefined> {
     const path = this.#folder.pathOf(identity.name)
+    if (this.#writes.mayWait && !existsSync(path)) return undefined
     try {
       const file = await SegmentFile.open(path, identity)
       if (file !== undefined) await file.isThere(this.#clock.nowMs())

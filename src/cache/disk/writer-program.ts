@@ -1,5 +1,4 @@
 /** The thread that writes the disk cache. */
-import { setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Log, LogFields } from '../../backend/log.js'
 import { SYSTEM_TIMERS } from '../../backend/timers.js'
@@ -13,8 +12,8 @@ import type { PieceToWrite, WriterAnswer, WriterThreadData } from './writer-thre
 
 const { place, store, maxBytes, keepFree } = workerData as WriterThreadData
 
-function answer(message: WriterAnswer, memory: readonly ArrayBuffer[] = []): void {
-  parentPort?.postMessage(message, memory)
+function answer(message: WriterAnswer): void {
+  parentPort?.postMessage(message)
 }
 
 function teller(level: keyof Log) {
@@ -22,12 +21,6 @@ function teller(level: keyof Log) {
 }
 
 const log: Log = { error: teller('error'), warn: teller('warn'), info: teller('info'), debug: teller('debug') }
-
-/** Reading goes first where the processor is busy; with much less (19) the disk would get next to nothing there. */
-const NICE = 5
-
-// Priorities are of threads on Linux, of processes elsewhere.
-if (process.platform === 'linux') setPriority(NICE)
 
 const folder = CacheFolder.at(place)
 const writer = new DiskWriter({
@@ -47,8 +40,6 @@ const writer = new DiskWriter({
   log,
 })
 
-parentPort?.on('message', ({ number, version, offset, bytes, lengthBytes }: PieceToWrite) => {
-  void writer.write(version, offset, bytes.subarray(0, lengthBytes)).then(isTaken => {
-    answer({ number, isTaken, bytes }, [bytes.buffer as ArrayBuffer])
-  })
+parentPort?.on('message', ({ number, version, offset, bytes }: PieceToWrite) => {
+  void writer.write(version, offset, bytes).then(isTaken => answer({ number, isTaken }))
 })
