@@ -154,6 +154,8 @@ export interface TraitsOptions extends CallOptions {
   readonly listed?: ObjectVersion | undefined
   /** At most one request, so without what only HEAD tells (the encryption) and tags, which copies keep by themselves. */
   readonly brief?: boolean | undefined
+  /** Nothing is written to find something out, not even for a moment. Default false. */
+  readonly writesNothing?: boolean | undefined
 }
 
 /** What is kept beside the bytes. `traits` that are not given are the bucket's defaults; copies keep tags by themselves. */

@@ -1,5 +1,6 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type S3Server, startS3Server } from '../../scripts/servers/s3/s3-server.js'
+import { ReadOnlyLayer } from '../../src/backend/layers/read-only-layer.js'
 import type { ObjectStore, ObjectTraits } from '../../src/backend/object-store.js'
 import type { KnowledgeKeeper, S3Options } from '../../src/backend/s3/options.js'
 import { openS3Store } from '../../src/backend/s3/s3-store.js'
@@ -130,6 +131,14 @@ describe('what asking for traits costs', () => {
     expect((await store.list({ prefix: '.mount-bucket' })).objects).toStrictEqual([])
     const another = await open()
     expect(await requestsOf(() => another.traits('plain'))).toStrictEqual({ HeadObject: 1, GetObjectAcl: 1 })
+  })
+
+  it('finds nothing out with objects of its own where the store is read-only', async () => {
+    const store = await open()
+    await store.put('plain', text('x'))
+    const readOnly = new ReadOnlyLayer(store)
+    const asked = { HeadObject: 1, GetObjectTagging: 1, GetObjectAcl: 1 }
+    expect(await requestsOf(() => readOnly.traits('plain'))).toStrictEqual(asked)
   })
 
   it('tells the traits of an object also where that can not be found out', async () => {

@@ -1,4 +1,4 @@
-import type { CompletedPart, DeleteResult, Upload, WriteResult } from '../object-store.js'
+import type { CompletedPart, DeleteResult, ObjectTraits, TraitsOptions, Upload, WriteResult } from '../object-store.js'
 import type { Powers } from '../powers.js'
 import { StoreError } from '../store-error.js'
 import { readOnlyPowers } from './around-powers.js'
@@ -21,6 +21,10 @@ export class ReadOnlyLayer extends StoreLayer {
 
   override copy(_from: string, to: string): Promise<WriteResult> {
     return refuse('copy', to)
+  }
+
+  override traits(key: string, options?: TraitsOptions): Promise<ObjectTraits> {
+    return this.inner.traits(key, { ...options, writesNothing: true })
   }
 
   override delete(): Promise<readonly DeleteResult[]> {

@@ -78,7 +78,7 @@ export class Copier {
     const { signal, priority } = options
     checkVersion(options.sourceIfMatch, source.etag, 'copy', source.key)
     const { metadata, headers } = replaces(options) ? options : source
-    const tags = options.traits?.tags ?? (await this.#services.tagging.of(source.key, source.tagCount, signal))
+    const tags = options.traits?.tags ?? (await this.#services.tagging.of(source.key, source.tagCount, { signal }))
     const traits = { ...options.traits, tags }
     const attachments = { metadata, headers, traits, acl: options.acl }
     const upload = await beginUpload(to, signal, given => this.#createUpload(to, { ...attachments, signal: given }))

@@ -1,4 +1,5 @@
 import type { Log } from '../log.js'
+import type { TraitsOptions } from '../object-store.js'
 import { isStoreError, StoreError } from '../store-error.js'
 import type { KnowledgeBase } from './knowledge.js'
 import { asProbeFailure } from './probe.js'
@@ -24,12 +25,16 @@ export class Tagging {
   }
 
   /** Undefined where there are none, or the server does not tell. `tagCount`: what HEAD or GET told. */
-  async of(key: string, tagCount: number | undefined, signal?: AbortSignal): Promise<Tags | undefined> {
+  async of(
+    key: string,
+    tagCount: number | undefined,
+    { writesNothing = false, signal }: TraitsOptions = {},
+  ): Promise<Tags | undefined> {
     const { tags: known } = this.#knowledge.value
     if (tagCount === 0 || (tagCount === undefined && known === 'counted')) return undefined
     if (tagCount !== undefined && known !== 'counted') await this.#knowledge.add({ tags: 'counted' })
     const tags = await this.#ask(key, signal)
-    if (this.#knowledge.value.tags === undefined) await this.#learnCounting(key)
+    if (!writesNothing && this.#knowledge.value.tags === undefined) await this.#learnCounting(key)
     return tags
   }
 

@@ -33,18 +33,19 @@ export class TraitsReader {
     this.#givesAcl = acl !== undefined
   }
 
-  async read(key: string, { listed, brief, signal }: TraitsOptions): Promise<ObjectTraits> {
+  async read(key: string, options: TraitsOptions): Promise<ObjectTraits> {
+    const { listed, brief, signal } = options
     const [told, grants] = await Promise.all([
-      brief === true ? this.#placement(listed) : this.#told(key, listed, signal),
+      brief === true ? this.#placement(listed) : this.#told(key, options),
       this.#grants(key, brief === true, signal),
     ])
     return { ...told, ...(grants !== undefined && { grants }) }
   }
 
-  async #told(key: string, listed: ObjectVersion | undefined, signal: AbortSignal | undefined): Promise<ObjectTraits> {
+  async #told(key: string, { listed, writesNothing, signal }: TraitsOptions): Promise<ObjectTraits> {
     const { objects, tagging } = this.#services
     const info = isInfo(listed) ? listed : await objects.head(key, signal)
-    const tags = await tagging.of(key, info.tagCount, signal)
+    const tags = await tagging.of(key, info.tagCount, { writesNothing, signal })
     return { ...this.#placement(info), ...(tags !== undefined && { tags }) }
   }
 
