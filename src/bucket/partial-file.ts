@@ -148,9 +148,20 @@ async function leftOver(names: PartNames): Promise<OwnedFile | undefined> {
   }
   for (const { path } of found.sort((a, b) => b.sizeBytes - a.sizeBytes)) {
     const file = await OwnedFile.open(path)
-    if (file !== undefined) return file
+    if (file === undefined) continue
+    if (await isTrusted(file, names.folder)) return file
+    await file.close()
   }
   return undefined
+}
+
+/**
+ * In a folder that others may write to (/tmp) a part can be somebody else's, who knows its name and would have bytes of his
+ * choice in the target, or a file of another name that must not change with it. Who owns the folder has the target anyway.
+ */
+async function isTrusted({ handle }: OwnedFile, folder: string): Promise<boolean> {
+  const [part, { uid }] = await Promise.all([handle.stat(), stat(folder)])
+  return part.isFile() && part.nlink === 1 && [process.geteuid?.(), uid].includes(part.uid)
 }
 
 async function fresh(names: PartNames): Promise<OwnedFile> {

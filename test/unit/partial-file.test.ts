@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, truncate, utimes, writeFile } from 'node:fs/promises'
+import { chown, link, mkdtemp, readdir, readFile, rm, truncate, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
@@ -70,6 +70,35 @@ it.each([
   await expect(part.commit()).rejects.toMatchObject({ kind: 'corrupt', retryable: false })
   await part.remove()
   expect(await readFile(target, 'utf8')).toBe('before')
+})
+
+it('is never a file that has another name, too', async () => {
+  const part = await claimed()
+  await part.append(BYTES.subarray(0, 6))
+  await part.keep()
+  const [name = ''] = await parts()
+  await link(join(folder, name), join(folder, 'kept'))
+  const next = await claimed()
+  expect(next.sizeBytes).toBe(0)
+  await next.append(BYTES)
+  await next.commit()
+  expect(await readFile(join(folder, 'kept'))).toEqual(BYTES.subarray(0, 6))
+  expect(await readFile(target)).toEqual(BYTES)
+})
+
+it.skipIf(process.geteuid?.() !== 0)('is never a file of somebody else, unless the folder is his', async () => {
+  const part = await claimed()
+  await part.append(BYTES.subarray(0, 6))
+  await part.keep()
+  const [name = ''] = await parts()
+  await chown(join(folder, name), 65_534, 65_534)
+  const next = await claimed()
+  expect(next.sizeBytes).toBe(0)
+  await next.remove()
+  await chown(folder, 65_534, 65_534)
+  const his = await claimed()
+  expect(his.sizeBytes).toBe(6)
+  await his.remove()
 })
 
 it('is taken where there are no locks when nobody has written to it for long', async () => {
