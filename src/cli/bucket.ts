@@ -1,10 +1,14 @@
 #!/usr/bin/env node
+import { onAbort } from '../backend/call.js'
 import { processEnvironment } from '../config/environment.js'
 import { type BucketInvocation, parseArguments } from './bucket/arguments.js'
 import { COMMANDS } from './bucket/commands.js'
 import { UnreadOutput } from './bucket/unread-output.js'
 import { EXIT, type ExitCode } from './exit-codes.js'
 import { allSaid, complainAs, say } from './output.js'
+
+/** So long a command that was stopped waits for a reader that takes nothing. */
+const LAST_WORDS_MS = 2000
 
 const stopped = new AbortController()
 const unread = new UnreadOutput([process.stdout, process.stderr], reason => stopped.abort(reason))
@@ -46,8 +50,16 @@ async function carryOut(invocation: BucketInvocation): Promise<ExitCode> {
   }
 }
 
+/** All that was said has come to who reads it, or there is no more waiting for him. */
+function lastWords(): Promise<unknown> {
+  const isLate = new Promise<void>(resolve => {
+    onAbort(stopped.signal, () => setTimeout(resolve, LAST_WORDS_MS))
+  })
+  return Promise.race([allSaid(), isLate])
+}
+
 const exitCode = await run(process.argv.slice(2))
-await allSaid()
+await lastWords()
 complainAs('bucket', ...unread.lines)
-await allSaid()
+await lastWords()
 process.exit(unread.exitCode ?? exitCode)

@@ -1,4 +1,4 @@
-import { mkdir, readdir, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { OwnServer } from '../support/own-server.js'
@@ -43,6 +43,18 @@ describe('a command that nobody reads any more', () => {
     expect((await own.shell(script)).stdout).toMatch(/^{"name":"large","done":\d+}\n141$/)
     expect(own.server.counters().requests.CreateMultipartUpload).toBe(1)
     expect(await own.store.listUploads()).toEqual([])
+  })
+
+  it('ends when it is told to, though its reader takes nothing', async () => {
+    await own.store.put('large', testBytes(20 * MIB))
+    // What does not end is killed, and says so by its exit code.
+    const script =
+      'mkfifo pipe; exec 3<>pipe; timeout --foreground -k 15 120 "$BUCKET" get large - >pipe & echo $! >pid; wait $!; echo $?'
+    const running = own.shell(script)
+    await vi.waitUntil(() => (own.server.counters().bytesOut.GetObject ?? 0) > MIB, { timeout: 60_000, interval: 20 })
+    process.kill(Number(await readFile(join(own.folder, 'pid'), 'utf8')), 'SIGTERM')
+    const { stdout, stderr } = await running
+    expect({ stdout, stderr }).toEqual({ stdout: '1', stderr: 'bucket: large: get was aborted: it was interrupted' })
   })
 
   it('says what is wrong with a disk that is full', async () => {

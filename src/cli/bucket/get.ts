@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { unlessAborted } from '../../backend/call.js'
 import type { Bucket } from '../../bucket/bucket.js'
 import type { BucketGetOptions } from '../../bucket/get.js'
 import { keyBelow } from '../../bucket/put.js'
@@ -70,7 +71,7 @@ async function toFile(
 
 async function toStandardOutput(bucket: Bucket, key: string, options: BucketGetOptions): Promise<ExitCode> {
   for await (const chunk of await bucket.getStream(key, options))
-    if (!process.stdout.write(chunk)) await once(process.stdout, 'drain')
+    if (!process.stdout.write(chunk)) await unlessAborted(once(process.stdout, 'drain'), options.signal, 'get', key)
   return EXIT.done
 }
 
