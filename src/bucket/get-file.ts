@@ -9,7 +9,7 @@ import { download } from './download.js'
 import { DOWNLOAD_BYTES } from './download-memory.js'
 import { type BucketGetOptions, rangeOf } from './get.js'
 import { onLocalDisk } from './local-file.js'
-import { PartialFile } from './partial-file.js'
+import { PartialFile, RIGHTS } from './partial-file.js'
 import { Tally } from './progress.js'
 import { pathFault } from './target-folder.js'
 import { type Verification, verificationOf } from './verification.js'
@@ -194,7 +194,7 @@ class Fetch {
         write: bytes => onLocalDisk(path, 'get', () => handle.writeFile(bytes)),
         commit: () =>
           onLocalDisk(path, 'get', async () => {
-            if (before !== undefined) await handle.chmod(before.mode & 0o7777).catch(() => undefined)
+            if (before !== undefined) await handle.chmod(before.mode & RIGHTS).catch(() => undefined)
             await handle.close()
             await rename(temporary, path)
           }),

@@ -9,6 +9,8 @@ const SUFFIX = '.bucket-part'
 const READ_BYTES = 1024 * 1024
 /** Names are cut, so that they stay within what a file system takes. */
 const MAX_BASE_BYTES = 150
+/** What a file keeps of the mode of the one whose place it takes: set-user-ID of another owner would be this one's. */
+export const RIGHTS = 0o777
 
 /**
  * The beginning of a file that is being fetched, beside it under a name that tells of which version it is
@@ -73,13 +75,13 @@ export class PartialFile {
   }
 
   /**
-   * It is whole: takes the place of the target, with whose mode it goes. Rejects with `corrupt` when another program has changed
+   * It is whole: takes the place of the target, with whose rights it goes. Rejects with `corrupt` when another program has changed
    * its length, or has put something else in its place.
    */
   commit(): Promise<void> {
     return onLocalDisk(this.target, 'get', async () => {
       const before = await stat(this.target).catch(() => undefined)
-      if (before !== undefined) await this.#file.handle.chmod(before.mode & 0o7777).catch(() => undefined)
+      if (before !== undefined) await this.#file.handle.chmod(before.mode & RIGHTS).catch(() => undefined)
       await this.#check()
       // A disk far away tells of lost bytes when a file is closed.
       await this.#file.close()

@@ -1,4 +1,4 @@
-import { chown, link, mkdtemp, readdir, readFile, rm, truncate, utimes, writeFile } from 'node:fs/promises'
+import { chmod, chown, link, mkdtemp, readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
@@ -70,6 +70,15 @@ it.each([
   await expect(part.commit()).rejects.toMatchObject({ kind: 'corrupt', retryable: false })
   await part.remove()
   expect(await readFile(target, 'utf8')).toBe('before')
+})
+
+it('takes the rights of the target, but runs as nobody that it did not run as', async () => {
+  await writeFile(target, 'before')
+  await chmod(target, 0o6751)
+  const part = await claimed()
+  await part.append(BYTES)
+  await part.commit()
+  expect((await stat(target)).mode & 0o7777).toBe(0o751)
 })
 
 it('is never a file that has another name, too', async () => {
