@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { Stats } from 'node:fs'
-import { mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises'
+import { lstat, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { unlessMissing } from '../backend/local/local-errors.js'
 import type { ObjectInfo, ObjectVersion } from '../backend/object-store.js'
 import { isStoreError, StoreError } from '../backend/store-error.js'
 import type { BucketServices } from './bucket-services.js'
@@ -53,7 +54,10 @@ export async function getFile(
   return new Fetch(services, info, target, span, options).run()
 }
 
-/** The same of an object that a listing has told of: costs a request less. */
+/**
+ * The same of an object that a listing has told of, at a path without links in a folder that is there: costs a request less.
+ * Rejects with `invalid` where that is something else by now: who else writes to the folder can't lead the bytes elsewhere.
+ */
 export async function getListedFile(
   services: BucketServices,
   object: ObjectVersion,
@@ -61,7 +65,7 @@ export async function getListedFile(
   options: Omit<BucketGetOptions, 'startByte' | 'endByte' | 'ifMatch'> = {},
 ): Promise<GetFileResult> {
   const span = { offset: 0, end: object.sizeBytes, isWhole: true }
-  return new Fetch(services, object, await targetOf(path), span, options).run()
+  return new Fetch(services, object, await plainTargetOf(path), span, options).run()
 }
 
 interface Target {
@@ -237,6 +241,14 @@ async function targetOf(path: string): Promise<Target> {
     if (stats !== undefined) return { path: real, isRegular: stats.isFile() }
     await makeFolder(dirname(real))
     return { path: real, isRegular: true }
+  })
+}
+
+async function plainTargetOf(path: string): Promise<Target> {
+  return onLocalDisk(path, 'get', async () => {
+    const [folder, stats] = await Promise.all([realpath(dirname(path)), unlessMissing(lstat(path))])
+    if (folder === dirname(path) && stats?.isFile() !== false) return { path, isRegular: true }
+    throw new StoreError('invalid', `${path}: a link or a folder has come there`, { operation: 'get', code: 'EEXIST' })
   })
 }
 

@@ -1,4 +1,4 @@
-import { appendFile, mkdir, truncate, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, readdir, readFile, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { StoreLayer } from '../../src/backend/layers/store-layer.js'
@@ -26,6 +26,21 @@ class BusyStore extends StoreLayer {
     const upload = await this.inner.createUpload(key, options)
     await this.#happens()
     return upload
+  }
+}
+
+/** Something happens when the store is asked about an object, after the folder was looked at and before it is written to. */
+class AskedStore extends StoreLayer {
+  readonly #happens: () => Promise<void>
+
+  constructor(inner: ObjectStore, happens: () => Promise<void>) {
+    super(inner)
+    this.#happens = happens
+  }
+
+  override async head(key: string): Promise<ObjectInfo> {
+    await this.#happens()
+    return this.inner.head(key)
   }
 }
 
@@ -99,5 +114,33 @@ describe.each(await libraryStores())('files that change, and objects that do not
     await library.store.put('file', Buffer.from('other'), { metadata })
     const isMd5 = name !== 'a local folder'
     expect(await library.bucket.syncTo(file, 'file')).toMatchObject(isMd5 ? { transferred: 1 } : { same: 1 })
+  })
+
+  it('fetches nothing through links that come while it is looked at what differs', async () => {
+    let change = async () => {}
+    library = await open({ layer: inner => new AskedStore(inner, () => change()) })
+    const [target, outside] = [join(library.folder, 'target'), join(library.folder, 'outside')]
+    await library.store.put('p/sub/file', Buffer.from('bytes'))
+    const links = [
+      async () => {
+        await rename(join(target, 'sub'), join(target, 'before'))
+        await symlink(outside, join(target, 'sub'))
+      },
+      async () => {
+        await rm(join(target, 'sub/file'))
+        await symlink(join(outside, 'file'), join(target, 'sub/file'))
+      },
+    ]
+    for (const link of links) {
+      for (const folder of [target, outside]) await rm(folder, { recursive: true, force: true })
+      await mkdir(join(target, 'sub'), { recursive: true })
+      await writeFile(join(target, 'sub/file'), 'other')
+      await mkdir(outside)
+      await writeFile(join(outside, 'file'), 'kept')
+      change = link
+      await expect(library.bucket.syncFrom('p/', target)).rejects.toMatchObject({ result: { failed: 1 } })
+      expect(await readFile(join(outside, 'file'), 'utf8')).toBe('kept')
+      expect(await readdir(outside)).toEqual(['file'])
+    }
   })
 })
