@@ -43,6 +43,8 @@ async function carryOut(invocation: BucketInvocation): Promise<ExitCode> {
       const context = new CommandContext(invocation.request, processEnvironment(), stopped.signal)
       try {
         return await invocation.command.run(context)
+      } catch (error) {
+        throw await context.explained(error)
       } finally {
         await context.close()
       }

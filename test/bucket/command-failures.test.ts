@@ -45,6 +45,17 @@ describe.each((await commandStores()).filter(([name]) => name !== 'a local folde
     expect(await bucket.run(['exists', 'new'])).toMatchObject({ exitCode: 3 })
   })
 
+  it.each([[['get', 'folder', '-']], [['info', 'folder']], [['cp', 'folder', 'other']], [['mv', 'folder/', 'other']]])(
+    '%j says that a folder is no object, and what takes folders',
+    async words => {
+      await bucket.run(['put', '-', 'folder/below'], { input: 'bytes' })
+      const { exitCode, stderr } = await bucket.run(words)
+      expect(exitCode).toBe(3)
+      expect(stderr).toMatch(/^bucket: folder\/? is a folder, and there is no such object: .*get-dir/)
+      expect(await bucket.output('get', 'folder/below', '-')).toBe('bytes')
+    },
+  )
+
   it('a missing bucket ends a list with 3', async () => {
     const { exitCode, stderr } = await bucket.run(['list', '-b', 's3://no-such-bucket-here'])
     expect(exitCode).toBe(3)

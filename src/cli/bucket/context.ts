@@ -1,4 +1,5 @@
 import { type Log, SILENT } from '../../backend/log.js'
+import { isStoreError } from '../../backend/store-error.js'
 import type { Bucket } from '../../bucket/bucket.js'
 import type { Buckets } from '../../bucket/buckets.js'
 import type { BucketConfiguration } from '../../config/configuration.js'
@@ -16,6 +17,8 @@ export class CommandContext {
   readonly signal: AbortSignal
   readonly log: Log = SILENT
   readonly #request: CommandRequest
+  /** Of `#opened`, what is a bucket. */
+  readonly #buckets: Bucket[] = []
   readonly #opened: { close(): Promise<void> }[] = []
 
   constructor(request: CommandRequest, environment: Environment, signal: AbortSignal) {
@@ -31,6 +34,7 @@ export class CommandContext {
     const { bucketOf } = await import('../../compose/open-bucket.js')
     const bucket = await bucketOf(await this.configuration(url), this.log)
     this.#opened.push(bucket)
+    this.#buckets.push(bucket)
     return bucket
   }
 
@@ -48,6 +52,14 @@ export class CommandContext {
     const { line } = this.#request
     const given = url === undefined ? line : { ...line, values: new Map([...line.values, ['url', url] as const]) }
     return resolveBucket(given, this.environment)
+  }
+
+  /** Why the command failed, where more can be told than `error` does. */
+  async explained(error: unknown): Promise<unknown> {
+    const [bucket] = this.#buckets
+    if (bucket === undefined || !isStoreError(error, 'not-found')) return error
+    const { folderInstead } = await import('./folder-instead.js')
+    return folderInstead(error, bucket, this.signal)
   }
 
   /** Gives up what `openBucket` and `openBuckets` opened. */

@@ -1,5 +1,6 @@
 import { isStoreError, type StoreError } from '../../backend/store-error.js'
 import { type Failure, failureOf } from '../failure.js'
+import { IS_FOLDER } from './folder-instead.js'
 
 /** Codes of credentials that were good once. */
 const EXPIRED: readonly (string | undefined)[] = ['ExpiredToken', 'ExpiredTokenException', 'TokenRefreshRequired']
@@ -18,6 +19,8 @@ function lineOf(error: StoreError): string {
   if (key === undefined && /^E[A-Z]+$/.test(code ?? '') && kind !== 'unavailable') return message
   switch (kind) {
     case 'not-found':
+      if (code === IS_FOLDER)
+        return `${key} is a folder, and there is no such object: cp and mv take all below it with -r, get-dir fetches it, remove-prefix removes it`
       return key === undefined || code === 'NoPrefix' ? message : `${key}: there is no such object`
     case 'denied':
       return `${named}: ${EXPIRED.includes(code) ? 'the credentials have expired' : 'check the credentials and their rights'}`
