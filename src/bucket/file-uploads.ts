@@ -12,7 +12,7 @@ import type {
   WriteResult,
 } from '../backend/object-store.js'
 import { isStoreError, StoreError } from '../backend/store-error.js'
-import { beginUpload, dropUpload } from '../backend/upload-ends.js'
+import { beginUpload, completeUpload, dropUpload } from '../backend/upload-ends.js'
 import type { BucketServices } from './bucket-services.js'
 import { type ClaimedRecord, UploadRecords } from './upload-records.js'
 
@@ -164,7 +164,7 @@ export class FileUploads {
       })
       await file.checkUnchanged?.()
       const complete = [...parts.values()].sort((a, b) => a.number - b.number)
-      const result = await upload.complete(complete, { signal, ifMatch, ifNoneMatch })
+      const result = await completeUpload(upload, complete, { signal, ifMatch, ifNoneMatch })
       claimed?.forget()
       return { ...result, resumedBytes }
     } catch (error) {

@@ -9,7 +9,7 @@ import type {
   WriteResult,
 } from '../backend/object-store.js'
 import { isStoreError } from '../backend/store-error.js'
-import { beginUpload, dropUpload } from '../backend/upload-ends.js'
+import { beginUpload, completeUpload, dropUpload } from '../backend/upload-ends.js'
 import type { Tally } from './progress.js'
 
 export interface UploadOptions extends WriteConditions {
@@ -42,7 +42,7 @@ export async function uploadParts(
       options.onStored?.(body)
     })
     await options.beforeComplete?.()
-    return await upload.complete(parts, { signal, ifMatch, ifNoneMatch })
+    return await completeUpload(upload, parts, { signal, ifMatch, ifNoneMatch })
   } catch (error) {
     // A completion in doubt may have been carried out, or may still be; its upload is left to what clears leftovers.
     if (!isStoreError(error) || !error.ambiguous || error.operation !== 'complete') await dropUpload(upload)

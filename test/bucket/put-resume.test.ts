@@ -90,6 +90,19 @@ describe('a put that was interrupted', () => {
     await expectAnew(words, parts)
   })
 
+  it.each([['source/large'], ['-']])('is stored when only the last answer has not come (%s)', async source => {
+    own.server.setKnobs({ faults: [{ operation: 'CompleteMultipartUpload', stallMs: 1500 }] })
+    const running = own.startWith(path, 'put', source, 'key', '--part-size', '5M')
+    const isAsked = () => own.server.counters().requests.CompleteMultipartUpload === 1
+    await vi.waitUntil(isAsked, { timeout: 60_000, interval: 20 })
+    running.kill('SIGINT')
+    const { exitCode, stderr, stdout } = await running
+    expect({ exitCode, stderr, stdout }).toEqual({ exitCode: 0, stderr: '', stdout: 'key is stored (30M)' })
+    expect((await contentOf(own.store, 'key')).equals(BYTES)).toBe(true)
+    expect(await own.store.listUploads()).toEqual([])
+    expect(await readdir(join(own.folder, 'state/uploads')).catch(() => [])).toEqual([])
+  })
+
   it('is given up when the object may not be replaced', async () => {
     await own.store.put('key', Buffer.from('before'))
     const { exitCode } = await own.start(...PUT, '--if-none-match')

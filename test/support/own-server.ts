@@ -49,6 +49,11 @@ export class OwnServer {
     return execa(process.execPath, [PROGRAM, ...words], this.#surroundings)
   }
 
+  /** The same with a file as standard input. */
+  startWith(inputFile: string, ...words: readonly string[]) {
+    return execa(process.execPath, [PROGRAM, ...words], { ...this.#surroundings, inputFile })
+  }
+
   /** Runs a script of bash, for which the command is "$BUCKET". */
   shell(script: string) {
     return execa(
