@@ -246,7 +246,7 @@ export class Names {
   /** What a copy does not keep by itself. */
   async #traitsOf(node: Node, version: ObjectVersion): Promise<ObjectTraits> {
     if (node.known?.traits !== undefined) return node.known.traits
-    const traits = await this.#tree.store.traits(version.key, { listed: version })
+    const traits = await this.#tree.store.traits(version.key)
     if (node.known !== undefined) node.known = { ...node.known, traits }
     return traits
   }

@@ -373,7 +373,8 @@ export class Tree {
     const running = this.#askingTraits.get(stored)
     if (running !== undefined) return running
     const ask = async () => {
-      const traits = await this.store.traits(stored.key, { listed: stored })
+      // Others may have changed them since the version was seen: that shows in nothing else.
+      const traits = await this.store.traits(stored.key)
       this.knowledge.known.learnTraits(stored, traits)
       return traits
     }

@@ -1,5 +1,6 @@
+import { PutObjectTaggingCommand, S3Client } from '@aws-sdk/client-s3'
 import { describe, expect, it } from 'vitest'
-import { startS3Server } from '../../scripts/servers/s3/s3-server.js'
+import { type S3Server, startS3Server } from '../../scripts/servers/s3/s3-server.js'
 import { openLocalStore } from '../../src/backend/local/local-store.js'
 import type { ObjectStore } from '../../src/backend/object-store.js'
 import { openS3Store } from '../../src/backend/s3/s3-store.js'
@@ -84,11 +85,40 @@ describe.each(PLACES)('on %s', (_name, openPlace, isThere) => {
   })
 })
 
+describe('tags that others put on an object', () => {
+  it.each(['looked up', 'read', 'renamed'])('after it was %s outlast an edit', async how => {
+    const server = await startS3Server({ buckets: ['bucket'] })
+    const store = await openS3Store('bucket', { endpoint: server.url, credentials })
+    const h = await Harness.open({ store })
+    await store.put('file', pattern(10))
+    // By now it is known that the endpoint counts tags.
+    await store.put('other', pattern(10))
+    await store.traits('other')
+    await h.walk('file')
+    if (how === 'read') await h.readFile('file')
+    const Tagging = { TagSet: [{ Key: 'colour', Value: 'red' }] }
+    await sdkOf(server).send(new PutObjectTaggingCommand({ Bucket: 'bucket', Key: 'file', Tagging }))
+    if (how === 'renamed') await h.rename('file', 'moved')
+    const key = how === 'renamed' ? 'moved' : 'file'
+    const handle = await h.open(key, { write: true })
+    await h.write(handle, 0, Buffer.from('edit'))
+    await h.closeFile(handle)
+    expect((await store.traits(key)).tags).toEqual({ colour: 'red' })
+    await h.close()
+    await store.close()
+    await server.close()
+  })
+})
+
+function sdkOf({ url }: S3Server): S3Client {
+  return new S3Client({ endpoint: url, region: 'us-east-1', forcePathStyle: true, credentials })
+}
+
 function total(requests: Readonly<Record<string, number>>): number {
   return Object.values(requests).reduce((sum, count) => sum + count, 0)
 }
 
-it('an edit of a large object costs ten requests, once the endpoint is known', async () => {
+it('an edit of a large object costs eleven requests, once the endpoint is known', async () => {
   const server = await startS3Server({ buckets: ['bucket'] })
   let kept: unknown
   const knowledge = {
@@ -105,7 +135,7 @@ it('an edit of a large object costs ten requests, once the endpoint is known', a
     const handle = await h.open('big', { write: true })
     await h.write(handle, 16 * MIB, Buffer.alloc(4096, 'x'))
     await h.filesystem.fsync(handle, h.context())
-    if (isKnown) expect(total(server.counters().requests) - before).toBeLessThanOrEqual(10)
+    if (isKnown) expect(total(server.counters().requests) - before).toBeLessThanOrEqual(11)
     await h.closeFile(handle)
     await h.close()
     await store.close()
