@@ -104,17 +104,25 @@ class Fetch {
 
   async run(): Promise<GetFileResult> {
     const { offset, end } = this.#span
-    if (!this.#target.isRegular) return this.#into(await this.#openDevice())
-    return end - offset > DOWNLOAD_BYTES ? this.#resumable() : this.#into(await this.#openTemporary())
+    if (!this.#target.isRegular) return this.#into(() => this.#openDevice())
+    return end - offset > DOWNLOAD_BYTES ? this.#resumable() : this.#into(() => this.#openTemporary())
   }
 
-  /** What is small is fetched anew after a failure. */
-  async #into(destination: Destination): Promise<GetFileResult> {
+  /** What is small is fetched anew after a failure. Nothing is begun before there is something to write, which a kill would leave. */
+  async #into(open: () => Promise<Destination>): Promise<GetFileResult> {
+    let opening: Promise<Destination> | undefined
+    const opened = () => {
+      opening ??= open()
+      return opening
+    }
     try {
-      await this.#fetch(this.#span.offset, bytes => destination.write(bytes))
-      await destination.commit()
+      await this.#fetch(this.#span.offset, async bytes => (await opened()).write(bytes))
+      await (await opened()).commit()
     } catch (error) {
-      await destination.remove()
+      await opening?.then(
+        destination => destination.remove(),
+        () => undefined,
+      )
       throw error
     }
     return this.#result(0)

@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { OwnServer } from '../support/own-server.js'
 import { contentOf, listAll, testBytes } from '../support/store-tools.js'
 
@@ -98,6 +98,20 @@ describe('a sync that was killed', () => {
     expect((await readFile(join(own.target, 'a/large'))).equals(bytes)).toBe(true)
     expect(await readdir(join(own.target, 'a'))).toEqual(['large'])
     expect((await own.run(...words)).requests).toEqual({ ListObjectsV2: 1 })
+  })
+
+  it('leaves nothing of small files that had not come yet', async () => {
+    for (const key of ['p/a', 'p/b']) await own.store.put(key, testBytes(MIB))
+    own.server.setKnobs({ faults: [{ operation: 'GetObject', stallMs: 2000 }] })
+    const running = own.start('sync-from', 'p/', 'target')
+    const areAsked = () => own.server.counters().requests.GetObject === 2
+    await vi.waitUntil(areAsked, { timeout: 60_000, interval: 20 })
+    running.kill('SIGKILL')
+    expect((await running).signal).toBe('SIGKILL')
+    expect(await readdir(own.target)).toEqual([])
+    own.server.setKnobs({ faults: [] })
+    await own.run('sync-from', 'p/', 'target')
+    expect((await readdir(own.target)).sort()).toEqual(['a', 'b'])
   })
 
   it('fetches another version from its beginning', async () => {
