@@ -245,8 +245,9 @@ export class Names {
 
   /** What a copy does not keep by itself. */
   async #traitsOf(node: Node, version: ObjectVersion): Promise<ObjectTraits> {
-    if (node.known?.traits !== undefined) return node.known.traits
-    const traits = await this.#tree.store.traits(version.key)
+    const known = node.known && this.#tree.traits.fresh(node.known)
+    if (known !== undefined) return known
+    const traits = await this.#tree.traits.ask(version)
     if (node.known !== undefined) node.known = { ...node.known, traits }
     return traits
   }

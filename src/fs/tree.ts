@@ -8,7 +8,6 @@ import type {
   ObjectHeaders,
   ObjectInfo,
   ObjectStore,
-  ObjectTraits,
   ObjectVersion,
   WriteResult,
 } from '../backend/object-store.js'
@@ -31,6 +30,7 @@ import { Finder } from './finder.js'
 import { FsError } from './fs-error.js'
 import type { Inodes } from './inodes.js'
 import { Knowledge } from './knowledge.js'
+import { KnownTraits } from './known-traits.js'
 import { childKey, isPartial, SELF_SLOT } from './names.js'
 import type { Node } from './node.js'
 import type { Attributes, AttributesReply, Entry, Timestamp } from './operations.js'
@@ -56,11 +56,11 @@ export class Tree {
   readonly store: ObjectStore
   readonly knowledge: Knowledge
   readonly shown: ShownAttributes
+  readonly traits: KnownTraits
   readonly #finder: Finder
   readonly #folderTimes: FolderTimes
   readonly #ttlMs: number
   readonly #clock: Clock
-  readonly #askingTraits = new WeakMap<ObjectVersion, Promise<ObjectTraits>>()
 
   constructor(options: TreeOptions) {
     this.store = options.store
@@ -70,6 +70,7 @@ export class Tree {
     this.#finder = new Finder(options.store, options.metadata, this.knowledge, () => this.expiry())
     this.#ttlMs = options.ttlMs
     this.#clock = options.clock
+    this.traits = new KnownTraits({ ...options, nowMs: () => this.nowMs() })
     this.shown = new ShownAttributes({ ...options, startedMs: options.clock.nowMs() })
     this.#folderTimes = options.folderTimes
   }
@@ -160,7 +161,7 @@ export class Tree {
   /** What is kept beside the bytes: ESTALE when the stored file is another version by now. */
   async attachments(node: Node): Promise<Attachments> {
     if (node.version !== undefined && node.known === undefined) await this.learn(node)
-    const traits = await this.#traits(node)
+    const traits = await this.traits.of(node)
     const { known, edited, own } = node
     const kept = edited?.metadata ?? known?.metadata ?? {}
     const beside = node.writer?.hasUnstoredContent === true ? withoutDigests(kept, known?.metadata ?? {}) : kept
@@ -170,7 +171,7 @@ export class Tree {
 
   /** `attachments` will be asked for: what it needs of the store is asked for now. Its failure is told then. */
   expectAttachments(node: Node): void {
-    this.#traits(node).catch(() => undefined)
+    this.traits.of(node).catch(() => undefined)
   }
 
   /** The content headers of a file; of a new one what its name tells. */
@@ -186,7 +187,7 @@ export class Tree {
     node.version = version
     node.replaced = undefined
     forgetDigests(node, metadata)
-    node.known = { metadata, headers, traits: attachments.traits ?? {}, shownModifiedMs }
+    node.known = { metadata, headers, traits: this.traits.stored(attachments.traits), shownModifiedMs }
     node.expiresMs = this.expiry()
     this.knowledge.known.wrote(version, node.known)
     this.metadata.stored({ ...version, metadata, headers })
@@ -290,8 +291,8 @@ export class Tree {
   storedMarker(node: Node, { etag, versionId }: WriteResult, known: KnownVersion): void {
     const lastModifiedMs = this.nowMs()
     node.marker = { key: node.prefix, sizeBytes: 0, etag, versionId, lastModifiedMs }
-    node.known = known
-    this.knowledge.known.wrote(node.marker, known)
+    node.known = { ...known, traits: this.traits.stored(known.traits) }
+    this.knowledge.known.wrote(node.marker, node.known)
     this.metadata.madeDirectory(node.path, node.marker)
   }
 
@@ -351,36 +352,6 @@ export class Tree {
   #changed(node: Node, cause?: unknown): FsError {
     this.metadata.forget(node.path)
     return new FsError('ESTALE', `${node.path} was changed by others`, cause)
-  }
-
-  /** What the store keeps of the object besides, asked for once before it is first written anew. */
-  async #traits(node: Node): Promise<ObjectTraits> {
-    const stored = node.version ?? node.marker
-    if (stored === undefined || node.known === undefined) return {}
-    if (node.known.traits !== undefined) return node.known.traits
-    const isCurrent = () => (node.version ?? node.marker) === stored
-    const traits = await this.#askTraits(stored).catch((error: unknown) => {
-      if (!isStoreError(error, 'not-found')) throw error
-      return undefined
-    })
-    // Others have removed it: there is nothing to hand on, and the condition of what is stored says what becomes of that.
-    if (traits === undefined) return isCurrent() ? {} : this.#traits(node)
-    if (node.known !== undefined && isCurrent()) node.known = { ...node.known, traits }
-    return traits
-  }
-
-  #askTraits(stored: ObjectVersion): Promise<ObjectTraits> {
-    const running = this.#askingTraits.get(stored)
-    if (running !== undefined) return running
-    const ask = async () => {
-      // Others may have changed them since the version was seen: that shows in nothing else.
-      const traits = await this.store.traits(stored.key)
-      this.knowledge.known.learnTraits(stored, traits)
-      return traits
-    }
-    const asking = ask().finally(() => this.#askingTraits.delete(stored))
-    this.#askingTraits.set(stored, asking)
-    return asking
   }
 }
 

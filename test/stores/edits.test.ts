@@ -108,6 +108,27 @@ describe('tags that others put on an object', () => {
     await store.close()
     await server.close()
   })
+
+  it('after this mount had edited it outlast its next edit, when names are looked up anew', async () => {
+    const server = await startS3Server({ buckets: ['bucket'] })
+    const store = await openS3Store('bucket', { endpoint: server.url, credentials })
+    const h = await Harness.open({ store })
+    const edit = async (bytes: string) => {
+      const handle = await h.open('file', { write: true })
+      await h.write(handle, 0, Buffer.from(bytes))
+      await h.closeFile(handle)
+    }
+    await store.put('file', pattern(10))
+    await edit('first')
+    const Tagging = { TagSet: [{ Key: 'colour', Value: 'red' }] }
+    await sdkOf(server).send(new PutObjectTaggingCommand({ Bucket: 'bucket', Key: 'file', Tagging }))
+    h.nowMs += 10_001
+    await edit('again')
+    expect((await store.traits('file')).tags).toEqual({ colour: 'red' })
+    await h.close()
+    await store.close()
+    await server.close()
+  })
 })
 
 function sdkOf({ url }: S3Server): S3Client {
