@@ -7,7 +7,9 @@ export const IS_FOLDER = 'IsFolder'
 /** The failure of a command, or one that says better why an object is missed: one list more is worth that. */
 export async function folderInstead(error: unknown, bucket: Bucket, signal: AbortSignal): Promise<unknown> {
   if (!isStoreError(error, 'not-found') || error.key === undefined || error.key === '' || signal.aborted) return error
-  const { key } = error
+  const { key, code } = error
+  // This one says it already.
+  if (code === 'NoPrefix') return error
   const prefix = key.endsWith('/') ? key : `${key}/`
   const below = await bucket.list({ prefix, maxKeys: 1, signal }).catch(() => undefined)
   if (below === undefined || below.objects.length === 0) return error
