@@ -150,8 +150,10 @@ export interface ObjectTraits {
 export type GrantKind = 'read' | 'readAcp' | 'writeAcp' | 'fullControl'
 
 export interface TraitsOptions extends CallOptions {
-  /** What a listing or HEAD told: what stands in it is not asked for again. */
+  /** What a listing, HEAD or GET told: what stands in it is not asked for again. */
   readonly listed?: ObjectVersion | undefined
+  /** `grants`, or `others`: all but them. Default: both. */
+  readonly only?: 'grants' | 'others' | undefined
   /** At most one request, so without what only HEAD tells (the encryption) and tags, which copies keep by themselves. */
   readonly brief?: boolean | undefined
   /** Nothing is written to find something out, not even for a moment. Default false. */

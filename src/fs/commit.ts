@@ -9,7 +9,8 @@ import type {
   WriteResult,
 } from '../backend/object-store.js'
 import type { PartSizes } from '../backend/part-sizes.js'
-import { fetchRemote, sourceChanged } from './fetch-remote.js'
+import { type EarlyFetch, fetchEarly, fetchesBase, fetchRemote, sourceChanged } from './fetch-remote.js'
+import type { Told } from './known-traits.js'
 import { abandonable } from './mutex.js'
 import { type PlanLimits, type PlannedPart, planParts } from './part-plan.js'
 import type { PartStream } from './part-stream.js'
@@ -32,10 +33,16 @@ export interface CommitRequest {
   /** Parts that are stored already. */
   readonly stream: PartStream | undefined
   readonly conditions: WriteConditions
-  /** May still be on its way: what the parts need is fetched meanwhile. */
-  readonly attachments: Promise<Attachments>
+  /** Asked for once: with what a GET tells of the version that is edited, if the commit sends one. */
+  readonly attachments: (told?: Told) => Promise<Attachments>
   /** Ends the commit while it only sends parts; what publishes the object is waited for all the same. */
   readonly signal: AbortSignal
+}
+
+/** A commit by a plan. What is kept beside the bytes may still be on its way: what the parts need is fetched meanwhile. */
+interface PlannedCommit extends Omit<CommitRequest, 'attachments'> {
+  readonly attachments: Promise<Attachments>
+  readonly early: EarlyFetch | undefined
 }
 
 export interface Committed {
@@ -73,25 +80,45 @@ export class Committer {
   /** All or nothing: when it rejects, the bucket holds what it held. */
   async commit(request: CommitRequest): Promise<Committed> {
     const { file, stream } = request
-    // Whoever needs it hears of its failure; the commit may fail before that.
-    request.attachments.catch(() => undefined)
-    if (stream === undefined) {
-      const result = await this.#store(request)
-      const wanted = await request.attachments
-      return { result, kept: wanted, wanted }
-    }
-    const wanted = await request.attachments
-    const result = await this.#complete(stream.upload(), this.#streamedParts(file), request)
+    if (stream === undefined) return this.#store(request)
+    const attachments = request.attachments()
+    const wanted = await attachments
+    const planned = { ...request, attachments, early: undefined }
+    const result = await this.#complete(stream.upload(), this.#streamedParts(file), planned)
     await stream.end()
     return { result, kept: stream.attachments, wanted }
   }
 
-  async #store(request: CommitRequest): Promise<WriteResult> {
-    const { file, key, conditions, attachments } = request
+  async #store(request: CommitRequest): Promise<Committed> {
+    const { file } = request
     const plan = planParts(piecesOf(file, 0, file.sizeBytes), this.#limits())
-    if (!this.#isPut(file.sizeBytes, plan)) return this.#upload(plan, request)
+    const isPut = this.#isPut(file.sizeBytes, plan)
+    const whole: PlannedPart = { kind: 'send', start: 0, end: file.sizeBytes }
+    const early = this.#fetchEarly(isPut ? [whole] : plan, file)
+    const attachments = request.attachments(early?.told)
+    // Whoever needs it hears of its failure; the commit may fail before that.
+    attachments.catch(() => undefined)
+    try {
+      const planned = { ...request, attachments, early }
+      const result = await (isPut ? this.#put(planned) : this.#upload(plan, planned))
+      const wanted = await attachments
+      return { result, kept: wanted, wanted }
+    } finally {
+      // It writes into the file, which is the caller's again.
+      await early?.done.catch(() => undefined)
+    }
+  }
+
+  async #put(request: PlannedCommit): Promise<WriteResult> {
+    const { file, key, conditions, attachments } = request
     const body = await this.#body(request, 0, file.sizeBytes)
     return this.#options.store.put(key, body, { ...conditions, ...(await attachments) })
+  }
+
+  /** Begins with the first part that needs bytes of the version that is edited, since their GETs tell more than bytes. */
+  #fetchEarly(plan: readonly PlannedPart[], file: WrittenFile): EarlyFetch | undefined {
+    const part = plan.find(({ kind, start, end }) => kind === 'send' && fetchesBase(file, start, end))
+    return part && fetchEarly(this.#options.store, file, part.start, part.end)
   }
 
   /** Makes a range of a file local. */
@@ -137,7 +164,7 @@ export class Committer {
     })
   }
 
-  async #upload(plan: readonly PlannedPart[], request: CommitRequest): Promise<WriteResult> {
+  async #upload(plan: readonly PlannedPart[], request: PlannedCommit): Promise<WriteResult> {
     const begun = this.#begin(request)
     try {
       const result = await this.#complete(
@@ -155,14 +182,14 @@ export class Committer {
     }
   }
 
-  async #begin({ key, attachments }: CommitRequest): Promise<{ upload: Upload; forget: () => Promise<void> }> {
+  async #begin({ key, attachments }: PlannedCommit): Promise<{ upload: Upload; forget: () => Promise<void> }> {
     const { store, area, nowMs } = this.#options
     const upload = await store.createUpload(key, await attachments)
     return { upload, forget: await area.recordUpload({ key, uploadId: upload.uploadId, startedMs: nowMs() }) }
   }
 
   /** `upload` may still be on its way: what the parts need is fetched meanwhile. */
-  async #complete(upload: Promise<Upload>, plan: readonly PlannedPart[], request: CommitRequest): Promise<WriteResult> {
+  async #complete(upload: Promise<Upload>, plan: readonly PlannedPart[], request: PlannedCommit): Promise<WriteResult> {
     // The first part that needs it hears of its failure.
     upload.catch(() => undefined)
     const { signal } = request
@@ -193,7 +220,7 @@ export class Committer {
     upload: Promise<Upload>,
     number: number,
     part: PlannedPart,
-    request: CommitRequest,
+    request: PlannedCommit,
   ): Promise<CompletedPart> {
     const { stream, signal, file } = request
     const { start, end } = part
@@ -215,13 +242,14 @@ export class Committer {
   }
 
   /** A HEAD before every part, in place of a real condition, tells nothing that the one before Complete does not. */
-  #sourceCondition({ key, etag }: ObjectVersion, { key: target, conditions }: CommitRequest): string | undefined {
+  #sourceCondition({ key, etag }: ObjectVersion, { key: target, conditions }: PlannedCommit): string | undefined {
     const isAskedAnyway = key === target && conditions.ifMatch === etag
     return isAskedAnyway && this.#options.store.capabilities.conditions.copy === 'checked' ? undefined : etag
   }
 
-  async #body(request: CommitRequest, start: number, end: number, part?: number): Promise<Body> {
-    const { file, stream } = request
+  async #body(request: PlannedCommit, start: number, end: number, part?: number): Promise<Body> {
+    const { file, stream, early } = request
+    if (early !== undefined && start < early.end && early.start < end) await early.done
     await this.fetch(file, start, end)
     if (file.content.held.covers(start, end) && file.content.isInMemory) return file.content.read(start, end)
     const held = part === undefined ? undefined : stream?.heldBody(part, end - start)

@@ -1,7 +1,9 @@
 import { inParallel } from '../backend/in-parallel.js'
-import type { ObjectStore, ObjectVersion } from '../backend/object-store.js'
+import type { ObjectInfo, ObjectStore, ObjectVersion } from '../backend/object-store.js'
 import { isStoreError, StoreError } from '../backend/store-error.js'
+import type { Extent } from './extents.js'
 import { FsError } from './fs-error.js'
+import type { Told } from './known-traits.js'
 import { piecesOf, type WrittenFile } from './pieces.js'
 import { isSameObject, type RemoteRange } from './remote-ranges.js'
 
@@ -15,16 +17,52 @@ const MAX_REQUEST_BYTES = 8 * 1024 * 1024
 
 /**
  * Makes the bytes of a range local that are in stored objects. A body must not read them while it is being sent: it
- * holds a request's slot then, and bodies that wait for each other's slots would wait for ever.
+ * holds a request's slot then, and bodies that wait for each other's slots would wait for ever. `onInfo` hears what
+ * GETs tell of the version that is edited.
  */
-export async function fetchRemote(store: ObjectStore, file: WrittenFile, start: number, end: number): Promise<void> {
+export async function fetchRemote(
+  store: ObjectStore,
+  file: WrittenFile,
+  start: number,
+  end: number,
+  onInfo?: (info: ObjectInfo) => void,
+): Promise<void> {
   await inParallel(piecesToFetch(runsOf(file, start, end)), REQUESTS_AT_ONCE, async run => {
     try {
-      await fetchRun(store, file, run)
+      await fetchRun(store, file, run, isOfBase(run, file) ? onInfo : undefined)
     } catch (error) {
       throw sourceChanged(error, run.version, file.base)
     }
   })
+}
+
+/** What is fetched early, since its GETs tell more than bytes. */
+export interface EarlyFetch extends Extent {
+  /** What the first one told of the version that is edited. Settles when `done` does, at the latest. */
+  readonly told: Told
+  readonly done: Promise<void>
+}
+
+/** Begins to make a range local in which bytes of the version that is edited are. */
+export function fetchEarly(store: ObjectStore, file: WrittenFile, start: number, end: number): EarlyFetch {
+  let tell: (info: ObjectInfo) => void = () => undefined
+  const first = new Promise<ObjectInfo>(resolve => {
+    tell = resolve
+  })
+  const done = fetchRemote(store, file, start, end, info => tell(info))
+  const told = Promise.race([first, done.then(() => undefined)])
+  // Who needs the bytes hears of the failure.
+  told.catch(() => undefined)
+  return { start, end, told, done }
+}
+
+/** Whether bytes of the version that is edited would be fetched for the range. */
+export function fetchesBase(file: WrittenFile, start: number, end: number): boolean {
+  return piecesOf(file, start, end).some(piece => piece.kind === 'remote' && isOfBase(piece, file))
+}
+
+function isOfBase({ version }: RemoteRange, { base }: WrittenFile): boolean {
+  return base !== undefined && isSameObject(version, base)
 }
 
 /** Cuts what is large, so that several requests share it: a connection to a distant store is slower than the store. */
@@ -54,9 +92,15 @@ export function sourceChanged(error: unknown, version: ObjectVersion, base: Obje
   })
 }
 
-async function fetchRun(store: ObjectStore, file: WrittenFile, run: RemoteRange): Promise<void> {
+async function fetchRun(
+  store: ObjectStore,
+  file: WrittenFile,
+  run: RemoteRange,
+  onInfo: ((info: ObjectInfo) => void) | undefined,
+): Promise<void> {
   const range = { offset: run.offset, lengthBytes: run.end - run.start }
-  const { body } = await store.get(run.version.key, { range, ifMatch: run.version.etag })
+  const { info, body } = await store.get(run.version.key, { range, ifMatch: run.version.etag })
+  onInfo?.(info)
   let at = run.start
   for await (const chunk of body) {
     // What was written over it stays.

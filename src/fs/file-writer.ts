@@ -5,6 +5,7 @@ import type { Committed } from './commit.js'
 import { FileData } from './file-data.js'
 import { FsError } from './fs-error.js'
 import type { Keeping } from './kept-files.js'
+import type { Told } from './known-traits.js'
 import type { Hold } from './lent.js'
 import type { Borrower } from './loans.js'
 import type { AllocateOptions, Leaver } from './operations.js'
@@ -86,7 +87,7 @@ export class FileWriter implements Borrower {
 
   /** Attributes have changed, which travel with the next commit. */
   touch(): void {
-    if (!this.#isDirty) this.#target.expectAttachments()
+    if (!this.#isDirty) this.#target.expectAttachments(this.#base !== undefined && this.#isContentDirty)
     this.#isDirty = true
     this.#changes += 1
   }
@@ -334,7 +335,7 @@ export class FileWriter implements Borrower {
 
   async #send(signal: AbortSignal): Promise<Committed> {
     const { committer } = this.#services
-    const attachments = this.#target.attachments()
+    const attachments = (told?: Told) => this.#target.attachments(told)
     const request = { key: this.#target.path, file: this.file, conditions: this.#conditions(), attachments, signal }
     const { stream } = this.#data
     if (stream !== undefined) {

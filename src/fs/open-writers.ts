@@ -76,8 +76,8 @@ export class OpenWriters {
       },
       lock: node.lock,
       whileNamed: task => this.#moving.change(() => [node.path], task),
-      expectAttachments: () => tree.expectAttachments(node),
-      attachments: () => tree.attachments(node),
+      expectAttachments: isFetchDue => tree.traits.expect(node, isFetchDue),
+      attachments: told => tree.attachments(node, told),
       current: async () => {
         const info = await tree.knowledge.head(node.path)
         return info !== undefined && typeFrom(info.metadata) === node.type ? info : undefined

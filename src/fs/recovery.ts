@@ -168,7 +168,7 @@ export async function retryKept(
       file: { content, dropped: new Extents(), remote, base, sizeBytes: record.sizeBytes },
       stream: undefined,
       conditions: force ? {} : conditionsOf(record),
-      attachments: attachmentsOf(record, services),
+      attachments: () => attachmentsOf(record, services),
       signal,
     })
   } catch (error) {

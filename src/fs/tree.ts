@@ -30,7 +30,7 @@ import { Finder } from './finder.js'
 import { FsError } from './fs-error.js'
 import type { Inodes } from './inodes.js'
 import { Knowledge } from './knowledge.js'
-import { KnownTraits } from './known-traits.js'
+import { KnownTraits, type Told } from './known-traits.js'
 import { childKey, isPartial, SELF_SLOT } from './names.js'
 import type { Node } from './node.js'
 import type { Attributes, AttributesReply, Entry, Timestamp } from './operations.js'
@@ -159,19 +159,14 @@ export class Tree {
   }
 
   /** What is kept beside the bytes: ESTALE when the stored file is another version by now. */
-  async attachments(node: Node): Promise<Attachments> {
+  async attachments(node: Node, told?: Told): Promise<Attachments> {
     if (node.version !== undefined && node.known === undefined) await this.learn(node)
-    const traits = await this.traits.of(node)
+    const traits = await this.traits.of(node, told)
     const { known, edited, own } = node
     const kept = edited?.metadata ?? known?.metadata ?? {}
     const beside = node.writer?.hasUnstoredContent === true ? withoutDigests(kept, known?.metadata ?? {}) : kept
     const metadata = withAttributes(beside, own, node.type)
     return { metadata, headers: this.headers(node), traits }
-  }
-
-  /** `attachments` will be asked for: what it needs of the store is asked for now. Its failure is told then. */
-  expectAttachments(node: Node): void {
-    this.traits.of(node).catch(() => undefined)
   }
 
   /** The content headers of a file; of a new one what its name tells. */

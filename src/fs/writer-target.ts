@@ -1,4 +1,5 @@
 import type { Attachments, ObjectInfo, ObjectVersion } from '../backend/object-store.js'
+import type { Told } from './known-traits.js'
 import type { Mutex } from './mutex.js'
 
 /** The file that a writer writes, as the writer needs to know it. */
@@ -11,10 +12,10 @@ export interface WriterTarget {
   readonly isUnlinked: boolean
   /** Runs a change of what is stored, behind the renaming of a folder above. Not to be called under the lock. */
   whileNamed<T>(task: () => Promise<T>): Promise<T>
-  /** `attachments` will be called: it may get ready. */
-  expectAttachments(): void
-  /** What is to be kept beside the bytes now. */
-  attachments(): Promise<Attachments>
+  /** `attachments` will be called: it may get ready. `isFetchDue`: probably with what a GET tells. */
+  expectAttachments(isFetchDue: boolean): void
+  /** What is to be kept beside the bytes now. `told`: by a GET of the version that is edited. */
+  attachments(told?: Told): Promise<Attachments>
   /** The file that the bucket holds under the name at this moment. */
   current(): Promise<ObjectInfo | undefined>
   /** What was appended stands behind this version of others now: it is the one that the file is made from. */

@@ -69,7 +69,8 @@ describe('what asking for traits costs', () => {
     const all = { HeadObject: 1, GetObjectTagging: 1, GetObjectAcl: 1 }
     expect(await requestsOf(() => store.traits('special'))).toStrictEqual({ ...all, GetBucketOwnershipControls: 1 })
     expect(await requestsOf(() => store.traits('special'))).toStrictEqual(all)
-    // The server has shown that it counts tags: no count, no tags.
+    await store.traits('plain')
+    // The server counts tags, as is known by now: no count, no tags.
     expect(await requestsOf(() => store.traits('plain'))).toStrictEqual({ HeadObject: 1, GetObjectAcl: 1 })
     const info = await store.head('special')
     const { HeadObject: _, ...withoutHead } = all
@@ -101,7 +102,7 @@ describe('what asking for traits costs', () => {
     const store = await open()
     await store.put('special', text('x'), { traits: SPECIAL })
     await store.put('plain', text('x'))
-    await store.traits('special')
+    await store.traits('plain')
     const another = await open()
     expect(await requestsOf(() => another.traits('plain'))).toStrictEqual({ HeadObject: 1, GetObjectAcl: 1 })
     const second = { HeadObject: 1, GetObjectAcl: 1, GetBucketOwnershipControls: 1 }
@@ -133,6 +134,31 @@ describe('what asking for traits costs', () => {
     expect(await requestsOf(() => another.traits('plain'))).toStrictEqual({ HeadObject: 1, GetObjectAcl: 1 })
   })
 
+  it.each(['HeadObject', 'GetObject'] as const)('believes no missing count where %s tells none', async operation => {
+    server.setKnobs({ hideTagCounts: [operation] })
+    const store = await open()
+    await store.put('plain', text('x'))
+    await store.put('special', text('x'), { traits: SPECIAL })
+    expect((await store.traits('plain')).tags).toBeUndefined()
+    const { info, body } = await store.get('special', { range: { offset: 0, lengthBytes: 1 } })
+    for await (const chunk of body) expect(chunk).toHaveLength(1)
+    for (const told of [undefined, await store.head('special'), info])
+      expect(await store.traits('special', { listed: told, only: 'others' })).toMatchObject({ tags: SPECIAL.tags })
+  })
+
+  it('asks for the ACL alone, or for all but the ACL', async () => {
+    const store = await open()
+    await store.put('special', text('x'), { traits: SPECIAL })
+    await store.traits('special')
+    const { grants, ...others } = SPECIAL
+    const both = ['grants', 'others'] as const
+    const [first, second] = await Promise.all(both.map(only => store.traits('special', { only })))
+    expect([first, second]).toStrictEqual([{ grants }, others])
+    const asked = { HeadObject: 1, GetObjectTagging: 1 }
+    expect(await requestsOf(() => store.traits('special', { only: 'grants' }))).toStrictEqual({ GetObjectAcl: 1 })
+    expect(await requestsOf(() => store.traits('special', { only: 'others' }))).toStrictEqual(asked)
+  })
+
   it('finds nothing out with objects of its own where the store is read-only', async () => {
     const store = await open()
     await store.put('plain', text('x'))
@@ -152,9 +178,10 @@ describe('what asking for traits costs', () => {
     const refuse = (operation: string) => ({ operation, error: { status: 501, code: 'NotImplemented' } })
     const store = await open()
     await store.put('plain', text('x'))
-    server.setKnobs({ faults: [refuse('GetObjectTagging'), refuse('GetObjectAcl')] })
-    const first = { HeadObject: 1, GetObjectTagging: 1, GetObjectAcl: 1 }
-    expect(await requestsOf(() => store.traits('plain'))).toStrictEqual(first)
+    const refused = ['GetObjectTagging', 'GetObjectAcl'].map(refuse)
+    server.setKnobs({ faults: refused, hideTagCounts: ['HeadObject', 'GetObject'] })
+    const first = { GetObjectTagging: 1, GetObjectAcl: 1 }
+    expect(await requestsOf(() => store.traits('plain'))).toMatchObject(first)
     expect(await requestsOf(() => store.traits('plain'))).toStrictEqual({ HeadObject: 1 })
     const another = await open()
     expect(await requestsOf(() => another.traits('plain'))).toStrictEqual({ HeadObject: 1 })

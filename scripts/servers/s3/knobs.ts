@@ -55,6 +55,8 @@ export interface Knobs {
   readonly bucketOwnerEnforced: boolean
   /** Tags are lost in uploads and in copies that replace metadata, as Ceph RGW 16 loses them. */
   readonly loseTags: boolean
+  /** Operations whose answers do not tell how many tags an object has. */
+  readonly hideTagCounts: readonly ('HeadObject' | 'GetObject')[]
 }
 
 export const DEFAULT_KNOBS: Knobs = {
@@ -68,6 +70,7 @@ export const DEFAULT_KNOBS: Knobs = {
   maxCopyBytes: 5 * 1024 ** 3,
   bucketOwnerEnforced: false,
   loseTags: false,
+  hideTagCounts: [],
 }
 
 /** The knobs as they stand, and which fault is due. */

@@ -95,7 +95,7 @@ export function getObject(service: Service, call: Call): Reply {
   const headers: Record<string, string> = {
     ...object.headers,
     ...factsOf(object),
-    ...tagCountOf(object.tags),
+    ...(!service.knobs.hideTagCounts.some(name => name === call.operation) && tagCountOf(object.tags)),
     ...partsCountOf(object, call),
   }
   // S3 names every class but the usual one.

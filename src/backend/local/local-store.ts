@@ -228,6 +228,7 @@ export class LocalStore implements ObjectStore {
   /** A folder knows of no other than whether everybody may read. */
   async traits(key: string, options: TraitsOptions = {}): Promise<ObjectTraits> {
     return this.#call('traits', key, options, async () => {
+      if (options.only === 'others') return {}
       const object = await this.#files.open(key)
       await object?.file.close()
       return object?.facts.isPublic === true ? { grants: cannedGrants('public-read') } : {}

@@ -147,9 +147,10 @@ export class MemoryStore implements ObjectStore {
   }
 
   /** What was given with the object: nothing here acts by it. In brief it tells as little as S3 does. */
-  async traits(key: string, { brief, listed, signal }: TraitsOptions = {}): Promise<ObjectTraits> {
-    const { traits } = this.#find(key, 'traits', signal)
-    return brief === true ? givenTraits({ storageClass: listed?.storageClass, grants: traits.grants }) : traits
+  async traits(key: string, { brief, listed, only, signal }: TraitsOptions = {}): Promise<ObjectTraits> {
+    const { grants, ...all } = this.#find(key, 'traits', signal).traits
+    const others = brief === true ? { storageClass: listed?.storageClass } : all
+    return givenTraits({ ...(only !== 'grants' && others), ...(only !== 'others' && { grants }) })
   }
 
   async copy(from: string, to: string, options: CopyOptions = {}): Promise<WriteResult> {

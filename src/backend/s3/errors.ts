@@ -1,4 +1,4 @@
-import { StoreError, type StoreErrorDetails, type StoreErrorKind } from '../store-error.js'
+import { isStoreError, StoreError, type StoreErrorDetails, type StoreErrorKind } from '../store-error.js'
 import { ReplyError } from './reply-error.js'
 
 /** What the request was, as far as the meaning of its failure depends on it. */
@@ -187,6 +187,11 @@ export function toStoreError(error: unknown, attempt: Attempt): StoreError {
 function wasConnected(error: unknown): boolean {
   const { syscall } = asRecord(error)
   return syscall === 'read' || syscall === 'write'
+}
+
+/** The server has no such operation, for any object. MethodNotAllowed may be about this one: a delete marker. */
+export function isNotImplemented(error: unknown): boolean {
+  return isStoreError(error, 'unsupported') && (error.code === 'NotImplemented' || error.code === '501')
 }
 
 /** The SDK hangs the whole HTTP response with its socket on its errors: too much to keep or to print. */

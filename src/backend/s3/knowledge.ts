@@ -15,7 +15,7 @@ export interface Knowledge {
   readonly bareIfMatch: boolean
   /** UploadPartCopy decodes the name of its source twice (Ceph RGW 16, which dies of a `%` that decodes to nothing). */
   readonly partSourceTwiceDecoded?: boolean | undefined
-  /** `counted`: HEAD and GET tell how many tags there are; `none`: the server does not know tags. */
+  /** `counted`: HEAD and GET both tell how many tags there are; `none`: the server does not know tags. */
   readonly tags?: 'none' | 'counted' | 'uncounted' | undefined
   /** Tags outlast a copy that replaces metadata, and one may give others (Ceph RGW 16 loses and spoils them). */
   readonly copiesKeepTags?: boolean | undefined
@@ -26,7 +26,8 @@ export interface Knowledge {
 }
 
 const NOTHING: Knowledge = { conditions: {}, bareIfMatch: false }
-const FORMAT = 1
+/** 2: tags are `counted` only where GET counts them, too. */
+const FORMAT = 2
 
 /** What is known, in memory and where the keeper keeps it. */
 export class KnowledgeBase {

@@ -1,4 +1,6 @@
+import type { ObjectInfo } from '../object-store.js'
 import { isStoreError } from '../store-error.js'
+import { isNotImplemented } from './errors.js'
 import type { Knowledge } from './knowledge.js'
 import type { MultipartRequests } from './multipart-requests.js'
 import { PROBE_CONTENT, type ProbeObjects } from './probe.js'
@@ -23,18 +25,22 @@ export class TagProbe {
     this.#temporary = temporary
   }
 
-  /** Whether a copy that replaces metadata keeps the tags, and whether HEAD counts them. */
+  /** Whether HEAD and the GET of a range count tags. */
+  counting(nearKey: string): Promise<Partial<Knowledge>> {
+    return this.#temporary.use(nearKey, async key => {
+      const etag = await this.#putTagged(key)
+      if (etag === undefined) return (await this.#none(key)) ?? { tags: 'uncounted' }
+      const told = await Promise.all([this.#objects.head(key), this.#get(key, etag)])
+      return { tags: told.every(({ tagCount }) => tagCount === 1) ? 'counted' : 'uncounted' }
+    })
+  }
+
+  /** Whether a copy that replaces metadata keeps the tags. */
   copies(nearKey: string): Promise<Partial<Knowledge>> {
     return this.#temporary.use(nearKey, async key => {
-      try {
-        await this.#objects.put(key, PROBE_CONTENT, {}, TAGGED)
-      } catch (error) {
-        if (isStoreError(error, 'unsupported', 'invalid')) return { tags: 'none' }
-        throw error
-      }
-      const { tagCount } = await this.#objects.head(key)
+      if ((await this.#putTagged(key)) === undefined) return (await this.#none(key)) ?? { copiesKeepTags: false }
       await this.#objects.copy(key, key, { conditions: {}, attachments: { 'x-amz-meta-probe': '1' } })
-      return { tags: tagCount === 1 ? 'counted' : 'uncounted', copiesKeepTags: await this.#isTagged(key) }
+      return { copiesKeepTags: await this.#isTagged(key) }
     })
   }
 
@@ -45,8 +51,8 @@ export class TagProbe {
       try {
         uploadId = await this.#multipart.create(key, TAGGED)
       } catch (error) {
-        if (isStoreError(error, 'unsupported', 'invalid')) return { uploadsKeepTags: false }
-        throw error
+        if (!isStoreError(error, 'unsupported', 'invalid')) throw error
+        return (await this.#none(key)) ?? { uploadsKeepTags: false }
       }
       const upload = { key, uploadId }
       try {
@@ -57,6 +63,37 @@ export class TagProbe {
       }
       return { uploadsKeepTags: await this.#isTagged(key) }
     })
+  }
+
+  /** Undefined where the server does not take them with a PUT. */
+  async #putTagged(key: string): Promise<string | undefined> {
+    try {
+      return (await this.#objects.put(key, PROBE_CONTENT, {}, TAGGED)).etag
+    } catch (error) {
+      if (isStoreError(error, 'unsupported', 'invalid')) return undefined
+      throw error
+    }
+  }
+
+  /**
+   * What a server has that takes no tags with an object. It may refuse just these, or have another way for tags to come:
+   * objects have none only where there is no way at all.
+   */
+  async #none(key: string): Promise<Partial<Knowledge> | undefined> {
+    await this.#objects.put(key, PROBE_CONTENT, {}, {})
+    try {
+      await this.#traits.putTags(key, TAGS, 'traits')
+    } catch (error) {
+      if (isNotImplemented(error)) return { tags: 'none' }
+      if (!isStoreError(error, 'unsupported', 'invalid')) throw error
+    }
+    return undefined
+  }
+
+  async #get(key: string, ifMatch: string): Promise<ObjectInfo> {
+    const { info, body } = await this.#objects.get(key, { range: { offset: 1, lengthBytes: 1 }, ifMatch })
+    for await (const chunk of body) void chunk
+    return info
   }
 
   async #isTagged(key: string): Promise<boolean> {

@@ -1,10 +1,19 @@
+import { unlessAborted } from '../call.js'
 import type { Log } from '../log.js'
 import type { TraitsOptions } from '../object-store.js'
 import { isStoreError, StoreError } from '../store-error.js'
+import { isNotImplemented } from './errors.js'
 import type { KnowledgeBase } from './knowledge.js'
 import { asProbeFailure } from './probe.js'
 import type { TagProbe } from './tag-probe.js'
 import type { Tags, TraitRequests } from './trait-requests.js'
+
+type Question = 'counting' | 'copies' | 'uploads'
+
+/** What waits for the answer. */
+const OPERATIONS: Readonly<Record<Question, string>> = { counting: 'traits', copies: 'copy', uploads: 'createUpload' }
+
+const MAX_PASSED = 1024
 
 /** Tags, where the server has them, and how they are kept where it would lose them. */
 export class Tagging {
@@ -13,9 +22,12 @@ export class Tagging {
   readonly #knowledge: KnowledgeBase
   readonly #log: Log
   /** Probes under way: one of a kind at a time. */
-  readonly #probing = new Map<'copies' | 'uploads', Promise<void>>()
+  readonly #probing = new Map<Question, Promise<void>>()
   /** What these credentials may not find out. */
-  readonly #denied = new Set<'copies' | 'uploads'>()
+  readonly #denied = new Set<Question>()
+  /** How often whether tags are counted could not be found out, and how many questions go by until that is tried again. */
+  #failures = 0
+  #toPass = 0
 
   constructor(requests: TraitRequests, probe: TagProbe, knowledge: KnowledgeBase, log: Log) {
     this.#requests = requests
@@ -30,32 +42,36 @@ export class Tagging {
     tagCount: number | undefined,
     { writesNothing = false, signal }: TraitsOptions = {},
   ): Promise<Tags | undefined> {
+    if (tagCount !== undefined) return tagCount === 0 ? undefined : this.#ask(key, signal)
+    if (!writesNothing && this.#knowledge.value.tags === undefined)
+      await unlessAborted(this.#learnCounting(key), signal, 'traits', key)
     const { tags: known } = this.#knowledge.value
-    if (tagCount === 0 || (tagCount === undefined && known === 'counted')) return undefined
-    if (tagCount !== undefined && known !== 'counted') await this.#knowledge.add({ tags: 'counted' })
-    const tags = await this.#ask(key, signal)
-    if (!writesNothing && this.#knowledge.value.tags === undefined) await this.#learnCounting(key)
-    return tags
+    return known === 'counted' || known === 'none' ? undefined : this.#ask(key, signal)
   }
 
-  /** Once for an endpoint: where HEAD counts tags, nobody asks for those of an object that has none. */
+  /** Once for an endpoint: where tags are counted, nobody asks for those of an object that has none. */
   async #learnCounting(nearKey: string): Promise<void> {
-    if (this.#denied.has('copies')) return
+    if (this.#denied.has('counting')) return
+    if (this.#toPass > 0) {
+      this.#toPass -= 1
+      return
+    }
     try {
-      await this.#findOut('copies', nearKey)
+      await this.#findOut('counting', nearKey)
     } catch (error) {
+      this.#failures += 1
+      this.#toPass = Math.min(2 ** this.#failures, MAX_PASSED)
       this.#log.debug('whether the server counts tags could not be found out', { error })
     }
   }
 
   async #ask(key: string, signal: AbortSignal | undefined): Promise<Tags | undefined> {
-    if (this.#knowledge.value.tags === 'none') return undefined
     try {
       const tags = await this.#requests.tags(key, signal)
       return Object.keys(tags).length === 0 ? undefined : tags
     } catch (error) {
-      if (isStoreError(error, 'unsupported')) await this.#knowledge.add({ tags: 'none' })
-      else if (!isStoreError(error, 'denied')) throw error
+      if (isNotImplemented(error)) await this.#knowledge.add({ tags: 'none' })
+      else if (!isStoreError(error, 'denied', 'unsupported')) throw error
       this.#log.debug('the tags of an object are not told', { key, error })
       return undefined
     }
@@ -73,7 +89,8 @@ export class Tagging {
     signal?: AbortSignal,
   ): Promise<Tags | undefined> {
     if ((given === undefined && !isReplaced) || (await this.#keeps('copies', to))) return undefined
-    return given ?? (await this.#ask(from, signal))
+    if (given !== undefined) return given
+    return this.#knowledge.value.tags === 'none' ? undefined : this.#ask(from, signal)
   }
 
   async owedAfterUpload(key: string, given: Tags | undefined): Promise<Tags | undefined> {
@@ -107,7 +124,7 @@ export class Tagging {
     return known() ?? true
   }
 
-  #findOut(what: 'copies' | 'uploads', nearKey: string): Promise<void> {
+  #findOut(what: Question, nearKey: string): Promise<void> {
     const running = this.#probing.get(what)
     if (running !== undefined) return running
     const probing = this.#run(what, nearKey).finally(() => this.#probing.delete(what))
@@ -115,12 +132,11 @@ export class Tagging {
     return probing
   }
 
-  async #run(what: 'copies' | 'uploads', nearKey: string): Promise<void> {
+  async #run(what: Question, nearKey: string): Promise<void> {
     try {
       await this.#knowledge.add(await this.#probe[what](nearKey))
     } catch (error) {
-      if (!isStoreError(error, 'denied'))
-        throw asProbeFailure(error, what === 'copies' ? 'copy' : 'createUpload', nearKey)
+      if (!isStoreError(error, 'denied')) throw asProbeFailure(error, OPERATIONS[what], nearKey)
       this.#denied.add(what)
       this.#log.debug('what becomes of tags could not be found out', { error })
     }

@@ -2,6 +2,7 @@ import { unlessAborted } from '../call.js'
 import type { Log } from '../log.js'
 import type { ObjectInfo, ObjectTraits, ObjectVersion, TraitsOptions } from '../object-store.js'
 import { isStoreError } from '../store-error.js'
+import { isNotImplemented } from './errors.js'
 import type { KnowledgeBase } from './knowledge.js'
 import type { S3Options } from './options.js'
 import type { ObjectRequests } from './requests.js'
@@ -34,15 +35,16 @@ export class TraitsReader {
   }
 
   async read(key: string, options: TraitsOptions): Promise<ObjectTraits> {
-    const { listed, brief, signal } = options
-    const [told, grants] = await Promise.all([
-      brief === true ? this.#placement(listed) : this.#told(key, options),
-      this.#grants(key, brief === true, signal),
+    const { brief = false, only, signal } = options
+    const [others, grants] = await Promise.all([
+      only === 'grants' ? {} : this.#others(key, options),
+      only === 'others' ? undefined : this.#grants(key, brief, signal),
     ])
-    return { ...told, ...(grants !== undefined && { grants }) }
+    return { ...others, ...(grants !== undefined && { grants }) }
   }
 
-  async #told(key: string, { listed, writesNothing, signal }: TraitsOptions): Promise<ObjectTraits> {
+  async #others(key: string, { listed, brief, writesNothing, signal }: TraitsOptions): Promise<ObjectTraits> {
+    if (brief === true) return this.#placement(listed)
     const { objects, tagging } = this.#services
     const info = isInfo(listed) ? listed : await objects.head(key, signal)
     const tags = await tagging.of(key, info.tagCount, { writesNothing, signal })
@@ -78,8 +80,8 @@ export class TraitsReader {
     try {
       return await traitRequests.grants(key, signal)
     } catch (error) {
-      if (isStoreError(error, 'unsupported')) await knowledge.add({ acls: false })
-      else if (!isStoreError(error, 'denied')) throw error
+      if (isNotImplemented(error)) await knowledge.add({ acls: false })
+      else if (!isStoreError(error, 'denied', 'unsupported')) throw error
       log.debug('the ACL of an object is not told', { key, error })
       return undefined
     }

@@ -62,6 +62,20 @@ function tellingTests(context: SuiteContext): void {
     expect(await store.head(key)).toMatchObject({ metadata: { note: 'kept' } })
   })
 
+  it('tells the grants alone, and the others from what a GET of a range told', async () => {
+    const { store } = context
+    const key = `${context.folder()}special`
+    const traits = someTraits(context)
+    await store.put(key, text('special'), { traits })
+    const { info, body } = await store.get(key, { range: { offset: 1, lengthBytes: 2 } })
+    for await (const chunk of body) expect(chunk.byteLength).toBeLessThanOrEqual(2)
+    const granted = await store.traits(key, { only: 'grants' })
+    const others = await store.traits(key, { only: 'others', listed: info })
+    expect(withoutDefaults(granted)).toStrictEqual(traits.grants === undefined ? {} : { grants: traits.grants })
+    expect(withoutDefaults({ ...others, ...granted })).toStrictEqual(traits)
+    expect(others.grants).toBeUndefined()
+  })
+
   it('in brief, tells the class that a listing names, and the grants', async () => {
     const { store } = context
     const folder = context.folder()
