@@ -236,6 +236,8 @@ export interface CopyPartSource {
   readonly key: string
   readonly range: ByteRange
   readonly sourceIfMatch?: string | undefined
+  /** The source is what the upload will replace if it is still that version then: so here the condition may cost no request. */
+  readonly isAskedAgain?: boolean | undefined
 }
 
 export interface PendingUpload {

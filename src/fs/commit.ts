@@ -233,18 +233,14 @@ export class Committer {
     }
     const { key } = part.version
     const range = { offset: part.offset, lengthBytes: end - start }
-    const source = { key, range, sourceIfMatch: this.#sourceCondition(part.version, request) }
+    const { etag } = part.version
+    const isAskedAgain = key === request.key && etag === request.conditions.ifMatch
+    const source = { key, range, sourceIfMatch: etag, isAskedAgain }
     try {
       return await (await upload).copyPart(number, source, { signal })
     } catch (error) {
       throw sourceChanged(error, part.version, file.base)
     }
-  }
-
-  /** A HEAD before every part, in place of a real condition, tells nothing that the one before Complete does not. */
-  #sourceCondition({ key, etag }: ObjectVersion, { key: target, conditions }: PlannedCommit): string | undefined {
-    const isAskedAnyway = key === target && conditions.ifMatch === etag
-    return isAskedAnyway && this.#options.store.capabilities.conditions.copy === 'checked' ? undefined : etag
   }
 
   async #body(request: PlannedCommit, start: number, end: number, part?: number): Promise<Body> {

@@ -2,9 +2,8 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { StoreLayer } from '../../src/backend/layers/store-layer.js'
-import { UploadLayer } from '../../src/backend/layers/upload-layer.js'
 import { openMemoryStore } from '../../src/backend/memory/memory-store.js'
-import type { Capabilities, CompletedPart, ObjectStore, Upload } from '../../src/backend/object-store.js'
+import type { Capabilities, ObjectStore } from '../../src/backend/object-store.js'
 import { StoreError } from '../../src/backend/store-error.js'
 import { pattern } from '../support/bytes.js'
 import { type Harness, harness } from '../support/filesystem-harness.js'
@@ -13,25 +12,6 @@ import { grownBytes, RopeStore } from '../support/rope-store.js'
 
 const MIB = 1024 * 1024
 const GIB = 1024 * MIB
-
-/** A store whose server ignores the condition of a copy: the store asks for the source before each. */
-class CheckedCopies extends StoreLayer {
-  override get capabilities(): Capabilities {
-    const { capabilities } = this.inner
-    return { ...capabilities, conditions: { ...capabilities.conditions, copy: 'checked' } }
-  }
-
-  override async createUpload(...given: Parameters<ObjectStore['createUpload']>): Promise<Upload> {
-    return new CheckedUpload(await this.inner.createUpload(...given))
-  }
-}
-
-class CheckedUpload extends UploadLayer {
-  override copyPart(...given: Parameters<Upload['copyPart']>): Promise<CompletedPart> {
-    if (given[1].sourceIfMatch !== undefined) throw new Error('the source is asked for once more')
-    return super.copyPart(...given)
-  }
-}
 
 class NoPartCopies extends StoreLayer {
   override get capabilities(): Capabilities {
@@ -225,21 +205,6 @@ describe('many edits', () => {
     for (let i = 0; i < 40; i++)
       expect((await bytesOf(ropes, 'big', 30 * MIB + i * 100_000, 7)).toString()).toMatch(/^edit \d/)
     expect((await bytesOf(ropes, 'big', 30 * MIB + 50_000, 10)).equals(grownBytes(30 * MIB + 50_000, 10))).toBe(true)
-  })
-
-  it('ask for the object no more often where the server keeps no condition of copies', async () => {
-    const inner = openMemoryStore('checked-copies')
-    const h = await harness({ store: new CheckedCopies(inner) })
-    await inner.put('f', pattern(13 * MIB))
-    const handle = await h.open('f', { write: true })
-    await h.write(handle, 7 * MIB, Buffer.from('edit'))
-    await h.filesystem.fsync(handle, h.context())
-    expect(h.requests()).toMatchObject({ copyPart: 2, part: 1 })
-    await h.write(handle, 7 * MIB, Buffer.from('mine'))
-    await inner.put('f', pattern(13 * MIB, 5))
-    await expect(h.filesystem.flush(handle, h.context())).rejects.toMatchObject({ kind: 'precondition-failed' })
-    await h.filesystem.release(handle)
-    expect((await h.stored('f'))?.length).toBe(13 * MIB)
   })
 
   it('rewrite the file where the store copies no parts', async () => {

@@ -58,10 +58,31 @@ export class EndpointProbe {
 
   async #complete(key: string): Promise<ProbeResult> {
     const { etag } = await this.#objects.put(key, PROBE_CONTENT, {}, {})
-    const complete = (conditions: WireConditions) => () => this.#completeOnce(key, conditions)
-    const finding = await allKept([complete(IF_ABSENT), complete(IF_WRONG)])
+    const right = { IfMatch: `"${etag}"` }
+    const [absent = 'refused', wrong, last] = await this.#completions(key, [IF_ABSENT, IF_WRONG, right])
+    // That it could be completed in the end shows that the upload was there all the time.
+    if (absent === 'kept' && wrong === 'kept' && last === 'done') return { finding: 'atomic' }
+    const finding = findingOf([absent, await outcome(this.#completeOnce(key, IF_WRONG))])
     if (finding !== 'atomic') return { finding }
-    return { finding: (await outcome(complete({ IfMatch: `"${etag}"` })())) === 'done' ? 'atomic' : 'refused' }
+    return { finding: (await outcome(this.#completeOnce(key, right))) === 'done' ? 'atomic' : 'refused' }
+  }
+
+  /** Completes one upload until the condition is not kept. What an upload answers that was refused before may mean nothing. */
+  async #completions(key: string, conditions: readonly WireConditions[]): Promise<readonly Outcome[]> {
+    const outcomes: Outcome[] = []
+    const upload = { key, uploadId: await this.#multipart.create(key, {}) }
+    try {
+      const part = await this.#multipart.part(upload, 1, PROBE_CONTENT)
+      for (const condition of conditions) {
+        outcomes.push(await outcome(this.#multipart.complete(upload, [part], condition)))
+        if (outcomes.at(-1) !== 'kept') break
+      }
+    } catch (error) {
+      if (outcomes.length === 0) throw error
+    } finally {
+      if (outcomes.at(-1) !== 'done') await this.#multipart.abort(upload)
+    }
+    return outcomes
   }
 
   async #completeOnce(key: string, conditions: WireConditions): Promise<void> {
@@ -162,6 +183,10 @@ async function outcome(request: Promise<unknown>): Promise<Outcome> {
 async function allKept(requests: readonly (() => Promise<unknown>)[]): Promise<Finding> {
   const outcomes: Outcome[] = []
   for (const request of requests) outcomes.push(await outcome(request()))
+  return findingOf(outcomes)
+}
+
+function findingOf(outcomes: readonly Outcome[]): Finding {
   if (outcomes.includes('refused')) return 'refused'
   return outcomes.includes('done') ? 'ignored' : 'atomic'
 }
