@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
+import type { BigIntStats } from 'node:fs'
 import { readdir, rename, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { OwnedFile } from '../backend/local/owned-file.js'
@@ -82,10 +83,11 @@ export class PartialFile {
     return onLocalDisk(this.target, 'get', async () => {
       const before = await stat(this.target).catch(() => undefined)
       if (before !== undefined) await this.#file.handle.chmod(before.mode & RIGHTS).catch(() => undefined)
-      await this.#check()
-      // A disk far away tells of lost bytes when a file is closed.
+      const own = await this.#checked()
+      // A disk far away tells of lost bytes when a file is closed. From here on another process may go on with it, which has
+      // nothing left to do but the same.
       await this.#file.close()
-      await rename(this.#file.path, this.target)
+      await this.#rename(own)
       await removeLeftOver(this.#names)
     })
   }
@@ -102,9 +104,24 @@ export class PartialFile {
     await this.#file.close().catch(() => undefined)
   }
 
-  async #check(): Promise<void> {
-    const { size } = await this.#file.handle.stat()
-    if (size === this.#wholeBytes && this.#sizeBytes === size && (await this.#file.isThere())) return
+  async #rename(own: BigIntStats): Promise<void> {
+    try {
+      await rename(this.#file.path, this.target)
+    } catch (error) {
+      if (!(await this.#isTarget(own))) throw error
+    }
+  }
+
+  /** Whether another process that had it has put it in the target's place. */
+  async #isTarget(own: BigIntStats): Promise<boolean> {
+    const there = await stat(this.target, { bigint: true }).catch(() => undefined)
+    return there?.ino === own.ino && there.dev === own.dev
+  }
+
+  async #checked(): Promise<BigIntStats> {
+    const own = await this.#file.handle.stat({ bigint: true })
+    const isWhole = own.size === BigInt(this.#wholeBytes) && this.#sizeBytes === this.#wholeBytes
+    if (isWhole && ((await this.#file.isThere()) || (await this.#isTarget(own)))) return own
     const what = `${this.target}: another program has changed or removed what was fetched of it (${this.#file.path})`
     throw new StoreError('corrupt', what, { operation: 'get', retryable: false })
   }

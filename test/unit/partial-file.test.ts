@@ -1,7 +1,7 @@
 import { chmod, chown, link, mkdtemp, readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 
 const BYTES = Buffer.from('0123456789')
 
@@ -70,6 +70,39 @@ it.each([
   await expect(part.commit()).rejects.toMatchObject({ kind: 'corrupt', retryable: false })
   await part.remove()
   expect(await readFile(target, 'utf8')).toBe('before')
+})
+
+describe('claimed by another process in the moment before it takes the place of the target', () => {
+  let meanwhile: () => Promise<void>
+  beforeEach(() => {
+    vi.doMock('node:fs/promises', async original => {
+      const actual = await original<typeof import('node:fs/promises')>()
+      const rename: typeof actual.rename = async (from, to) => {
+        await meanwhile()
+        await actual.rename(from, to)
+      }
+      return { ...actual, rename }
+    })
+  })
+  afterEach(() => vi.doUnmock('node:fs/promises'))
+
+  it.each(['the one that had it', 'the other'])('is the target all the same, first by %s', async which => {
+    await writeFile(target, 'before')
+    const part = await claimed()
+    await part.append(BYTES)
+    let other: typeof part | undefined
+    meanwhile = async () => {
+      meanwhile = async () => {}
+      other = await claimed()
+      expect(other.sizeBytes).toBe(BYTES.length)
+      if (which === 'the other') await other.commit()
+    }
+    await part.commit()
+    if (which !== 'the other') await other?.commit()
+    expect(other).toBeDefined()
+    expect(await readFile(target)).toEqual(BYTES)
+    expect(await readdir(folder)).toEqual(['target'])
+  })
 })
 
 it('takes the rights of the target, but runs as nobody that it did not run as', async () => {
