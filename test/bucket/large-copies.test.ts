@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { OwnServer } from '../support/own-server.js'
 
 const HUGE = 5.5 * 1024 ** 3
@@ -38,4 +38,21 @@ it('what is too large for one copy is copied and moved by its parts, within a bu
   expect(JSON.parse((await own.run('info', '-b', 's3://other', 'copy', '--json')).stdout)).toMatchObject({
     metadata: { a: 'b' },
   })
+})
+
+it.each([
+  ['CompleteMultipartUpload', { exitCode: 0, stderr: '', stdout: 'huge is copied to copy' }, ['copy', 'huge']],
+  ['UploadPartCopy', { exitCode: 1, stderr: 'bucket: copy was aborted: it was interrupted', stdout: '' }, ['huge']],
+])('one that is stopped during %s says what is stored, and leaves no upload', async (operation, ended, keys) => {
+  await control('fill', { bucket: 'bucket', key: 'huge', sizeBytes: HUGE })
+  own.server.setKnobs({ faults: [{ operation, stallMs: 1500 }] })
+  const running = own.start('cp', 'huge', 'copy')
+  const isAsked = () => (own.server.counters().requests[operation] ?? 0) > 0
+  await vi.waitUntil(isAsked, { timeout: 60_000, interval: 20 })
+  running.kill('SIGINT')
+  const { exitCode, stderr, stdout } = await running
+  expect({ exitCode, stderr, stdout }).toEqual(ended)
+  await vi.waitUntil(() => own.server.counters().active === 0, { timeout: 60_000, interval: 20 })
+  expect((await own.store.list()).objects.map(({ key }) => key)).toEqual(keys)
+  expect(await own.store.listUploads()).toEqual([])
 })

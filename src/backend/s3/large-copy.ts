@@ -1,7 +1,7 @@
 import { allOrNone } from '../in-parallel.js'
 import type { CallOptions, CompletedPart, CopyOptions, ObjectInfo, Upload, WriteResult } from '../object-store.js'
 import { isStoreError } from '../store-error.js'
-import { dropUpload } from '../upload-ends.js'
+import { completeUpload, dropUpload } from '../upload-ends.js'
 import { MULTIPART_LIMITS } from './limits.js'
 
 const PARTS_AT_ONCE = 4
@@ -13,7 +13,10 @@ export interface LargeCopyOptions extends CallOptions, Pick<CopyOptions, 'ifMatc
   readonly partBytes?: number
 }
 
-/** Copies on the server what one CopyObject is not allowed to. The first failure ends the other parts and drops the upload. */
+/**
+ * Copies on the server what one CopyObject is not allowed to. The first failure, or the caller's signal, ends the other parts and
+ * drops the upload; a completion that is under way is waited for.
+ */
 export async function copyByParts(source: ObjectInfo, upload: Upload, options: LargeCopyOptions): Promise<WriteResult> {
   const { signal, priority, ifMatch, ifNoneMatch, partBytes: leastBytes = COPY_PART_BYTES } = options
   const partBytes = Math.max(leastBytes, Math.ceil(source.sizeBytes / MULTIPART_LIMITS.maxParts))
@@ -26,7 +29,7 @@ export async function copyByParts(source: ObjectInfo, upload: Upload, options: L
   }
   try {
     await allOrNone(numbersTo(Math.ceil(source.sizeBytes / partBytes)), PARTS_AT_ONCE, signal, copyPart)
-    return await upload.complete(parts, { signal, priority, ifMatch, ifNoneMatch })
+    return await completeUpload(upload, parts, { signal, priority, ifMatch, ifNoneMatch })
   } catch (error) {
     // A completion in doubt may have been carried out, or may still be; its upload is left to what clears leftovers.
     if (!isStoreError(error) || !error.ambiguous || error.operation !== 'complete') await dropUpload(upload)

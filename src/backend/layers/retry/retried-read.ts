@@ -160,7 +160,7 @@ export function retriedPlan(
         throw broken ?? error
       }
     }
-    const call = { operation: 'get', key, signal: signal ?? options.signal, borrowsMemory: true, run: runOnce }
+    const call = { operation: 'get', key, signal: signal ?? options.signal, isWaitedFor: true, run: runOnce }
     const { value, attempt } = await begun(policy, call, budget)
     attempt.end()
     return value

@@ -35,7 +35,7 @@ export class RetriedUpload extends UploadLayer {
         key: this.key,
         signal: options.signal,
         writes: true,
-        borrowsMemory: true,
+        isWaitedFor: true,
         run: attempt => this.inner.part(number, watchedBody(body, attempt, budget), { ...options, ...attempt.options }),
       },
       budget,

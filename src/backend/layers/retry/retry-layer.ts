@@ -72,7 +72,7 @@ export class RetryLayer extends StoreLayer {
         key,
         signal: options.signal,
         writes: true,
-        borrowsMemory: true,
+        isWaitedFor: true,
         run: attempt => this.inner.put(key, watchedBody(body, attempt, budget), { ...options, ...attempt.options }),
         settle: error => settlePut(this, key, body, options.metadata ?? {}, error, options.signal),
       },
@@ -116,6 +116,7 @@ export class RetryLayer extends StoreLayer {
       signal: options.signal,
       writes: true,
       serverBytes: options.sizeBytes ?? 0,
+      isWaitedFor: true,
       run: attempt => this.inner.copy(from, to, { ...options, ...attempt.options }),
       settle: error => settleCopy(this, from, to, options, error),
     })
@@ -154,7 +155,7 @@ export class RetryLayer extends StoreLayer {
   protected override wrapPowers(powers: Powers): Powers {
     return aroundPowers(powers, ({ operation, key, writes, options, serverBytes = 0 }, run) => {
       const { signal } = options
-      const call = { operation, key, signal, writes, serverBytes }
+      const call = { operation, key, signal, writes, serverBytes, isWaitedFor: operation === 'copy' }
       return retried(this.#policy, { ...call, run: attempt => run({ ...options, ...attempt.options }) })
     })
   }

@@ -16,10 +16,10 @@ export interface RetriedCall<T> {
   /** One try; it passes `attempt.options` on and reports progress that it sees. */
   readonly run: (attempt: Attempt) => Promise<T>
   /**
-   * The call uses memory of the caller, so a try that is given up is waited for: the store ends it soon after its signal
-   * fires. Any other is left at once, even if it never ends.
+   * A try that is given up is waited for: it uses memory of the caller, or leaves things behind that it must put in order.
+   * The store ends it soon after its signal fires. Any other is left at once, even if it never ends.
    */
-  readonly borrowsMemory?: boolean
+  readonly isWaitedFor?: boolean
   /** Receives an answer that came after the try was left. */
   readonly discard?: (late: T) => void
   /**
@@ -62,7 +62,7 @@ export async function begun<T>(
     })
     try {
       const answer = call.run(attempt)
-      return { value: await (call.borrowsMemory === true ? answer : attempt.race(answer, call.discard)), attempt }
+      return { value: await (call.isWaitedFor === true ? answer : attempt.race(answer, call.discard)), attempt }
     } catch (caught) {
       attempt.end()
       const error = attempt.explain(caught)
