@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import { inParallel } from '../backend/in-parallel.js'
+import { allOrNone } from '../backend/in-parallel.js'
 import type { Log } from '../backend/log.js'
 import type {
   Attachments,
@@ -157,9 +157,9 @@ export class FileUploads {
       const parts = new Map(stored.map(part => [part.number, part]))
       for (const { sizeBytes } of stored) counted.add(sizeBytes)
       const resumedBytes = counted.bytes
-      await inParallel(missing(file, parts), this.#partsAtOnce, async number => {
+      await allOrNone(missing(file, parts), this.#partsAtOnce, signal, async (number, given) => {
         const body = file.part(number, bytes => counted.add(bytes))
-        parts.set(number, await upload.part(number, body, { signal }))
+        parts.set(number, await upload.part(number, body, { signal: given }))
         await claimed?.touch()
       })
       await file.checkUnchanged?.()

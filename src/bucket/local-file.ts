@@ -107,8 +107,8 @@ export class SourceFile {
 
   /** Rejects with `invalid` when the file has changed since it was opened: what was read may be of several versions. */
   async checkUnchanged(): Promise<void> {
-    const { size, mtimeNs } = await onLocalDisk(this.path, 'put', () => this.#handle.stat({ bigint: true }))
-    if (size === this.#stats.size && mtimeNs === this.#stats.mtimeNs) return
+    const stats = await onLocalDisk(this.path, 'put', () => this.#handle.stat({ bigint: true }))
+    if (identityOf(stats) === this.identity) return
     throw new StoreError('invalid', `${this.path}: the file was changed while it was read`, { operation: 'put' })
   }
 

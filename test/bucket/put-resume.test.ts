@@ -12,8 +12,8 @@ const LARGE = 6 * PART
 const SENT = 4
 const BYTES = testBytes(LARGE)
 const PUT = ['put', 'source/large', 'key', '--part-size', '5M', '--requests', '4']
-/** More than a week ago. */
-const OLD = new Date(Date.now() - 8 * 24 * 60 * 60 * 1000)
+/** More than a week ago, in whole seconds: what a file system keeps of it is the same each time. */
+const OLD = new Date(Math.floor(Date.now() / 1000 - 8 * 24 * 60 * 60) * 1000)
 
 describe('a put that was interrupted', () => {
   let own: OwnServer
@@ -138,16 +138,31 @@ describe('an upload under way', () => {
     ['sync-to', ['sync-to', 'source/large', 'key', '--part-size', '5M', '--requests', '4']],
   ] as const
 
-  it.each(both)('of %s is dropped when the file is changed meanwhile', async (_, words) => {
-    own.server.setKnobs({ faults: [{ operation: 'UploadPart', from: 3, stallMs: 1000 }] })
+  it.each(both)('of %s is dropped when the file is changed meanwhile, whatever its time says', async (_, words) => {
+    const path = join(own.source, 'large')
+    await utimes(path, OLD, OLD)
+    own.server.setKnobs({ faults: [{ operation: 'UploadPart', times: SENT, stallMs: 1500 }] })
     const running = own.start(...words)
-    await vi.waitUntil(isBegun, { timeout: 60_000, interval: 20 })
-    await writeFile(join(own.source, 'large'), testBytes(LARGE, 2))
+    await vi.waitUntil(async () => (await own.storedParts()).length === SENT, { timeout: 60_000, interval: 20 })
+    await writeFile(path, testBytes(LARGE, 2))
+    await utimes(path, OLD, OLD)
     const { exitCode, stderr } = await running
     expect(exitCode).toBeGreaterThan(0)
     expect(stderr).toContain('while it was read')
     expect(await own.store.listUploads()).toEqual([])
     expect(await readdir(join(own.folder, 'state/uploads'))).toEqual([])
+  })
+
+  it.each(both)('of %s ends with the first part that fails', async (command, words) => {
+    own.server.setKnobs({
+      faults: [
+        { operation: 'UploadPart', times: 1, stallMs: 3_600_000 },
+        { operation: 'UploadPart', from: 2, error: { status: 403, code: 'AccessDenied' } },
+      ],
+    })
+    const { exitCode, stderr } = await own.start(...words, '--timeout', '1h')
+    expect(exitCode).toBe(command === 'put' ? 4 : 1)
+    expect(stderr).toContain('AccessDenied')
   })
 
   it.each(both)('of %s is not given up, however long it takes', async (_, words) => {
