@@ -63,10 +63,13 @@ class Programs {
     const flags = { write: true, append, truncate: kind === 'replace' }
     const opened = await this.#names.run(() => this.#driver.create(path, flags))
     if ('errno' in opened) return this.#expectName(opened)
-    for (let at = 0; at < sizeBytes; at += KIB)
-      await this.#h.write(opened.value, at, Buffer.alloc(Math.min(KIB, sizeBytes - at), path))
-    const closed = await this.#driver.on(this.#h.closeFile(opened.value))
-    if (!this.#mayFail) expect(closed).toEqual({ value: undefined })
+    const calls: Outcome<unknown>[] = []
+    for (let at = 0; at < sizeBytes; at += KIB) {
+      const bytes = Buffer.alloc(Math.min(KIB, sizeBytes - at), path)
+      calls.push(await this.#driver.on(this.#h.write(opened.value, at, bytes)))
+    }
+    calls.push(await this.#driver.on(this.#h.closeFile(opened.value)))
+    if (!this.#mayFail) expect(calls.filter(call => 'errno' in call)).toEqual([])
   }
 
   async #read(path: string): Promise<void> {
