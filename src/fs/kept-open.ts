@@ -29,6 +29,8 @@ export class KeptOpen {
     const { path } = node
     try {
       await this.#tree.attachments(node)
+      // The last handle may have been closed meanwhile: nobody would end what is begun for it.
+      if (!this.#kept.has(node)) return false
       await this.#writers.of(node).fetchAll()
     } catch (error) {
       const message =

@@ -14,9 +14,11 @@ import type {
   ListPage,
   ObjectInfo,
   ObjectStore,
+  ObjectTraits,
   PrepareReadOptions,
   PutOptions,
   ReadPlan,
+  TraitsOptions,
   Upload,
   WriteResult,
 } from '../../src/backend/object-store.js'
@@ -71,6 +73,10 @@ export class GatedStore extends StoreLayer {
   override async prepareRead(key: string, range: ByteRange, options?: PrepareReadOptions): Promise<ReadPlan> {
     const plan = await this.inner.prepareRead(key, range, options)
     return { key, range, run: (sink, signal) => this.pass('get', () => plan.run(sink, signal)) }
+  }
+
+  override traits(key: string, options?: TraitsOptions): Promise<ObjectTraits> {
+    return this.pass('traits', () => this.inner.traits(key, options))
   }
 
   override put(key: string, body: Body, options?: PutOptions): Promise<WriteResult> {

@@ -1,5 +1,6 @@
 import { mkdir, open, readdir, readFile, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { SILENT } from '../../src/backend/log.js'
 import { KeptFiles } from '../../src/fs/kept-files.js'
@@ -26,6 +27,24 @@ describe('a streamed file that staging has no room for', () => {
     })
     await h.closeFile(handle)
     expect((await storedBytes(h, 'f')).equals(bytes)).toBe(true)
+  })
+})
+
+describe('a removed file', () => {
+  it('leaves nothing behind when its last reader goes before it is fetched', async () => {
+    const { h, store } = await gated({ writeMemoryBytes: 0 })
+    await h.putOutside('f', 'x'.repeat(2 * PART))
+    const handle = await h.open('f')
+    const asked = store.hold('traits', 'before')
+    const removed = h.unlink('f')
+    await asked.reached
+    const closed = h.closeFile(handle)
+    // It has come to where it waits for the removal.
+    await setImmediate()
+    asked.open()
+    await Promise.all([removed, closed])
+    expect(await h.stored('f')).toBeUndefined()
+    expect(await readdir(join(h.folder, 'staging'))).toEqual([])
   })
 })
 
