@@ -14,6 +14,8 @@ const ROOT = join(import.meta.dirname, '../..')
  * is the test's own, and the driver and its Node lie where everybody may read them.
  */
 const SET_UP = `
+# What other tests have mounted would outlive its end there for as long as it is seen here.
+umount --all --lazy --internal-only --types fuse.mount-bucket
 mount -t tmpfs -o mode=755 tmpfs "$1"
 mknod -m 666 "$1/fuse" c 10 229
 mount --bind "$1/fuse" /dev/fuse
