@@ -1,10 +1,14 @@
 import { defineConfig } from 'vitest/config'
 
-/** `unit` imports src/; `stores`, `bucket` and `mount` start real servers and spawn what was built into dist/ and build/. */
+/**
+ * `unit` imports src/; `stores`, `bucket` and `mount` start real servers and spawn what was built into dist/ and build/.
+ * All are one group, in the order of their names: no core is idle until the last of the many short files of `unit`.
+ */
 export default defineConfig({
   test: {
     env: { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' },
     globalSetup: ['test/support/global-setup.ts'],
+    maxWorkers: '100%',
     projects: [
       { extends: true, test: { name: 'unit', include: ['test/{unit,house,model}/**/*.test.ts'], testTimeout: 30_000 } },
       {
@@ -22,7 +26,6 @@ export default defineConfig({
           include: ['test/mount/**/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          maxWorkers: 1,
         },
       },
     ],
