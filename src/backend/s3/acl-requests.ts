@@ -1,16 +1,11 @@
-import {
-  GetBucketAclCommand,
-  GetObjectAclCommand,
-  type Grant,
-  PutBucketAclCommand,
-  PutObjectAclCommand,
-} from '@aws-sdk/client-s3'
+import type { Grant } from '@aws-sdk/client-s3'
 import { aclState } from '../acl-grants.js'
 import { checkKey } from '../keys.js'
 import type { CallOptions } from '../object-store.js'
 import type { AclGrant, AclPower, AclState, CannedAcl } from '../powers.js'
 import type { Attempt } from './errors.js'
 import type { RequestContext } from './request-context.js'
+import { GetBucketAclCommand, GetObjectAclCommand, PutBucketAclCommand, PutObjectAclCommand } from './sdk.js'
 import { granteeOf } from './trait-requests.js'
 
 /** The ACLs of objects and of the bucket. */

@@ -1,8 +1,8 @@
-import { GetObjectCommand, type S3Client } from '@aws-sdk/client-s3'
 import type { SigningScope } from '../signing/signature.js'
 import { StoreError } from '../store-error.js'
 import { toStoreError } from './errors.js'
 import type { HttpOrigin } from './http/exchange.js'
+import { GetObjectCommand, type S3Client } from './sdk.js'
 
 /** Where the requests for a bucket go; plain data. */
 export interface BucketPlace {

@@ -1,15 +1,11 @@
-import {
-  DeleteBucketTaggingCommand,
-  GetBucketTaggingCommand,
-  PutBucketTaggingCommand,
-  type Tag,
-} from '@aws-sdk/client-s3'
+import type { Tag } from '@aws-sdk/client-s3'
 import { cdnUrl, checkedBaseUrl } from '../cdn-url.js'
 import type { CallOptions } from '../object-store.js'
 import type { CdnPower } from '../powers.js'
 import { isStoreError } from '../store-error.js'
 import type { Attempt } from './errors.js'
 import type { RequestContext } from './request-context.js'
+import { DeleteBucketTaggingCommand, GetBucketTaggingCommand, PutBucketTaggingCommand } from './sdk.js'
 
 /** The tag of the bucket whose value is the URL. */
 const TAG = 'mount-bucket-cdn'

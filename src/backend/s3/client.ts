@@ -1,5 +1,5 @@
 import { rootCertificates } from 'node:tls'
-import { HeadBucketCommand, S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
+import type { S3ClientConfig } from '@aws-sdk/client-s3'
 import { serverWorkMs } from '../server-work.js'
 import { type BucketPlace, findPlace } from './bucket-place.js'
 import { Channel } from './channel.js'
@@ -8,6 +8,7 @@ import { HttpPool, type PoolSettings } from './http/pool.js'
 import { MAX_COPY_BYTES } from './limits.js'
 import type { S3Credentials, S3Options } from './options.js'
 import type { RangeSettings } from './range-program.js'
+import { HeadBucketCommand, S3Client } from './sdk.js'
 
 /** The ways to a bucket, and what the rest of the store must know of its endpoint. */
 export interface Connection {

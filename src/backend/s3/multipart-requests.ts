@@ -1,4 +1,3 @@
-import { AbortMultipartUploadCommand, ListMultipartUploadsCommand, ListPartsCommand } from '@aws-sdk/client-s3'
 import { bodySizeBytes } from '../body.js'
 import type { Body, CompletedPart, CopyPartSource, PendingUpload, WriteResult } from '../object-store.js'
 import { isStoreError } from '../store-error.js'
@@ -8,6 +7,7 @@ import { bareEtag, readEtag, readTime, readWrite } from './replies.js'
 import { copySource, type RequestContext } from './request-context.js'
 import type { Fields } from './request-head.js'
 import { conditionFields, isConditional, rangeField, readElement, readLeaves, type WireConditions } from './requests.js'
+import { AbortMultipartUploadCommand, ListMultipartUploadsCommand, ListPartsCommand } from './sdk.js'
 import { carriedBy } from './wire-fields.js'
 import { escapeXml } from './xml.js'
 

@@ -1,10 +1,3 @@
-import {
-  CreateBucketCommand,
-  DeleteBucketCommand,
-  HeadBucketCommand,
-  ListBucketsCommand,
-  type S3Client,
-} from '@aws-sdk/client-s3'
 import type { BucketAdmin, BucketInfo, CreateBucketOptions } from '../bucket-admin.js'
 import type { CallOptions } from '../object-store.js'
 import { isStoreError, StoreError } from '../store-error.js'
@@ -12,6 +5,13 @@ import { AWS_REGIONS } from './aws-regions.js'
 import { accountClient } from './client.js'
 import { type Attempt, toStoreError } from './errors.js'
 import type { S3Options } from './options.js'
+import {
+  CreateBucketCommand,
+  DeleteBucketCommand,
+  HeadBucketCommand,
+  ListBucketsCommand,
+  type S3Client,
+} from './sdk.js'
 
 /** The region that CreateBucket must not name. */
 const UNNAMED_REGION = 'us-east-1'

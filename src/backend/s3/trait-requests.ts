@@ -1,13 +1,13 @@
+import type { Grant } from '@aws-sdk/client-s3'
+import type { GrantKind, ObjectTraits } from '../object-store.js'
+import type { Attempt } from './errors.js'
+import type { RequestContext } from './request-context.js'
 import {
   GetBucketOwnershipControlsCommand,
   GetObjectAclCommand,
   GetObjectTaggingCommand,
-  type Grant,
   PutObjectTaggingCommand,
-} from '@aws-sdk/client-s3'
-import type { GrantKind, ObjectTraits } from '../object-store.js'
-import type { Attempt } from './errors.js'
-import type { RequestContext } from './request-context.js'
+} from './sdk.js'
 
 export type Tags = NonNullable<ObjectTraits['tags']>
 export type Grants = NonNullable<ObjectTraits['grants']>

@@ -1,16 +1,11 @@
-import {
-  type DeleteMarkerEntry,
-  DeleteObjectCommand,
-  DeleteObjectsCommand,
-  ListObjectVersionsCommand,
-  type ObjectVersion,
-} from '@aws-sdk/client-s3'
+import type { DeleteMarkerEntry, ObjectVersion } from '@aws-sdk/client-s3'
 import type { CallOptions } from '../object-store.js'
 import type { VersionsPower } from '../powers.js'
 import { NOT_IN_XML } from './delete-many.js'
 import { type Attempt, toStoreError } from './errors.js'
 import { decodeName } from './list-reply.js'
 import type { RequestContext } from './request-context.js'
+import { DeleteObjectCommand, DeleteObjectsCommand, ListObjectVersionsCommand } from './sdk.js'
 
 /** What a bucket keeps that has or had versions: old ones, and marks of deleted keys. */
 export class VersionRemoval implements VersionsPower {
