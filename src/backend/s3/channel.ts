@@ -6,11 +6,11 @@ import type { StoreError } from '../store-error.js'
 import type { BucketPlace } from './bucket-place.js'
 import { Collector } from './collector.js'
 import { type Attempt, corruptReply, toStoreError } from './errors.js'
+import type { CredentialSource } from './held-credentials.js'
 import type { HttpRequest, RequestBody } from './http/exchange.js'
 import type { HttpPool } from './http/pool.js'
 import type { ResponseFields, ResponseHead } from './http/response-head.js'
 import { NO_PAYLOAD } from './no-payload.js'
-import type { S3Credentials } from './options.js'
 import { makePayload, type Payload, type PayloadRules, textPayload } from './payload.js'
 import { type PreparedGet, type ReceivedRange, receiveRange } from './range-reply.js'
 import { type Accept, failureFromPlain, type Received, receiveReply } from './received.js'
@@ -24,8 +24,8 @@ export interface ChannelSettings {
   readonly pool: HttpPool
   /** Where ranges are received, if not here; they run range-program.ts. */
   readonly threads?: FillingThreads | undefined
-  /** Undefined: requests are not signed. */
-  readonly credentials: (() => Promise<S3Credentials>) | undefined
+  /** Undefined: requests are not signed. What a request is signed with is plain data. */
+  readonly credentials: CredentialSource | undefined
   readonly payloads: PayloadRules
   readonly idleTimeoutMs: number
   /** For what the server does alone for long without a byte on the connection: copies and completions. */
@@ -173,11 +173,12 @@ export class Channel {
     const { nowMs, idleTimeoutMs, patientTimeoutMs } = this.#settings
     const credentials = isAnonymous ? undefined : this.#settings.credentials
     const { signal, operation, key } = attempt
-    const known = credentials && (await unlessAborted(credentials(), signal, operation, key))
+    const given = credentials?.()
+    const known = given instanceof Promise ? await unlessAborted(given, signal, operation, key) : given
     return {
       wire,
       time: signingTime(nowMs() + this.#clockAheadMs),
-      credentials: known && plainCredentials(known),
+      credentials: known,
       idleTimeoutMs: isPatient ? patientTimeoutMs : idleTimeoutMs,
     }
   }
@@ -199,11 +200,6 @@ export class Channel {
     // The refusal of a HEAD has no body to say it in.
     return error.code === '' ? new ReplyError(status, fields, SKEWED) : error
   }
-}
-
-/** Providers tell more with them, which not every thread could be sent. */
-function plainCredentials({ accessKeyId, secretAccessKey, sessionToken }: S3Credentials): S3Credentials {
-  return { accessKeyId, secretAccessKey, sessionToken }
 }
 
 /** CopyObject and CompleteMultipartUpload may answer 200, and tell of their failure in the body. */

@@ -4,9 +4,10 @@ import { serverWorkMs } from '../server-work.js'
 import { type BucketPlace, findPlace } from './bucket-place.js'
 import { Channel } from './channel.js'
 import { readError, toStoreError } from './errors.js'
+import { type CredentialSource, heldCredentials } from './held-credentials.js'
 import { HttpPool, type PoolSettings } from './http/pool.js'
 import { MAX_COPY_BYTES } from './limits.js'
-import type { S3Credentials, S3Options } from './options.js'
+import type { S3Options } from './options.js'
 import type { RangeSettings } from './range-program.js'
 import { HeadBucketCommand, S3Client } from './sdk.js'
 
@@ -18,7 +19,7 @@ export interface Connection {
   readonly channel: Channel
   readonly place: BucketPlace
   /** Undefined: requests are not signed. */
-  readonly credentials: (() => Promise<S3Credentials>) | undefined
+  readonly credentials: CredentialSource | undefined
   /** AWS itself keeps every condition and wants virtual-host names; others differ. */
   readonly isAws: boolean
 }
@@ -36,7 +37,8 @@ export async function connect(bucket: string, options: S3Options, signal?: Abort
   const found = { ...options, region, endpoint: isAws ? options.endpoint : endpoint }
   const client = makeClient(found, isAws)
   const place = await placeOf(bucket, found, isAws)
-  const credentials = options.anonymous === true ? undefined : () => client.config.credentials()
+  const provider = () => client.config.credentials()
+  const credentials = options.anonymous === true ? undefined : heldCredentials(provider, Date.now)
   return { client, channel: makeChannel(credentials, place, options, isAws), place, credentials, isAws }
 }
 

@@ -2,6 +2,7 @@ import { encodeQuery, percentEncodePath } from '../signing/percent-encoding.js'
 import type { Signer } from '../signing/signature.js'
 import { StoreError } from '../store-error.js'
 import type { BucketPlace } from './bucket-place.js'
+import { NO_PAYLOAD } from './no-payload.js'
 import type { S3Credentials } from './options.js'
 
 /** Names in lower case; what is undefined is not sent. */
@@ -39,7 +40,7 @@ export function requestHead(
   const path = key === undefined ? place.path || '/' : `${place.path}/${percentEncodePath(key)}`
   const query = encodeQuery(request.query ?? {})
   const all: [string, string][] = [['host', place.hostField]]
-  addFields(all, withEncodings(request.fields, payload.fields))
+  addFields(all, payload === NO_PAYLOAD ? (request.fields ?? {}) : withEncodings(request.fields, payload.fields))
   all.push(['x-amz-content-sha256', payload.hash])
   if (signing !== undefined) {
     all.push(['x-amz-date', time])

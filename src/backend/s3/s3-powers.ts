@@ -153,7 +153,7 @@ class S3Signing implements SigningPower {
         operation,
       })
     try {
-      return await unlessAborted(credentials(), signal, operation)
+      return await unlessAborted(Promise.resolve(credentials()), signal, operation)
     } catch (error) {
       if (isStoreError(error)) throw error
       const reason = error instanceof Error ? error.message : String(error)

@@ -1,4 +1,5 @@
-import { createHmac, hash } from 'node:crypto'
+import { hash } from 'node:crypto'
+import { SigningKey } from './signing-key.js'
 
 /** For whom a signature is good. */
 export interface SigningScope {
@@ -31,7 +32,7 @@ export const ALGORITHM = 'AWS4-HMAC-SHA256'
 export class Signer {
   readonly #scope: SigningScope
   /** One at a time: it changes with the day and with new credentials. */
-  #key: { readonly day: string; readonly secret: string; readonly bytes: Buffer } | undefined
+  #key: { readonly day: string; readonly secret: string; readonly key: SigningKey } | undefined
 
   constructor(scope: SigningScope) {
     this.#scope = scope
@@ -40,15 +41,22 @@ export class Signer {
   /** The value of Authorization. */
   authorize(request: Signable, credentials: SigningCredentials, time: string): string {
     const credential = this.credential(credentials, time)
-    const signature = this.signature(request, credentials, time)
-    return `${ALGORITHM} Credential=${credential},SignedHeaders=${namesOf(request)},Signature=${signature}`
+    const names = namesOf(request)
+    const signature = this.#signature(request, names, credentials, time)
+    return `${ALGORITHM} Credential=${credential},SignedHeaders=${names},Signature=${signature}`
   }
 
   /** In lower-case hexadecimal digits. */
   signature(request: Signable, credentials: SigningCredentials, time: string): string {
+    return this.#signature(request, namesOf(request), credentials, time)
+  }
+
+  #signature(request: Signable, names: string, credentials: SigningCredentials, time: string): string {
     const { method, path, query, fields, payloadHash } = request
-    const lines = fields.map(([name, value]) => `${name}:${value.replace(/ {2,}/g, ' ')}\n`).join('')
-    const canonical = `${method}\n${path}\n${query}\n${lines}\n${namesOf(request)}\n${payloadHash}`
+    let lines = ''
+    for (const [name, value] of fields)
+      lines += `${name}:${value.includes('  ') ? value.replace(/ {2,}/g, ' ') : value}\n`
+    const canonical = `${method}\n${path}\n${query}\n${lines}\n${names}\n${payloadHash}`
     const toSign = `${ALGORITHM}\n${time}\n${this.#scopeAt(time)}\n${hash('sha256', canonical, 'hex')}`
     return this.signText(toSign, credentials, time)
   }
@@ -60,31 +68,26 @@ export class Signer {
 
   /** The signature of a text as it stands, as forms have it of their policy. */
   signText(text: string, credentials: SigningCredentials, time: string): string {
-    return createHmac('sha256', this.#keyFor(time.slice(0, 8), credentials.secretAccessKey))
-      .update(text)
-      .digest('hex')
+    return this.#keyFor(time.slice(0, 8), credentials.secretAccessKey).sign(text)
   }
 
   #scopeAt(time: string): string {
     return `${time.slice(0, 8)}/${this.#scope.region}/${this.#scope.service}/aws4_request`
   }
 
-  #keyFor(day: string, secret: string): Buffer {
+  #keyFor(day: string, secret: string): SigningKey {
     if (this.#key?.day !== day || this.#key.secret !== secret) {
       const steps = [day, this.#scope.region, this.#scope.service, 'aws4_request']
-      const bytes = steps.reduce<Buffer>(hmac, Buffer.from(`AWS4${secret}`))
-      this.#key = { day, secret, bytes }
+      this.#key = { day, secret, key: SigningKey.derived(Buffer.from(`AWS4${secret}`), steps) }
     }
-    return this.#key.bytes
+    return this.#key.key
   }
 }
 
-function namesOf(request: Signable): string {
-  return request.fields.map(([name]) => name).join(';')
-}
-
-function hmac(key: Buffer, text: string): Buffer {
-  return createHmac('sha256', key).update(text).digest()
+function namesOf({ fields }: Signable): string {
+  let names = ''
+  for (const [name] of fields) names += names === '' ? name : `;${name}`
+  return names
 }
 
 let lastSecond = Number.NaN
