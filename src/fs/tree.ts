@@ -136,7 +136,7 @@ export class Tree {
     // Metadata that others changed, or that this mount has forgotten, is asked for anew when it is needed: not in the
     // midst of writing, when programs have changed what was known.
     if (known === undefined) node.known = node.writer === undefined ? undefined : node.known
-    else if (!isDeepStrictEqual(known.metadata, node.known?.metadata)) this.#learn(node, node.version)
+    else if (!isDeepStrictEqual(known.metadata, node.known?.metadata)) this.#take(node, known)
     return node
   }
 
@@ -149,12 +149,20 @@ export class Tree {
     const { version } = node
     if (version === undefined || node.known !== undefined) return
     const shown = this.shown.of(node)
-    if (read !== undefined && this.knowledge.known.find(version) === undefined) await this.#reading(node, read)
-    if (this.knowledge.known.find(version) === undefined) await this.#ask(node, version)
+    const { known } = this.knowledge
+    let found = known.find(version)
+    if (found === undefined && read !== undefined) {
+      await this.#reading(node, read)
+      found = known.find(version)
+    }
+    if (found === undefined) {
+      await this.#ask(node, version)
+      found = known.find(version)
+    }
     // The file was renamed meanwhile, perhaps with its folder, or stored.
     if (node.version !== version) return this.learn(node, read)
     // Another call has learnt it meanwhile, and what programs have changed since stays.
-    if (node.known === undefined) this.#learn(node, version)
+    if (node.known === undefined && found !== undefined) this.#take(node, found)
     this.#checkShown(node, shown)
   }
 
@@ -311,7 +319,10 @@ export class Tree {
 
   #learn(node: Node, version: ObjectVersion): void {
     const known = this.knowledge.known.find(version)
-    if (known === undefined) return
+    if (known !== undefined) this.#take(node, known)
+  }
+
+  #take(node: Node, known: KnownVersion): void {
     node.known = known
     node.edited = undefined
     node.own = attributesFrom(known.metadata)

@@ -2,6 +2,7 @@ import { abortedError, onAbort } from '../../call.js'
 import type { Turn } from '../../object-store.js'
 import { StoreError } from '../../store-error.js'
 import type { Timers } from '../../timers.js'
+import type { Deadline, Deadlines } from './deadlines.js'
 
 export interface AttemptSettings {
   readonly operation: string
@@ -9,6 +10,8 @@ export interface AttemptSettings {
   /** The caller's. */
   readonly signal: AbortSignal | undefined
   readonly timers: Timers
+  /** Of these timers, for all attempts. */
+  readonly deadlines: Deadlines
   /** Aborted when the first sign of progress takes longer. */
   readonly timeoutMs: number
   /** Aborted when, after that, nothing comes for so long. */
@@ -20,7 +23,7 @@ export interface AttemptSettings {
 }
 
 /** One try of a store call, watched: it ends when its caller gives it up or when it makes no progress for too long. */
-export class Attempt {
+export class Attempt implements Deadline {
   /** For the wrapped store. */
   readonly options: { readonly signal: AbortSignal; readonly turn: Turn }
   readonly #settings: AttemptSettings
@@ -28,7 +31,7 @@ export class Attempt {
   readonly #forgetSignal: () => void
   #timeoutMs: number
   #lastProgressMs: number
-  #cancelTimer: (() => void) | undefined
+  #dueMs = Number.POSITIVE_INFINITY
   #timedOut = false
   #waitsSinceMs = 0
   #isEnded = false
@@ -42,7 +45,7 @@ export class Attempt {
     this.#timeoutMs = settings.timeoutMs
     this.#lastProgressMs = settings.timers.nowMs()
     this.#forgetSignal = onAbort(settings.signal, () => this.#controller.abort(settings.signal?.reason))
-    this.#arm(this.#timeoutMs)
+    this.#arm(this.#lastProgressMs + this.#timeoutMs)
   }
 
   get signal(): AbortSignal {
@@ -56,13 +59,12 @@ export class Attempt {
 
   /** While nobody waits for the store, its silence does not count. */
   pause(): void {
-    this.#cancelTimer?.()
-    this.#cancelTimer = undefined
+    this.#settings.deadlines.leave(this)
   }
 
   resume(): void {
     this.progress()
-    this.#arm(this.#timeoutMs)
+    this.#arm(this.#lastProgressMs + this.#timeoutMs)
   }
 
   /** Must be called once for every attempt. */
@@ -113,7 +115,7 @@ export class Attempt {
     const waitedMs = nowMs - this.#waitsSinceMs
     this.#settings.onTurn(waitedMs)
     this.#lastProgressMs += waitedMs
-    this.#arm(this.#lastProgressMs + this.#timeoutMs - nowMs)
+    this.#arm(this.#lastProgressMs + this.#timeoutMs)
   }
 
   #reason(cause?: unknown): StoreError {
@@ -128,14 +130,22 @@ export class Attempt {
     })
   }
 
-  #arm(delayMs: number): void {
+  get dueMs(): number {
+    return this.#dueMs
+  }
+
+  /** Progress since has moved it. */
+  due(): void {
+    const { deadlines, timers } = this.#settings
+    this.#dueMs = this.#lastProgressMs + this.#timeoutMs
+    if (this.#dueMs > timers.nowMs()) return deadlines.watch(this)
+    this.#timedOut = true
+    this.#controller.abort(new Error('no progress'))
+  }
+
+  #arm(dueMs: number): void {
     this.pause()
-    this.#cancelTimer = this.#settings.timers.after(delayMs, () => {
-      const leftMs = this.#lastProgressMs + this.#timeoutMs - this.#settings.timers.nowMs()
-      if (leftMs > 0) return this.#arm(leftMs)
-      this.#cancelTimer = undefined
-      this.#timedOut = true
-      this.#controller.abort(new Error('no progress'))
-    })
+    this.#dueMs = dueMs
+    this.#settings.deadlines.watch(this)
   }
 }

@@ -55,6 +55,7 @@ export async function begun<T>(
       key: call.key,
       signal: call.signal,
       timers: policy.timers,
+      deadlines: policy.deadlines,
       timeoutMs: Math.max(1, Math.min(budget.remainingMs, idleTimeoutMs)),
       idleTimeoutMs,
       writes: call.writes ?? false,

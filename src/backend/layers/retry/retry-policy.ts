@@ -1,4 +1,5 @@
 import { SYSTEM_TIMERS, type Timers } from '../../timers.js'
+import { Deadlines } from './deadlines.js'
 
 export interface RetryOptions {
   /** A call ends after so long without progress: no byte moved and no answer came. Default 60 s. */
@@ -25,18 +26,21 @@ export interface RetryPolicy {
   readonly baseDelayMs: number
   readonly maxDelayMs: number
   readonly timers: Timers
+  readonly deadlines: Deadlines
   readonly random: () => number
 }
 
 export function retryPolicy(options: RetryOptions): RetryPolicy {
   const timeoutMs = options.timeoutMs ?? 60_000
+  const timers = options.timers ?? SYSTEM_TIMERS
   return {
     timeoutMs,
     attemptTimeoutMs: options.attemptTimeoutMs ?? timeoutMs / 2,
     maxAttempts: options.maxAttempts ?? 10,
     baseDelayMs: options.baseDelayMs ?? 50,
     maxDelayMs: options.maxDelayMs ?? 10_000,
-    timers: options.timers ?? SYSTEM_TIMERS,
+    timers,
+    deadlines: new Deadlines(timers),
     random: options.random ?? Math.random,
   }
 }
