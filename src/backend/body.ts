@@ -1,4 +1,5 @@
 import { throwIfAborted } from './call.js'
+import type { Signal } from './call-signal.js'
 import type { Body } from './object-store.js'
 import { isStoreError, StoreError } from './store-error.js'
 
@@ -14,7 +15,7 @@ export async function* readBody(
   body: Body,
   operation: string,
   key: string,
-  signal?: AbortSignal,
+  signal?: Signal,
 ): AsyncGenerator<Uint8Array> {
   if (body instanceof Uint8Array) {
     if (body.byteLength > 0) yield body
@@ -36,12 +37,7 @@ export async function* readBody(
 }
 
 /** The whole body in memory of its own. */
-export async function collectBody(
-  body: Body,
-  operation: string,
-  key: string,
-  signal?: AbortSignal,
-): Promise<Uint8Array> {
+export async function collectBody(body: Body, operation: string, key: string, signal?: Signal): Promise<Uint8Array> {
   const all = new Uint8Array(bodySizeBytes(body))
   let filledBytes = 0
   for await (const chunk of readBody(body, operation, key, signal)) {

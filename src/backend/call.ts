@@ -1,13 +1,14 @@
 import { setMaxListeners } from 'node:events'
+import { CallSignal, type Signal } from './call-signal.js'
 import { StoreError } from './store-error.js'
 
 /** Throws `aborted` when the caller's signal has fired. */
-export function throwIfAborted(signal: AbortSignal | undefined, operation: string, key?: string): void {
+export function throwIfAborted(signal: Signal | undefined, operation: string, key?: string): void {
   if (signal?.aborted === true) throw abortedError(signal, operation, key)
 }
 
 /** What a call rejects with once its signal has fired. */
-export function abortedError(signal: AbortSignal, operation: string, key?: string): StoreError {
+export function abortedError(signal: Signal, operation: string, key?: string): StoreError {
   return new StoreError('aborted', `${operation} was aborted`, {
     operation,
     cause: signal.reason,
@@ -26,12 +27,13 @@ const listenersOf = new WeakMap<AbortSignal, number>()
  * signal may serve any number of calls at once, so Node's warning about many listeners is turned off for those that do:
  * not for each, since that takes longer than all else here.
  */
-export function onAbort(signal: AbortSignal | undefined, run: () => void): () => void {
+export function onAbort(signal: Signal | undefined, run: () => void): () => void {
   if (signal === undefined) return ignore
   if (signal.aborted) {
     run()
     return ignore
   }
+  if (signal instanceof CallSignal) return signal.onAbort(run)
   const listeners = (listenersOf.get(signal) ?? 0) + 1
   listenersOf.set(signal, listeners)
   if (listeners === UNSUSPECTED_LISTENERS) setMaxListeners(0, signal)
@@ -42,7 +44,7 @@ export function onAbort(signal: AbortSignal | undefined, run: () => void): () =>
 /** What the promise gives, or `aborted` at once when the signal fires, even if the promise never settles. */
 export function unlessAborted<T>(
   promise: Promise<T>,
-  signal: AbortSignal | undefined,
+  signal: Signal | undefined,
   operation: string,
   key?: string,
 ): Promise<T> {

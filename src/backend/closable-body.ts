@@ -1,5 +1,6 @@
 import createDebug from 'debug'
 import { onAbort } from './call.js'
+import type { Signal } from './call-signal.js'
 
 const debug = createDebug('mount-bucket:body')
 
@@ -11,7 +12,7 @@ const debug = createDebug('mount-bucket:body')
 export function closableBody(
   bytes: AsyncGenerator<Uint8Array>,
   close: () => Promise<void>,
-  signal?: AbortSignal,
+  signal?: Signal,
 ): AsyncIterable<Uint8Array> {
   let started = false
   const forget = onAbort(signal, () => {

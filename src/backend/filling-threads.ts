@@ -1,3 +1,5 @@
+import type { Signal } from './call-signal.js'
+
 /**
  * Threads that receive what stores send into memory which they share with this one. Requests, and what became of them,
  * are plain data that only the store and its program in the threads know.
@@ -12,7 +14,7 @@ export interface FillingThreads {
    * of all before it resolves. Once it has settled nobody writes to the memory any more: soon after the signal fires.
    * Rejects with what the program threw, as `unavailable`, and so when the thread ended.
    */
-  fill(request: unknown, memory: Uint8Array, onBytes: (bytes: number) => void, signal?: AbortSignal): Promise<unknown>
+  fill(request: unknown, memory: Uint8Array, onBytes: (bytes: number) => void, signal?: Signal): Promise<unknown>
 }
 
 /** What the module of a program exports. */

@@ -6,6 +6,7 @@
  * `StoreError` and nothing else.
  */
 
+import type { Signal } from './call-signal.js'
 import type { CannedAcl, Powers } from './powers.js'
 import type { StoreError } from './store-error.js'
 
@@ -204,10 +205,12 @@ export interface ReadPlan {
   readonly key: string
   readonly range: ByteRange
   /** Resolves when the whole range has been handed to the sink; a shorter or different answer rejects (`corrupt`). */
-  run(sink: ReadSink, signal?: AbortSignal): Promise<ObjectInfo>
+  run(sink: ReadSink, signal?: Signal): Promise<ObjectInfo>
 }
 
-export interface PrepareReadOptions extends CallOptions {
+export interface PrepareReadOptions extends Omit<CallOptions, 'signal'> {
+  /** As of any call. */
+  readonly signal?: Signal | undefined
   readonly ifMatch?: string | undefined
 }
 

@@ -1,4 +1,5 @@
 import { abortedError, onAbort, throwIfAborted } from './call.js'
+import type { Signal } from './call-signal.js'
 
 /** The time of a layer, so that tests can hold it. */
 export interface Timers {
@@ -17,12 +18,7 @@ export const SYSTEM_TIMERS: Timers = {
 }
 
 /** Rejects with `aborted` at once when the signal fires. */
-export function sleep(
-  timers: Timers,
-  delayMs: number,
-  signal: AbortSignal | undefined,
-  operation: string,
-): Promise<void> {
+export function sleep(timers: Timers, delayMs: number, signal: Signal | undefined, operation: string): Promise<void> {
   throwIfAborted(signal, operation)
   return new Promise((resolve, reject) => {
     const cancel = timers.after(delayMs, () => {

@@ -1,3 +1,4 @@
+import { CallSignal } from '../backend/call-signal.js'
 import { StoreError } from '../backend/store-error.js'
 import { Urging } from '../backend/urge.js'
 import { Block, type BlockSource } from './block.js'
@@ -186,7 +187,7 @@ export class BlockCache {
     if (block.isPinned || load.isCancelled) return
     load.isCancelled = true
     this.#index.remove(block)
-    load.controller.abort(new StoreError('aborted', 'nobody reads on', { operation: 'get' }))
+    load.signal.abort(new StoreError('aborted', 'nobody reads on', { operation: 'get' }))
   }
 
   async #readWithRoom(
@@ -337,7 +338,7 @@ export class BlockCache {
     const memory = this.#memory.take(gap.end - gap.offset)
     const block = new Block(source, gap.offset, memory, owner, this.#onFree)
     const urged = owner === undefined ? undefined : new Urging()
-    const load: BlockLoad = { controller: new AbortController(), urged, isCancelled: false, ended: DONE }
+    const load: BlockLoad = { signal: new CallSignal(), urged, isCancelled: false, ended: DONE }
     this.#index.add(block)
     this.#shares.take(block)
     this.#loads.set(block, load)
@@ -348,10 +349,10 @@ export class BlockCache {
     return block
   }
 
-  async #fill(block: Block, { controller, urged }: BlockLoad): Promise<void> {
+  async #fill(block: Block, { signal, urged }: BlockLoad): Promise<void> {
     const tier = this.#offers?.tier
     const priority = urged === undefined ? 'demand' : 'read-ahead'
-    const options = { priority, urged, signal: controller.signal } as const
+    const options = { priority, urged, signal } as const
     if (tier === undefined) return this.#lane.fill(block, options)
     const hadBytes = await tier.read(block.source, block.offset, block.free())
     if (hadBytes > 0) block.advance(hadBytes)

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { onAbort } from '../../src/backend/call.js'
+import type { Signal } from '../../src/backend/call-signal.js'
 import { StoreLayer } from '../../src/backend/layers/store-layer.js'
 import { openMemoryStore } from '../../src/backend/memory/memory-store.js'
 import type { ByteRange, ObjectInfo, PrepareReadOptions, ReadPlan, ReadSink } from '../../src/backend/object-store.js'
@@ -80,7 +81,7 @@ export class FarStore extends StoreLayer {
     range: ByteRange,
     { ifMatch = '' }: PrepareReadOptions,
     sink: ReadSink,
-    signal: AbortSignal | undefined,
+    signal: Signal | undefined,
   ): Promise<ObjectInfo> {
     const { latencyMs, connectionBytesPerMs, bytesPerMs } = this.#way
     this.ranges.push(range)

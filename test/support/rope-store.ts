@@ -1,4 +1,5 @@
 import { collectBody } from '../../src/backend/body.js'
+import { abortSignalOf } from '../../src/backend/call-signal.js'
 import { checkConditions, checkVersion } from '../../src/backend/conditions.js'
 import { fillSink } from '../../src/backend/fill-sink.js'
 import { StoreLayer } from '../../src/backend/layers/store-layer.js'
@@ -90,7 +91,7 @@ export class RopeStore extends StoreLayer {
   override async prepareRead(key: string, range: ByteRange, options: PrepareReadOptions = {}): Promise<ReadPlan> {
     if (!this.#ropes.has(key)) return this.inner.prepareRead(key, range, options)
     const run: ReadPlan['run'] = async sink => {
-      const { info, body } = await this.get(key, { ...options, range })
+      const { info, body } = await this.get(key, { ...options, signal: abortSignalOf(options.signal), range })
       for await (const chunk of body) fillSink(sink, chunk)
       return info
     }

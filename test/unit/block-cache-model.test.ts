@@ -1,6 +1,8 @@
 import { setImmediate } from 'node:timers/promises'
 import fc from 'fast-check'
 import { describe, it } from 'vitest'
+import { onAbort } from '../../src/backend/call.js'
+import { abortSignalOf } from '../../src/backend/call-signal.js'
 import { fillSink } from '../../src/backend/fill-sink.js'
 import { StoreLayer } from '../../src/backend/layers/store-layer.js'
 import { openMemoryStore } from '../../src/backend/memory/memory-store.js'
@@ -49,9 +51,9 @@ class SlowStore extends StoreLayer {
       }
       this.open.add(request)
       const leave = () => this.open.delete(request)
-      signal?.addEventListener('abort', leave)
+      onAbort(signal, leave)
       try {
-        const { info, body } = await this.inner.get(key, { ...options, range })
+        const { info, body } = await this.inner.get(key, { ...options, signal: abortSignalOf(options?.signal), range })
         for await (const bytes of body)
           for (let at = 0; at < bytes.length; at += CHUNK_BYTES) {
             await this.#scheduler.schedule(Promise.resolve(), `${key} ${range.offset + at}`)

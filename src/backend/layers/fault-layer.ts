@@ -1,3 +1,4 @@
+import type { Signal } from '../call-signal.js'
 import { closableBody } from '../closable-body.js'
 import type {
   Body,
@@ -61,7 +62,7 @@ export class FaultLayer extends StoreLayer {
 
   override async prepareRead(key: string, range: ByteRange, options?: PrepareReadOptions): Promise<ReadPlan> {
     const plan = await this.inner.prepareRead(key, range, options)
-    const run = (sink: ReadSink, signal?: AbortSignal) =>
+    const run = (sink: ReadSink, signal?: Signal) =>
       this.#injector.call('get', [key], { signal }, async fault => {
         const limit = fault?.cutBodyAfterBytes
         if (fault === undefined || limit === undefined || limit >= range.lengthBytes) return plan.run(sink, signal)
@@ -155,7 +156,7 @@ class Injector {
   async call<T>(
     operation: StoreOperation,
     keys: readonly string[],
-    options: CallOptions | undefined,
+    options: { readonly signal?: Signal | undefined } | undefined,
     run: (fault: Fault | undefined) => Promise<T>,
   ): Promise<T> {
     const fault = this.#rules.faultFor(operation, keys)

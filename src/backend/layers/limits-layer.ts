@@ -151,10 +151,12 @@ class LimitedUpload extends UploadLayer {
   }
 }
 
+type SlotOptions = Omit<PrepareReadOptions, 'ifMatch'>
+
 async function withSlot<T>(
   slots: Slots,
   operation: StoreOperation,
-  options: CallOptions,
+  options: SlotOptions,
   call: () => Promise<T>,
 ): Promise<T> {
   throwIfAborted(options.signal, operation)
@@ -166,11 +168,11 @@ async function withSlot<T>(
   }
 }
 
-function freeSlot(slots: Slots, { priority = 'demand' }: CallOptions): Release | undefined {
+function freeSlot(slots: Slots, { priority = 'demand' }: SlotOptions): Release | undefined {
   return slots.tryAcquire(priority)
 }
 
-async function turnOf(slots: Slots, operation: StoreOperation, options: CallOptions): Promise<Release> {
+async function turnOf(slots: Slots, operation: StoreOperation, options: SlotOptions): Promise<Release> {
   const { priority = 'demand', signal, urged, turn } = options
   turn?.waiting()
   const release = await slots.acquire(priority, signal, operation, urged)

@@ -1,4 +1,5 @@
 import { abortedError, onAbort, throwIfAborted } from '../call.js'
+import type { Signal } from '../call-signal.js'
 import type { Priority, Urge } from '../object-store.js'
 
 /** Gives a slot back; calling it again does nothing. */
@@ -42,23 +43,13 @@ export class Slots {
    * Rejects with `aborted` at once when the signal fires before a slot is granted. Once it is urged it waits as
    * `demand`.
    */
-  async acquire(
-    priority: Priority,
-    signal: AbortSignal | undefined,
-    operation: string,
-    urged?: Urge,
-  ): Promise<Release> {
+  async acquire(priority: Priority, signal: Signal | undefined, operation: string, urged?: Urge): Promise<Release> {
     throwIfAborted(signal, operation)
     const rank = urged?.isUrged === true ? 'demand' : priority
     return this.tryAcquire(rank) ?? this.#wait(rank, signal, operation, urged)
   }
 
-  #wait(
-    priority: Priority,
-    signal: AbortSignal | undefined,
-    operation: string,
-    urged: Urge | undefined,
-  ): Promise<Release> {
+  #wait(priority: Priority, signal: Signal | undefined, operation: string, urged: Urge | undefined): Promise<Release> {
     return new Promise((resolve, reject) => {
       let queue = this.#waiting[priority]
       const leave = () => {

@@ -4,6 +4,7 @@ import { areForAll, cannedGrants } from '../acl-grants.js'
 import { copiedAttachments, keptAttachments } from '../attachments.js'
 import { readBody } from '../body.js'
 import { throwIfAborted } from '../call.js'
+import type { Signal } from '../call-signal.js'
 import { checkVersion } from '../conditions.js'
 import { checkKey } from '../keys.js'
 import { listQuery, PageBuilder } from '../listing.js'
@@ -283,7 +284,12 @@ export class LocalStore implements ObjectStore {
     }
   }
 
-  async #call<T>(operation: string, key: string, options: CallOptions, call: () => Promise<T>): Promise<T> {
+  async #call<T>(
+    operation: string,
+    key: string,
+    options: { readonly signal?: Signal | undefined },
+    call: () => Promise<T>,
+  ): Promise<T> {
     return onDisk(operation, key, async () => {
       checkKey(key, operation)
       throwIfAborted(options.signal, operation, key)

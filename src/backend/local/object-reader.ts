@@ -1,4 +1,5 @@
 import { throwIfAborted } from '../call.js'
+import type { Signal } from '../call-signal.js'
 import { closableBody } from '../closable-body.js'
 import type { ByteRange, ReadSink } from '../object-store.js'
 import { StoreError } from '../store-error.js'
@@ -46,7 +47,7 @@ export async function fillFrom(
   range: ByteRange,
   sink: ReadSink,
   key: string,
-  signal: AbortSignal | undefined,
+  signal: Signal | undefined,
 ): Promise<void> {
   for (let done = 0; done < range.lengthBytes; ) {
     throwIfAborted(signal, 'get', key)

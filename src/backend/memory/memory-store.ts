@@ -1,6 +1,7 @@
 import { copiedAttachments, keptAttachments } from '../attachments.js'
 import { collectBody } from '../body.js'
 import { throwIfAborted } from '../call.js'
+import type { Signal } from '../call-signal.js'
 import { checkConditions, checkVersion } from '../conditions.js'
 import { looksLikeMd5, md5Hex } from '../etag.js'
 import { fillSink } from '../fill-sink.js'
@@ -100,7 +101,7 @@ export class MemoryStore implements ObjectStore {
     checkKey(key, 'prepareRead')
     checkRange(range, 'prepareRead', key)
     throwIfAborted(options.signal, 'prepareRead', key)
-    const run = async (sink: ReadSink, signal?: AbortSignal) => {
+    const run = async (sink: ReadSink, signal?: Signal) => {
       const object = this.#find(key, 'get', signal)
       checkVersion(options.ifMatch, object.etag, 'get', key)
       checkWholeRange(range, object.bytes.byteLength, 'get', key)
@@ -185,7 +186,7 @@ export class MemoryStore implements ObjectStore {
     }
   }
 
-  #find(key: string, operation: string, signal: AbortSignal | undefined): StoredObject {
+  #find(key: string, operation: string, signal: Signal | undefined): StoredObject {
     checkKey(key, operation)
     throwIfAborted(signal, operation, key)
     const object = this.#bucket.get(key)
@@ -219,7 +220,7 @@ async function* chunksOf(
   object: StoredObject,
   range: ByteRange,
   key: string,
-  signal: AbortSignal | undefined,
+  signal: Signal | undefined,
 ): AsyncGenerator<Uint8Array> {
   const end = range.offset + range.lengthBytes
   for (let at = range.offset; at < end; at += CHUNK_BYTES) {

@@ -1,3 +1,4 @@
+import type { Signal } from '../call-signal.js'
 import { isStoreError, StoreError, type StoreErrorDetails, type StoreErrorKind } from '../store-error.js'
 import { ReplyError } from './reply-error.js'
 
@@ -15,7 +16,7 @@ export interface Attempt {
   readonly inUpload?: boolean | undefined
   /** What else it asked for that the server may not want to give: told with a refusal. */
   readonly carries?: string | undefined
-  readonly signal?: AbortSignal | undefined
+  readonly signal?: Signal | undefined
 }
 
 interface Row {

@@ -1,3 +1,4 @@
+import type { Signal } from '../call-signal.js'
 import type { ByteRange, ObjectInfo, ReadSink } from '../object-store.js'
 import { checkWholeRange } from '../range.js'
 import { StoreError } from '../store-error.js'
@@ -50,7 +51,7 @@ export async function receiveRange(
   writer: RequestWriter,
   get: PreparedGet,
   sink: ReadSink,
-  signal: AbortSignal | undefined,
+  signal: Signal | undefined,
 ): Promise<ReceivedRange> {
   const attempt: Attempt = { operation: 'get', key: get.key, reads: true, signal }
   let counting: ExactSink | undefined

@@ -1,3 +1,4 @@
+import type { Signal } from '../call-signal.js'
 import type { ReadSink } from '../object-store.js'
 import { StoreError } from '../store-error.js'
 import { Collector } from './collector.js'
@@ -31,7 +32,7 @@ export async function receiveReply(
   pool: HttpPool,
   sent: { readonly request: HttpRequest; readonly body?: RequestBody | undefined },
   accept: Accept,
-  signal: AbortSignal | undefined,
+  signal: Signal | undefined,
 ): Promise<Received> {
   const receiver = new ReplyReceiver(accept)
   try {

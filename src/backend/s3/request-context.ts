@@ -6,6 +6,7 @@ import type {
   ServiceOutputTypes,
 } from '@aws-sdk/client-s3'
 import { throwIfAborted } from '../call.js'
+import { abortSignalOf } from '../call-signal.js'
 import { percentEncodePath } from '../signing/percent-encoding.js'
 import type { Channel } from './channel.js'
 import { type Attempt, toStoreError } from './errors.js'
@@ -47,7 +48,8 @@ export class RequestContext {
   ): Promise<O> {
     throwIfAborted(attempt.signal, attempt.operation, attempt.key)
     try {
-      return await this.#client.send(command, attempt.signal === undefined ? {} : { abortSignal: attempt.signal })
+      const abortSignal = abortSignalOf(attempt.signal)
+      return await this.#client.send(command, abortSignal === undefined ? {} : { abortSignal })
     } catch (error) {
       throw toStoreError(error, attempt)
     }

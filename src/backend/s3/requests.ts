@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { Signal } from '../call-signal.js'
 import { closableBody } from '../closable-body.js'
 import type {
   Body,
@@ -8,6 +9,7 @@ import type {
   ListOptions,
   ListPage,
   ObjectInfo,
+  PrepareReadOptions,
   ReadSink,
   WriteResult,
 } from '../object-store.js'
@@ -33,9 +35,8 @@ export interface WireConditions {
   readonly IfNoneMatch?: string | undefined
 }
 
-export interface WireGet extends CallOptions {
+export interface WireGet extends PrepareReadOptions {
   readonly range?: ByteRange | undefined
-  readonly ifMatch?: string | undefined
 }
 
 export interface WireCopy extends CallOptions {
@@ -103,7 +104,7 @@ export class ObjectRequests {
   }
 
   /** Resolves when the sink has all of the range. */
-  async getInto(get: PreparedGet, sink: ReadSink, signal?: AbortSignal): Promise<ObjectInfo> {
+  async getInto(get: PreparedGet, sink: ReadSink, signal?: Signal): Promise<ObjectInfo> {
     const attempt: Attempt = { operation: 'get', key: get.key, reads: true, signal }
     try {
       return await this.#context.channel.receiveRange(get, sink, attempt)

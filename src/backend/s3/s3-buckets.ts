@@ -1,4 +1,5 @@
 import type { BucketAdmin, BucketInfo, CreateBucketOptions } from '../bucket-admin.js'
+import { abortSignalOf } from '../call-signal.js'
 import type { CallOptions } from '../object-store.js'
 import { isStoreError, StoreError } from '../store-error.js'
 import { AWS_REGIONS } from './aws-regions.js'
@@ -127,7 +128,8 @@ class S3Buckets implements BucketAdmin {
 
   async #call<T>(attempt: Attempt, send: (options: { abortSignal?: AbortSignal }) => Promise<T>): Promise<T> {
     try {
-      return await send(attempt.signal === undefined ? {} : { abortSignal: attempt.signal })
+      const abortSignal = abortSignalOf(attempt.signal)
+      return await send(abortSignal === undefined ? {} : { abortSignal })
     } catch (error) {
       throw toStoreError(error, attempt)
     }

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import { onAbort } from '../../backend/call.js'
+import type { Signal } from '../../backend/call-signal.js'
 import type { Log } from '../../backend/log.js'
 import { StoreError } from '../../backend/store-error.js'
 import type { Place } from '../shared-buffers.js'
@@ -80,7 +81,7 @@ export class DataThread {
     request: unknown,
     place: Place,
     onBytes: (bytes: number) => void,
-    signal: AbortSignal | undefined,
+    signal: Signal | undefined,
     onJob: (job: ThreadJob) => void,
   ): Promise<unknown> {
     const id = this.#nextJob++

@@ -1,3 +1,4 @@
+import type { Signal } from '../../backend/call-signal.js'
 import type { FillingThreads } from '../../backend/filling-threads.js'
 import type { Log } from '../../backend/log.js'
 import { StoreError } from '../../backend/store-error.js'
@@ -51,7 +52,7 @@ export class DataThreads implements FillingThreads, AnsweringThreads {
     request: unknown,
     memory: Uint8Array,
     onBytes: (bytes: number) => void,
-    signal?: AbortSignal,
+    signal?: Signal,
   ): Promise<unknown> {
     const place = this.#buffers.placeOf(memory)
     if (place === undefined) throw new StoreError('invalid', 'this memory is not shared', { operation: 'get' })

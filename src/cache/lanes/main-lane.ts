@@ -1,3 +1,4 @@
+import type { Signal } from '../../backend/call-signal.js'
 import type { ObjectInfo, ObjectStore, Priority, ReadSink, Urge } from '../../backend/object-store.js'
 import type { Block } from '../block.js'
 import { StorePace } from '../store-pace.js'
@@ -6,7 +7,7 @@ export interface FillOptions {
   readonly priority: Priority
   /** Whether a program has come to wait for the block. */
   readonly urged: Urge | undefined
-  readonly signal: AbortSignal
+  readonly signal: Signal
 }
 
 /** Fills blocks from ranged GETs in this thread: for every store, and the way where there are few cores. */

@@ -1,4 +1,5 @@
 import { abortedError, onAbort } from '../../call.js'
+import { CallSignal, type Signal } from '../../call-signal.js'
 import type { Turn } from '../../object-store.js'
 import { StoreError } from '../../store-error.js'
 import type { Timers } from '../../timers.js'
@@ -8,7 +9,7 @@ export interface AttemptSettings {
   readonly operation: string
   readonly key: string | undefined
   /** The caller's. */
-  readonly signal: AbortSignal | undefined
+  readonly signal: Signal | undefined
   readonly timers: Timers
   /** Of these timers, for all attempts. */
   readonly deadlines: Deadlines
@@ -24,10 +25,10 @@ export interface AttemptSettings {
 
 /** One try of a store call, watched: it ends when its caller gives it up or when it makes no progress for too long. */
 export class Attempt implements Deadline {
-  /** For the wrapped store. */
-  readonly options: { readonly signal: AbortSignal; readonly turn: Turn }
   readonly #settings: AttemptSettings
-  readonly #controller = new AbortController()
+  /** For the wrapped store, as `turn` is. */
+  readonly signal = new CallSignal()
+  readonly turn: Turn = { waiting: () => this.#wait(), granted: () => this.#begin() }
   readonly #forgetSignal: () => void
   #timeoutMs: number
   #lastProgressMs: number
@@ -38,18 +39,15 @@ export class Attempt implements Deadline {
 
   constructor(settings: AttemptSettings) {
     this.#settings = settings
-    this.options = {
-      signal: this.#controller.signal,
-      turn: { waiting: () => this.#wait(), granted: () => this.#begin() },
-    }
     this.#timeoutMs = settings.timeoutMs
     this.#lastProgressMs = settings.timers.nowMs()
-    this.#forgetSignal = onAbort(settings.signal, () => this.#controller.abort(settings.signal?.reason))
+    this.#forgetSignal = onAbort(settings.signal, () => this.signal.abort(settings.signal?.reason))
     this.#arm(this.#lastProgressMs + this.#timeoutMs)
   }
 
-  get signal(): AbortSignal {
-    return this.#controller.signal
+  /** Both, as all calls but reading take them. */
+  get options(): { readonly signal: AbortSignal; readonly turn: Turn } {
+    return { signal: this.signal.abortSignal, turn: this.turn }
   }
 
   progress(): void {
@@ -138,9 +136,11 @@ export class Attempt implements Deadline {
   due(): void {
     const { deadlines, timers } = this.#settings
     this.#dueMs = this.#lastProgressMs + this.#timeoutMs
-    if (this.#dueMs > timers.nowMs()) return deadlines.watch(this)
-    this.#timedOut = true
-    this.#controller.abort(new Error('no progress'))
+    if (this.#dueMs > timers.nowMs()) deadlines.watch(this)
+    else {
+      this.#timedOut = true
+      this.signal.abort(new Error('no progress'))
+    }
   }
 
   #arm(dueMs: number): void {

@@ -1,3 +1,4 @@
+import type { Signal } from '../../call-signal.js'
 import { closableBody, discardBody } from '../../closable-body.js'
 import type {
   ByteRange,
@@ -139,14 +140,14 @@ export function retriedPlan(
   range: ByteRange,
   options: PrepareReadOptions,
 ): ReadPlan {
-  const run = async (sink: ReadSink, signal?: AbortSignal): Promise<ObjectInfo> => {
+  const run = async (sink: ReadSink, signal?: Signal): Promise<ObjectInfo> => {
     const budget = new RetryBudget(policy)
     let doneBytes = 0
     let broken: unknown
     const runOnce = async (attempt: Attempt) => {
       if (broken !== undefined) throw broken
       const rest = { offset: range.offset + doneBytes, lengthBytes: range.lengthBytes - doneBytes }
-      const plan = await store.prepareRead(key, rest, { ...options, ...attempt.options })
+      const plan = await store.prepareRead(key, rest, { ...options, signal: attempt.signal, turn: attempt.turn })
       const counting = new CountingSink(sink, () => {
         attempt.progress()
         budget.progress()

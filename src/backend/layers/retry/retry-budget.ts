@@ -1,4 +1,5 @@
 import createDebug from 'debug'
+import type { Signal } from '../../call-signal.js'
 import type { StoreError } from '../../store-error.js'
 import { sleep } from '../../timers.js'
 import type { RetryPolicy } from './retry-policy.js'
@@ -41,7 +42,7 @@ export class RetryBudget {
    * Waits before the next try: exponential backoff with full jitter, or as long as the store asks for. Throws the error
    * when no try is left, or none could begin in time; `aborted` when the signal fires.
    */
-  async spend(error: StoreError, operation: string, signal: AbortSignal | undefined): Promise<void> {
+  async spend(error: StoreError, operation: string, signal: Signal | undefined): Promise<void> {
     if (!error.retryable || ++this.#failures >= this.#policy.maxAttempts) throw error
     const { baseDelayMs, maxDelayMs, random, timers } = this.#policy
     const jitterMs = random() * Math.min(maxDelayMs, baseDelayMs * 2 ** (this.#failures - 1))

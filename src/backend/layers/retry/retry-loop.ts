@@ -1,3 +1,4 @@
+import type { Signal } from '../../call-signal.js'
 import { serverWorkMs } from '../../server-work.js'
 import { StoreError, type StoreErrorKind } from '../../store-error.js'
 import { Attempt } from './attempt.js'
@@ -8,7 +9,7 @@ export interface RetriedCall<T> {
   readonly operation: string
   readonly key?: string | undefined
   /** The caller's. */
-  readonly signal?: AbortSignal | undefined
+  readonly signal?: Signal | undefined
   /** The call changes something: without an answer its outcome is unknown. */
   readonly writes?: boolean
   /** The server works alone on so many bytes: one try has the whole time, and more for many bytes. */

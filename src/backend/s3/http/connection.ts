@@ -1,6 +1,7 @@
 import { connect, isIP, type Socket } from 'node:net'
 import { connect as connectTls, type SecureContext } from 'node:tls'
 import { onAbort } from '../../call.js'
+import type { Signal } from '../../call-signal.js'
 import { fillSink } from '../../fill-sink.js'
 import type { ReadSink } from '../../object-store.js'
 import { ChunkedBody } from './chunked-body.js'
@@ -86,7 +87,7 @@ export class HttpConnection {
   }
 
   /** Resolves when the reply has been received as a whole; its body has gone to the receiver's sink by then. */
-  run(exchange: Exchange, signal: AbortSignal | undefined): Promise<ResponseHead> {
+  run(exchange: Exchange, signal: Signal | undefined): Promise<ResponseHead> {
     this.#exchanges++
     if (this.#isClosed) {
       this.#isLost = true

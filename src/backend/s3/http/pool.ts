@@ -1,5 +1,6 @@
 import { createSecureContext, rootCertificates } from 'node:tls'
 import { onAbort } from '../../call.js'
+import type { Signal } from '../../call-signal.js'
 import { type ConnectionSettings, HttpConnection } from './connection.js'
 import type { Exchange, HttpOrigin } from './exchange.js'
 import { HttpError } from './http-error.js'
@@ -64,7 +65,7 @@ export class HttpPool {
    * Runs an exchange; resolves when its reply has been received as a whole. A request that may be sent again is sent again
    * when the connection, which was used before, breaks without a byte of an answer: the server had closed it.
    */
-  async run(exchange: Exchange, signal?: AbortSignal): Promise<ResponseHead> {
+  async run(exchange: Exchange, signal?: Signal): Promise<ResponseHead> {
     for (;;) {
       signal?.throwIfAborted()
       const connection = this.#take() ?? (await this.#wait(signal))
@@ -92,7 +93,7 @@ export class HttpPool {
     return this.#idle.pop() ?? (this.#all.size < this.#maxSockets ? this.#open() : undefined)
   }
 
-  #wait(signal: AbortSignal | undefined): Promise<HttpConnection> {
+  #wait(signal: Signal | undefined): Promise<HttpConnection> {
     return new Promise((resolve, reject) => {
       const settle = (run: () => void) => {
         this.#waiters.delete(waiter)
