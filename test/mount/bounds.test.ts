@@ -14,6 +14,8 @@ const MEMORY = 16 * MIB
 const FLAGS = ['--memory', '16M', '--part-size', '5M']
 /** What the driver may take beside `--memory`: what the kernel's writes are received into, garbage, more code. */
 const BESIDE = 128 * MIB
+/** The same for one that only reads, in one thread; its garbage is bounded with Node 20 only. */
+const BESIDE_READING = process.versions.node.startsWith('20.') ? 14 * MIB : BESIDE
 
 /** `at_once` runs a function in a thread for each item; `read` and `write` give the CRC32 of a file. */
 const PROGRAM = `
@@ -74,11 +76,11 @@ describe.skipIf(!canMount())('bounds hold', () => {
   }
 
   /** What a Python program in the mount prints as JSON; by then the driver has never held more than it may. */
-  async function running(script: string, flags: readonly string[] = FLAGS): Promise<unknown> {
+  async function running(script: string, flags: readonly string[] = FLAGS, beside = BESIDE): Promise<unknown> {
     const driver = await s3.mount(flags)
     const before = await peakBytes(driver)
     const printed = await HeldProgram.python(driver.mountPoint, `${PROGRAM}\n${script}`).ended()
-    expect(await peakBytes(driver)).toBeLessThan(before + MEMORY + BESIDE)
+    expect(await peakBytes(driver)).toBeLessThan(before + MEMORY + beside)
     expect(driver.log).not.toMatch(/ (WARN|ERROR) /)
     expect(await driver.unmount()).toBe(0)
     return JSON.parse(printed)
@@ -92,7 +94,8 @@ describe.skipIf(!canMount())('bounds hold', () => {
   test.for([0, 2])('64 files read at once, with %i data threads', async threads => {
     const before = sentBytes()
     const flags = [...FLAGS, '--data-threads', String(threads)]
-    const read = await running('print(json.dumps(at_once([f"many-{n:02}" for n in range(64)], read)))', flags)
+    const script = 'print(json.dumps(at_once([f"many-{n:02}" for n in range(64)], read)))'
+    const read = await running(script, flags, threads === 0 ? BESIDE_READING : BESIDE)
     // Little is fetched that has to be given up again.
     expect(sentBytes() - before).toBeLessThan(64 * 8 * MIB * 1.5)
     const expected = await stored('many-')
