@@ -258,20 +258,24 @@ export class BlockCache {
   /** A thread has sent them. */
   #answered(wanted: WantedBytes, reply: ReadReply): void {
     reply.ticket?.answered()
-    this.#views(wanted)
+    for (const block of wanted.blocks) this.#countRead(block, wanted)
     this.#release(wanted.blocks)
   }
 
-  /** What is sent, or has been: the blocks count as read. */
-  #views({ blocks, offset, end }: WantedBytes): readonly Uint8Array[] {
-    return blocks.map(block => {
-      const view = block.memory.subarray(Math.max(0, offset - block.offset), end - block.offset)
-      block.readBytes += view.length
-      if (block.readBytes >= block.memory.length) this.#shares.give(block)
-      if (this.#shelves.has(block)) this.#shelve(block)
-      if (block.isOwed) this.#offers?.offer(block)
+  /** What is sent: the blocks count as read. */
+  #views(wanted: WantedBytes): readonly Uint8Array[] {
+    return wanted.blocks.map(block => {
+      const view = block.memory.subarray(Math.max(0, wanted.offset - block.offset), wanted.end - block.offset)
+      this.#countRead(block, wanted)
       return view
     })
+  }
+
+  #countRead(block: Block, { offset, end }: WantedBytes): void {
+    block.readBytes += Math.min(end, block.end) - Math.max(offset, block.offset)
+    if (block.readBytes >= block.memory.length) this.#shares.give(block)
+    if (this.#shelves.isDueAfterRead(block, this.#nowMs())) this.#shelve(block)
+    if (block.isOwed) this.#offers?.offer(block)
   }
 
   /** The blocks of a range, pinned, those that are missing on their way; undefined while there is no room for them. */

@@ -7,6 +7,9 @@ export type Need = 'demand' | 'read-ahead'
 /** What was brought ahead and has not been read for so long counts as given up by its reader. */
 const STALE_MS = 30_000
 
+/** What was read so long ago at the most keeps its place while it is read on. */
+const RECENT_MS = 1000
+
 /**
  * Complete blocks, in the order in which they are given up: what a stream has passed (the kernel holds its pages), before
  * it what is on the disk too, then what was used the longest time ago. What was brought ahead and is not read yet goes last and for programs that wait
@@ -34,8 +37,11 @@ export class BlockShelves {
     if (shelf === this.#passed) this.#passedBytes += costOf(block.memory.length)
   }
 
-  has(block: Block): boolean {
-    return this.#places.has(block)
+  /** Some of a block has been read: what has a place gets the one where it belongs by now. False: it stays. */
+  isDueAfterRead(block: Block, nowMs: number): boolean {
+    const place = this.#places.get(block)
+    if (place === undefined) return false
+    return place.shelf !== this.#ahead || block.owner === undefined || nowMs - place.sinceMs > RECENT_MS
   }
 
   /** It belongs to another place by now. */

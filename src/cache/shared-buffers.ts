@@ -3,7 +3,7 @@ import { type BlockBuffers, costOf } from './block-buffers.js'
 
 /** Memory is handed out in units of it. */
 export const UNIT_BYTES = 64 * 1024
-/** Two of the largest requests: large and small ones then leave fewer gaps. */
+/** As large as the largest request. */
 const SLAB_UNITS = 256
 export const SLAB_BYTES = SLAB_UNITS * UNIT_BYTES
 

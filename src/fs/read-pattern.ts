@@ -25,8 +25,8 @@ const MOST_REQUEST_BYTES = 4 * 1024 * 1024
  * Where threads receive, each request is worth more to the one that only makes it, if the store brings and the reader takes
  * so much within so short a time: of a store farther away, more requests side by side are faster.
  */
-const THREADS_REQUEST_BYTES = 8 * 1024 * 1024
-const NEAR_MS = 20
+const THREADS_REQUEST_BYTES = 16 * 1024 * 1024
+const NEAR_MS = 40
 
 /** The speed of a reader is taken over so long at the least, */
 const SAMPLE_MS = 10
@@ -38,6 +38,8 @@ export interface ReadWindow {
   readonly sizeBytes: number
   /** How much one request brings. */
   readonly requestBytes: number
+  /** It does not grow by being read on. */
+  readonly isSettled: boolean
 }
 
 /**
@@ -53,6 +55,8 @@ export interface ReadWindow {
 export class ReadPattern {
   /** All up to here has been asked for. */
   aheadTo = 0
+  /** Who reads no further than here needs nothing more. */
+  quietTo = 0
   #reads = 0
   #beganAt = 0
   #nextOffset = 0
@@ -94,9 +98,16 @@ export class ReadPattern {
     const trustedBytes = Math.min(maxBytes, this.#readBytes * TRUST)
     const requestMs = pace.requestMs(requestOf(trustedBytes, mostBytes)) ?? Number.POSITIVE_INFINITY
     const measuredBytes = GAIN * requestMs * (this.#bytesPerMs ?? Number.POSITIVE_INFINITY)
-    const wantedBytes = Math.max(isLarge ? 2 * LEAST_WINDOW_BYTES : LEAST_WINDOW_BYTES, measuredBytes)
+    const wantedBytes = Math.max(
+      isLarge ? REQUESTS_PER_WINDOW * THREADS_REQUEST_BYTES : LEAST_WINDOW_BYTES,
+      measuredBytes,
+    )
     const sizeBytes = Math.min(maxBytes, Math.max(FIRST_WINDOW_BYTES, Math.min(trustedBytes, wantedBytes)))
-    return { sizeBytes, requestBytes: requestOf(sizeBytes, mostBytes) }
+    return {
+      sizeBytes,
+      requestBytes: requestOf(sizeBytes, mostBytes),
+      isSettled: Math.min(wantedBytes, maxBytes) <= trustedBytes,
+    }
   }
 
   #isNear(pace: StorePace): boolean {

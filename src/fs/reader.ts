@@ -97,9 +97,10 @@ export class Reader {
     if (!pattern.follow(offset, sizeBytes, this.#nowMs())) {
       this.#blocks.cancelReadAhead(pattern)
       pattern.aheadTo = end
+      pattern.quietTo = 0
       if (offset === 0 && source.sizeBytes <= WHOLE_BYTES) this.#blocks.readAhead(source, 0, source.sizeBytes, pattern)
     }
-    if (!pattern.isStream) return
+    if (!pattern.isStream || end < pattern.quietTo) return
     const window = pattern.window(this.#blocks.pace, this.#maxWindowBytes, this.#blocks.hasThreads)
     const target = Math.min(end + window.sizeBytes, source.sizeBytes)
     // What is waited for comes with the first request, where it is not on its way already.
@@ -107,7 +108,10 @@ export class Reader {
     // Whole requests only: a window that moves by every read would end in many small ones.
     while (pattern.aheadTo < target) {
       const requestBytes = Math.min(window.requestBytes, powerOfTwo(this.#blocks.aheadRoom(pattern)))
-      if (target - pattern.aheadTo < requestBytes && target < source.sizeBytes) return
+      if (target - pattern.aheadTo < requestBytes && target < source.sizeBytes) {
+        if (window.isSettled) pattern.quietTo = pattern.aheadTo + requestBytes - window.sizeBytes
+        return
+      }
       const from = pattern.aheadTo - (pattern.aheadTo % this.#blocks.blockSizeBytes)
       const reached = this.#blocks.readAhead(source, from, requestBytes, pattern)
       if (reached <= pattern.aheadTo) return

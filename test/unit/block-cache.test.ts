@@ -274,4 +274,21 @@ describe('BlockCache', () => {
     nowMs = 60_000
     expect(cache.readAhead(source, 120_000, 4096, late)).toBe(124_096)
   })
+
+  it('keeps what was brought ahead for who reads it slowly', async () => {
+    let nowMs = 0
+    const { lane, source, gets } = await setUp(200_000)
+    const memory = new BufferBudget(64 * KIB)
+    const cache = new BlockCache({ lane, memory, blockSizeBytes: 4 * KIB, nowMs: () => nowMs })
+    for (let at = 0; at < 48; at += 12) cache.readAhead(source, at * KIB, 12 * KIB, { reader: at })
+    await expect.poll(gets).toBe(4)
+    for (nowMs = 100; nowMs < 50_000; nowMs += 24_000) await cache.readBytes(source, 0, KIB)
+    // The others have gone by then.
+    expect(cache.readAhead(source, 120 * KIB, 24 * KIB, {})).toBe(144 * KIB)
+    await expect.poll(gets).toBe(5)
+    await cache.readBytes(source, 4 * KIB, 8 * KIB)
+    expect(gets()).toBe(5)
+    await cache.readBytes(source, 12 * KIB, 4 * KIB)
+    expect(gets()).toBe(6)
+  })
 })

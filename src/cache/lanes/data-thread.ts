@@ -24,14 +24,17 @@ interface RunningJob extends ThreadJob {
   filledBytes: number
 }
 
+const DONE = Promise.resolve()
+
 interface RunningTicket {
   readonly resolve: (isAnswered: boolean) => void
   forget: () => void
 }
 
 /**
- * One worker thread, seen from the main one. Orders of one turn of the loop go out together. Invariant: a job or a ticket
- * is here from its order until the thread has told its end, or has ended itself; until then its memory is the thread's.
+ * One worker thread, seen from the main one. Orders of one callback of the loop go out together, at its end: a turn of the
+ * loop for each would cost more than it saves. Invariant: a job or a ticket is here from its order until the thread has
+ * told its end, or has ended itself; until then its memory is the thread's.
  */
 export class DataThread {
   readonly #worker: Worker
@@ -101,7 +104,6 @@ export class DataThread {
     return new Promise(resolve => {
       const running: RunningTicket = { resolve, forget: () => {} }
       this.#tickets.set(unique, running)
-      this.#hold()
       addTicket(this.#ticketRow, ticket)
       this.#postSoon()
       if (whenGone !== undefined) running.forget = whenGone(() => this.#cancel(unique))
@@ -122,10 +124,10 @@ export class DataThread {
   #postSoon(): void {
     if (this.#isPosting) return
     this.#isPosting = true
-    setImmediate(() => this.#post())
+    void DONE.then(this.#post)
   }
 
-  #post(): void {
+  readonly #post = (): void => {
     const orders: ThreadOrders = { orders: this.#orders, tickets: this.#ticketRow, cancels: this.#cancels }
     this.#isPosting = false
     this.#orders = []
@@ -159,7 +161,6 @@ export class DataThread {
     if (ticket === undefined) return
     this.#tickets.delete(unique)
     ticket.forget()
-    this.#hold()
     ticket.resolve(isAnswered)
   }
 
@@ -169,10 +170,10 @@ export class DataThread {
     this.#hold()
   }
 
-  /** The process lives as long as something is under way. */
+  /** The process lives as long as a request is under way. Who has asked for an answer lives by itself. */
   #hold(): void {
-    if (this.load > 0 === this.#isHeld) return
-    this.#isHeld = this.load > 0
+    if (this.jobs > 0 === this.#isHeld) return
+    this.#isHeld = this.jobs > 0
     if (this.#isHeld) this.#worker.ref()
     else this.#worker.unref()
   }

@@ -6,7 +6,7 @@ import type { ThreadOrders, ThreadReport } from './thread-messages.js'
 import { ThreadWork } from './thread-work.js'
 
 /** What nobody waits for is told after so long. */
-const LATER_MS = 5
+const LATER_MS = 10
 
 const work = new ThreadWork({
   loadFiller: async (program, settings) => ((await import(program)) as FillerModule).openFiller(settings),
