@@ -2,7 +2,8 @@ import { defineConfig } from 'vitest/config'
 
 /**
  * `unit` imports src/; `stores`, `bucket` and `mount` start real servers and spawn what was built into dist/ and build/.
- * All are one group, in the order of their names: no core is idle until the last of the many short files of `unit`.
+ * All are one group, in the order of their names: no core is idle until the last of the many short files of `unit`. So what
+ * takes long shares the machine with others, and has time for it.
  */
 export default defineConfig({
   test: {
@@ -17,14 +18,14 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: 'bucket', include: ['test/bucket/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 },
+        test: { name: 'bucket', include: ['test/bucket/**/*.test.ts'], testTimeout: 120_000, hookTimeout: 60_000 },
       },
       {
         extends: true,
         test: {
           name: 'mount',
           include: ['test/mount/**/*.test.ts'],
-          testTimeout: 60_000,
+          testTimeout: 120_000,
           hookTimeout: 60_000,
         },
       },
