@@ -10,6 +10,8 @@ import { serve } from './serve.js'
 export async function mountInForeground(line: CommandLine, environment: Environment): Promise<ExitCode> {
   const configuration = await resolveMount(line, environment)
   const { file, level, maxBytes } = configuration.log
+  // Who reads what it says may go away; the mount stays, and ends in order.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
   const log = new LineLog(file === undefined ? STDERR_SINK : new LogFile(file, maxBytes), level)
   return serve(configuration, log, () => say(...readyLines(configuration)))
 }

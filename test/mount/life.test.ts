@@ -114,6 +114,17 @@ describe.skipIf(why !== undefined)('the life of a mount', () => {
       expect((await child).stderr).toMatch(/^\d{4}-\S+Z INFO mounted mountPoint=/)
     })
 
+    it('goes on and ends in order when nobody reads its log any more', async () => {
+      const scene = new Scene()
+      const { child } = await scene.serve(['--log-level', 'debug'], { MOUNT_BUCKET_LOG_FILE: '' })
+      child.stdout?.destroy()
+      child.stderr?.destroy()
+      writeFileSync(join(scene.mountPoint, 'file'), 'bytes')
+      child.kill('SIGTERM')
+      expect((await child).exitCode).toBe(0)
+      expect(readFileSync(join(scene.storeFolder, 'file'), 'utf8')).toBe('bytes')
+    })
+
     it('tells the service manager when it is ready and when it ends', async () => {
       const scene = new Scene()
       const socket = join(scene.folder, 'notify')

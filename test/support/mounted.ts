@@ -95,7 +95,8 @@ export class Scene {
 
 /** A driver in the foreground. `child` is in an object since it is a promise of its own end. */
 interface Serving {
-  readonly child: Pick<ChildProcess, 'kill'> & PromiseLike<{ readonly exitCode?: number; readonly stderr: string }>
+  readonly child: Pick<ChildProcess, 'kill' | 'stdout' | 'stderr'> &
+    PromiseLike<{ readonly exitCode?: number; readonly stderr: string }>
 }
 
 /** Resolves when a program has said this; rejects when it ends before. */
