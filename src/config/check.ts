@@ -1,5 +1,4 @@
 import { resolve } from 'node:path'
-import { z } from 'zod'
 import type { ValueType } from './option.js'
 import { formatDuration, formatSize, parseDuration, parseSize } from './quantities.js'
 
@@ -11,11 +10,12 @@ export type CheckResult =
 
 const ON = /^(true|yes|on|1)$/i
 const OFF = /^(false|no|off|0)$/i
+const NO_NUL = /^[^\0]+$/
 
 /** Makes an option's value of its text. `workingFolder` is what relative paths are relative to. */
 export function checkValue(type: ValueType, text: string, workingFolder: string): CheckResult {
-  const result = schemaOf(type, workingFolder).safeParse(text)
-  return result.success ? { ok: true, value: result.data } : { ok: false, expected: expectationOf(type) }
+  const value = valueFrom(type, text, workingFolder)
+  return value === undefined ? { ok: false, expected: expectationOf(type) } : { ok: true, value }
 }
 
 /** In words, what an option takes: for messages and for the documentation. */
@@ -40,49 +40,28 @@ export function expectationOf(type: ValueType): string {
   }
 }
 
-function schemaOf(type: ValueType, workingFolder: string): z.ZodType<CheckedValue> {
+/** Undefined where the text is none of these. */
+function valueFrom(type: ValueType, text: string, workingFolder: string): CheckedValue | undefined {
   switch (type.type) {
     case 'switch':
-      return z
-        .string()
-        .transform((text, context) => found(ON.test(text) ? true : OFF.test(text) ? false : undefined, context))
+      return ON.test(text) ? true : OFF.test(text) ? false : undefined
     case 'text':
-      return z
-        .string()
-        .min(1)
-        .regex(type.pattern ?? /^[^\0]+$/)
+      return text !== '' && (type.pattern ?? NO_NUL).test(text) ? text : undefined
     case 'choice':
-      return z.enum(type.choices)
+      return type.choices.includes(text) ? text : undefined
     case 'size':
-      return z
-        .string()
-        .transform((text, context) => found(parseSize(text), context))
-        .pipe(z.number().min(type.leastBytes).max(type.mostBytes))
+      return within(type.leastBytes, parseSize(text), type.mostBytes)
     case 'duration':
-      return z
-        .string()
-        .transform((text, context) => found(parseDuration(text), context))
-        .pipe(z.number().min(type.leastMs).max(type.mostMs))
+      return within(type.leastMs, parseDuration(text), type.mostMs)
     case 'count':
-      return z.string().regex(/^\d+$/).transform(Number).pipe(z.int().min(type.least).max(type.most))
+      return /^\d+$/.test(text) ? within(type.least, Number(text), type.most) : undefined
     case 'mode':
-      return z
-        .string()
-        .regex(/^(0o)?[0-7]{1,5}$/)
-        .transform(text => Number.parseInt(text.replace('0o', ''), 8))
-        .pipe(z.int().max(0o7777))
+      return /^(0o)?[0-7]{1,5}$/.test(text) ? within(0, Number.parseInt(text.replace('0o', ''), 8), 0o7777) : undefined
     case 'path':
-      return z
-        .string()
-        .min(1)
-        .refine(text => !text.includes('\0'))
-        .transform(text => resolve(workingFolder, text))
+      return NO_NUL.test(text) ? resolve(workingFolder, text) : undefined
   }
 }
 
-/** A parser's undefined as the fault that zod knows. */
-function found<T>(value: T | undefined, context: { addIssue(message: string): void }): T {
-  if (value !== undefined) return value
-  context.addIssue('not understood')
-  return z.NEVER
+function within(least: number, value: number | undefined, most: number): number | undefined {
+  return value !== undefined && value >= least && value <= most ? value : undefined
 }

@@ -83,7 +83,6 @@ describe('imports', () => {
     ["the SDK's packages", /^@(aws-sdk|smithy|aws-crypto)\//, /^backend\/s3\//],
     ['the engine of search', /^@photostructure\/sqlite$/, /^bucket\/search\//],
     ['commander', /^commander$/, /^cli\//],
-    ['zod', /^zod$/, /^config\//],
     ['yaml', /^yaml$/, /^(config|bucket)\//],
   ])('of %s stand in one folder only', (_, imports, place) => {
     expect(violations((file, imported) => !imports.test(imported) || place.test(file.path))).toEqual([])
