@@ -1,6 +1,7 @@
 import { type Log, SILENT } from './backend/log.js'
 import { PartSizes } from './backend/part-sizes.js'
 import { parseStorageUrl } from './backend/registry.js'
+import { SYSTEM_TIMERS, within } from './backend/timers.js'
 import { verifyAccess } from './backend/verify-access.js'
 import { BlockCache } from './cache/block-cache.js'
 import { BufferBudget } from './cache/buffer-budget.js'
@@ -62,6 +63,9 @@ export async function mount(options: MountOptions, hooks: Partial<MountHooks> = 
   const configuration = await resolveMount({ values, mountOptions: [], faults: [] }, processEnvironment())
   return mountBucket(configuration, { log: SILENT, ...hooks })
 }
+
+/** The end of a mount waits so long for what the disk cache has left out and the kernel still holds. */
+const LAST_RECALL_MS = 2000
 
 /** Blocks of many sizes leave gaps between them, which are empty and take no memory. */
 const SHARED_SLACK = 4
@@ -136,6 +140,7 @@ export async function mountBucket(configuration: MountConfiguration, hooks: Moun
       source,
       stateDir,
       cacheDir: configuration.diskCache?.dir,
+      beforeUnmount: () => within(SYSTEM_TIMERS, LAST_RECALL_MS, blocks.settled()),
       notifySocket: configuration.notifySocket,
       log,
     })

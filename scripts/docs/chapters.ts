@@ -93,7 +93,8 @@ else in FOLDER is ever touched. The number in its name is the version of its for
 
 All mounts together stay within \`--cache-size\` and leave \`--cache-free\` of the disk to others (looked after when
 something is added, and every minute); what was used least recently goes first. Writing to the disk never holds a reader
-up: what the disk does not take in time is left out, and comes from the store the next time. A disk that fails, hangs or
+up: what the disk does not take in time follows when nobody reads, from the kernel's page cache (not with fuse-native); what that holds
+no longer is left out, and comes from the store the next time. A disk that fails, hangs or
 is slower than the store is left out for half a minute at a time, and the log says so. \`mount-bucket prefetch\` waits for the
 disk.
 `

@@ -17,6 +17,19 @@ export const SYSTEM_TIMERS: Timers = {
   },
 }
 
+/** What the task resolves with; undefined where that takes longer. Rejects as the task does. */
+export async function within<T>(timers: Timers, mostMs: number, task: Promise<T>): Promise<T | undefined> {
+  let cancel = () => {}
+  const impatience = new Promise<undefined>(resolve => {
+    cancel = timers.after(mostMs, () => resolve(undefined))
+  })
+  try {
+    return await Promise.race([task, impatience])
+  } finally {
+    cancel()
+  }
+}
+
 /** Rejects with `aborted` at once when the signal fires. */
 export function sleep(timers: Timers, delayMs: number, signal: Signal | undefined, operation: string): Promise<void> {
   throwIfAborted(signal, operation)

@@ -16,6 +16,7 @@ import type { ReadReply } from './lanes/read-reply.js'
 import { ReadAheadShares } from './read-ahead-shares.js'
 import type { StorePace } from './store-pace.js'
 import { TierOffers } from './tier-offers.js'
+import type { HeldBytes } from './tier-recall.js'
 import { WaitingReads } from './waiting-reads.js'
 
 export interface BlockCacheOptions {
@@ -35,8 +36,6 @@ export interface BlockCacheOptions {
 
 /** What read-ahead may hold unread: the rest is for programs that wait. */
 const AHEAD_SHARE = 3 / 4
-/** What streams have passed is seldom read again, and memory that was used just now is faster. */
-const PASSED_SHARE = 1 / 8
 
 const DONE = Promise.resolve()
 
@@ -140,6 +139,11 @@ export class BlockCache {
   /** Resolves when the tier below has put away what is in memory, and when it gets no further. */
   async settled(): Promise<void> {
     await this.#offers?.settled()
+  }
+
+  /** Where the tier's bytes are looked for that it had no time for while they were in memory. */
+  recallFrom(held: HeldBytes): void {
+    this.#offers?.recallFrom(held)
   }
 
   /** How much more may be brought ahead for an owner. */
@@ -383,11 +387,8 @@ export class BlockCache {
 
   #shelve(block: Block): void {
     this.#shelves.put(block, this.#nowMs())
-    while (this.#shelves.passedBytes > this.#memory.maxBytes * PASSED_SHARE) {
-      const passed = this.#shelves.nextPassed()
-      if (passed === undefined) return
-      this.#giveUp(passed)
-    }
+    const next = () => this.#shelves.nextExcess(this.#memory.maxBytes)
+    for (let excess = next(); excess !== undefined; excess = next()) this.#giveUp(excess)
   }
 
   readonly #onFree = (block: Block): void => {

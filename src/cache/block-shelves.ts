@@ -10,23 +10,25 @@ const STALE_MS = 30_000
 /** What was read so long ago at the most keeps its place while it is read on. */
 const RECENT_MS = 1000
 
+/** What streams have passed is seldom read again, and memory that was used just now is faster. */
+const PASSED_SHARE = 1 / 8
+/** What is still to go to the disk is worth more, but may come from elsewhere. */
+const SEALED_SHARE = 1 / 2
+
 /**
- * Complete blocks, in the order in which they are given up: what a stream has passed (the kernel holds its pages), before
- * it what is on the disk too, then what was used the longest time ago. What was brought ahead and is not read yet goes last and for programs that wait
- * only; read-ahead never pushes out read-ahead.
+ * Complete blocks, in the order in which they are given up: what a stream has passed (the kernel holds its pages): first what
+ * is on the disk too, then what the disk knows again, then the rest of it; then what was used the longest time ago. What was brought ahead
+ * and is not read yet goes last and for programs that wait only; read-ahead never pushes out read-ahead.
  */
 export class BlockShelves {
-  readonly #passed = new Set<Block>()
+  readonly #passed = new Shelf()
+  /** Passed, and the tier below still wants them, and knows them again when they come from elsewhere. */
+  readonly #sealed = new Shelf()
   /** Passed, and the tier below still wants them. */
-  readonly #owed = new Set<Block>()
-  readonly #used = new Set<Block>()
-  readonly #ahead = new Set<Block>()
-  readonly #places = new Map<Block, { readonly shelf: Set<Block>; readonly sinceMs: number }>()
-  #passedBytes = 0
-
-  get passedBytes(): number {
-    return this.#passedBytes
-  }
+  readonly #owed = new Shelf()
+  readonly #used = new Shelf()
+  readonly #ahead = new Shelf()
+  readonly #places = new Map<Block, { readonly shelf: Shelf; readonly sinceMs: number }>()
 
   /** Puts a block to its place, as the latest of its kind; again whenever it has been read. */
   put(block: Block, nowMs: number): void {
@@ -34,7 +36,6 @@ export class BlockShelves {
     const shelf = this.#shelfOf(block)
     shelf.add(block)
     this.#places.set(block, { shelf, sinceMs: nowMs })
-    if (shelf === this.#passed) this.#passedBytes += costOf(block.memory.length)
   }
 
   /** Some of a block has been read: what has a place gets the one where it belongs by now. False: it stays. */
@@ -55,40 +56,65 @@ export class BlockShelves {
     if (place === undefined) return
     this.#places.delete(block)
     place.shelf.delete(block)
-    if (place.shelf === this.#passed) this.#passedBytes -= costOf(block.memory.length)
   }
 
   /** The next to give up. Pinned blocks stay. */
   next(need: Need): Block | undefined {
-    const block = firstFree(this.#passed) ?? firstFree(this.#owed) ?? firstFree(this.#used)
-    return block ?? (need === 'demand' ? firstFree(this.#ahead) : undefined)
+    const block = this.#passed.free ?? this.#sealed.free ?? this.#owed.free ?? this.#used.free
+    return block ?? (need === 'demand' ? this.#ahead.free : undefined)
   }
 
-  /** The oldest that a stream has passed and nobody wants any more. */
-  nextPassed(): Block | undefined {
-    return firstFree(this.#passed)
+  /** The oldest of what streams have passed that is more than may be kept of it. */
+  nextExcess(maxBytes: number): Block | undefined {
+    const passed = this.#passed.bytes > maxBytes * PASSED_SHARE ? this.#passed.free : undefined
+    return passed ?? (this.#sealed.bytes > maxBytes * SEALED_SHARE ? this.#sealed.free : undefined)
   }
 
   /** What was brought ahead for a reader that seems to have stopped. */
   nextStale(nowMs: number): Block | undefined {
-    const oldest = firstFree(this.#ahead)
+    const oldest = this.#ahead.free
     const place = oldest && this.#places.get(oldest)
     return place !== undefined && nowMs - place.sinceMs > STALE_MS ? oldest : undefined
   }
 
   /** What was brought ahead for an owner. */
   aheadOf(owner: object): Block[] {
-    return [...this.#ahead].filter(block => block.owner === owner)
+    return this.#ahead.all().filter(block => block.owner === owner)
   }
 
-  #shelfOf(block: Block): Set<Block> {
+  #shelfOf(block: Block): Shelf {
     if (block.owner !== undefined) return this.#ahead
     if (!block.cameAhead) return this.#used
-    return block.isOwed ? this.#owed : this.#passed
+    if (!block.isOwed) return this.#passed
+    return block.seal === undefined ? this.#owed : this.#sealed
   }
 }
 
-function firstFree(blocks: Set<Block>): Block | undefined {
-  for (const block of blocks) if (!block.isPinned) return block
-  return undefined
+/** Blocks of one kind, the oldest first. */
+class Shelf {
+  readonly #blocks = new Set<Block>()
+  #bytes = 0
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** The oldest that nobody holds. */
+  get free(): Block | undefined {
+    for (const block of this.#blocks) if (!block.isPinned) return block
+    return undefined
+  }
+
+  all(): Block[] {
+    return [...this.#blocks]
+  }
+
+  add(block: Block): void {
+    this.#blocks.add(block)
+    this.#bytes += costOf(block.memory.length)
+  }
+
+  delete(block: Block): void {
+    if (this.#blocks.delete(block)) this.#bytes -= costOf(block.memory.length)
+  }
 }

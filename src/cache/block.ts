@@ -1,4 +1,5 @@
 import { onAbort } from '../backend/call.js'
+import type { Seal } from './block-tier.js'
 
 /** The version of an object whose blocks are filled. */
 export interface BlockSource {
@@ -24,6 +25,8 @@ export class Block {
   readBytes = 0
   /** The tier below still wants it. */
   isOwed = false
+  /** By what the tier knows it again when it is in memory no longer. */
+  seal: Seal | undefined
   #filledBytes = 0
   #pins = 0
   #dropped = false

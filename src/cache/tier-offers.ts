@@ -1,17 +1,23 @@
+import { SYSTEM_TIMERS } from '../backend/timers.js'
 import type { Block } from './block.js'
-import type { BlockTier } from './block-tier.js'
+import type { BlockTier, WhenBehind } from './block-tier.js'
+import { type HeldBytes, TierRecall } from './tier-recall.js'
 
 /**
  * What the tier below is offered. What it does not take at once, since more came than it could put away, is offered again
- * whenever it has put something away, as long as it is in memory, and when it is read.
+ * whenever it has been able to do something, as long as it is in memory, and when it is read. What it has sealed by then
+ * and is in memory no longer is brought from where else it is held, when the tier has nothing to do.
  *
- * Invariant: a block is either on offer, and pinned, or `isOwed` and in `#owed`, or neither.
+ * Invariant: a block is either on offer, and pinned, or `isOwed` and in `#owed` or `#sealed`, or neither.
  */
 export class TierOffers {
   readonly tier: BlockTier
   readonly #onEnd: (block: Block) => void
   /** The first offered first. */
   readonly #owed = new Set<Block>()
+  /** Owed, and known again by the tier: they can wait. */
+  readonly #sealed = new Set<Block>()
+  #recall: TierRecall | undefined
   #onOffer = 0
   #takenCount = 0
 
@@ -21,28 +27,52 @@ export class TierOffers {
     this.#onEnd = onEnd
   }
 
+  /** Where bytes are held that are in memory no longer. */
+  recallFrom(held: HeldBytes): void {
+    const { tier } = this
+    this.#recall = new TierRecall({ tier, held, isBusy: () => this.#onOffer > 0, timers: SYSTEM_TIMERS })
+  }
+
   /** Offers a complete block. Nobody waits for the tier to be done with it: it may take long. */
   offer(block: Block): void {
-    this.forget(block)
+    this.#settle(block)
     this.#onOffer += 1
     block.pin()
-    void this.tier.write(block.source, block.offset, block.memory).then(isTaken => {
+    void this.tier.write(block.source, block.offset, block.memory, this.#whenBehind(block)).then(outcome => {
       this.#onOffer -= 1
-      if (isTaken) this.#takenCount += 1
+      if (outcome === true) this.#takenCount += 1
       else if (!block.isDropped) {
         block.isOwed = true
-        this.#owed.add(block)
+        if (outcome !== false) block.seal = outcome
+        this.#placeOf(block).add(block)
       }
       block.unpin()
       this.#onEnd(block)
-      if (isTaken) this.#offerNext()
+      if (outcome !== false) this.#offerNext(outcome === true || this.#onOffer === 0)
+      if (this.#onOffer === 0) this.#recall?.begin()
     })
   }
 
   /** The block is in memory no longer. */
   forget(block: Block): void {
+    const { isOwed, source, offset, end, seal } = block
+    if (isOwed && seal !== undefined) this.#recall?.leftOut.add({ source, offset, end, seal })
+    this.#settle(block)
+  }
+
+  /** Without a place from where it could come later, it waits as long as its memory is not needed. */
+  #whenBehind({ seal }: Block): WhenBehind {
+    if (this.#recall === undefined) return 'wait'
+    return seal === undefined ? 'seal' : 'refuse'
+  }
+
+  #settle(block: Block): void {
     block.isOwed = false
-    this.#owed.delete(block)
+    this.#placeOf(block).delete(block)
+  }
+
+  #placeOf({ seal }: Block): Set<Block> {
+    return seal === undefined ? this.#owed : this.#sealed
   }
 
   /** Resolves when the tier has put away all that it was offered, and when it gets no further. Never rejects. */
@@ -52,12 +82,11 @@ export class TierOffers {
       before = this.#takenCount
       await this.tier.settled()
     } while (this.#onOffer > 0 && this.#takenCount > before)
+    await this.#recall?.all()
   }
 
-  #offerNext(): void {
-    for (const block of this.#owed) {
-      this.offer(block)
-      return
-    }
+  #offerNext(hasTime: boolean): void {
+    const [next] = this.#owed.size > 0 || !hasTime ? this.#owed : this.#sealed
+    if (next !== undefined) this.offer(next)
   }
 }

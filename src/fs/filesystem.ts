@@ -10,6 +10,7 @@ import { FsError } from './fs-error.js'
 import { type FileHandle, Handles } from './handles.js'
 import { Inodes } from './inodes.js'
 import { KeptOpen } from './kept-open.js'
+import { KernelPages } from './kernel-pages.js'
 import { KilledWriters } from './killed-writers.js'
 import { Moving } from './moving.js'
 import { leavable } from './mutex.js'
@@ -61,7 +62,7 @@ export class BucketFilesystem implements Filesystem {
 
   constructor(options: FilesystemOptions) {
     const { store, metadata, clock, log, defaults } = options
-    const { known, folderTimes } = options
+    const { known, folderTimes, holders, kernelCache } = options
     this.#sizeBytes = options.sizeBytes
     this.#tree = new Tree({
       store,
@@ -78,17 +79,16 @@ export class BucketFilesystem implements Filesystem {
     const moving = this.#moving
     this.#directories = new Directories(tree, moving)
     const services = writerServices(options)
-    const { holders, kernelCache } = options
     const killed = new KilledWriters(holders, options.keptSignals)
     this.#writers = new OpenWriters({ tree, services, holders, killed, kernelCache, moving, log })
     this.#changes = new AttributeChanges(tree, this.#writers, services, moving)
     this.#special = new SpecialFiles(this.#tree, options.blocks)
     this.#xattrs = new Xattrs(this.#tree, this.#changes, this.#directories, new ObjectFacts(this.#tree))
     const reader = new Reader(options.blocks, options.maxReadAheadBytes, () => options.clock.nowMs())
+    if (kernelCache.retrieve !== undefined) options.blocks.recallFrom(new KernelPages(this.#inodes, kernelCache))
     const kept = new KeptOpen(tree, this.#writers, log)
-    const across = new AcrossFiles({ ...options, inodes: this.#inodes })
     const writing = { writers: this.#writers, changes: this.#changes, kept, exclusiveCreate: options.exclusiveCreate }
-    this.#files = new Files({ tree, reader, across, ...writing })
+    this.#files = new Files({ tree, reader, across: new AcrossFiles({ ...options, inodes: this.#inodes }), ...writing })
     const shared = { tree, directories: this.#directories, moving, loans: services.loans }
     const folders = new FolderRenames({ ...shared, journal: options.journal, known, folderTimes, log })
     this.#names = new Names({ ...shared, folders, kept })

@@ -62,6 +62,13 @@ export class Inodes {
     return node
   }
 
+  /** The file that shows an object, if a node has its name and the name is an ordinary one. */
+  file(key: string): Node | undefined {
+    let node: Node | undefined = this.root
+    for (const slot of key.split('/')) node = node?.children.get(slot)
+    return node?.isDirectory === false ? node : undefined
+  }
+
   /** A new node for a slot; one that stood there before is detached. */
   make(parent: Node, slot: string, type: number): Node {
     const before = parent.children.get(slot)

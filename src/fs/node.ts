@@ -78,6 +78,8 @@ export class Node {
   expiresMs = 0
   /** There while a handle is open for writing or something is not stored yet. */
   writer: FileWriter | undefined
+  /** It has had one: what the kernel holds of it may be other bytes than those of a version. */
+  hasHadWriter = false
   /** The name leads elsewhere by now, or nowhere. */
   isDetached = false
   /** This mount has removed the name: nothing of the node is to be stored any more. */

@@ -61,6 +61,7 @@ export class OpenWriters {
   }
 
   of(node: Node): FileWriter {
+    node.hasHadWriter = true
     node.writer ??= new FileWriter(this.#target(node), node.version, this.#services)
     return node.writer
   }

@@ -238,6 +238,12 @@ export interface KernelCache {
   invalidateNode(node: number): void
   /** What a name in a directory leads to. */
   invalidateEntry(parent: number, name: Uint8Array): void
+  /**
+   * Puts what the kernel holds of a node's bytes from `offset` on into `memory`, from the front; resolves with how many,
+   * 0 for none. They may be those of pages that were never filled: only who knows the bytes again may use them. At most
+   * one at a time. Absent where the transport can't. Never rejects.
+   */
+  retrieve?(node: number, offset: number, memory: Uint8Array): Promise<number>
 }
 
 /** What the system tells of the processes that use the mount. */

@@ -16,6 +16,8 @@ export interface MountParameters {
   readonly stateDir: string
   /** Where its disk cache is. */
   readonly cacheDir?: string | undefined
+  /** Resolves soon, when what only the kernel still holds has been asked for: an unmount is the end of that. */
+  readonly beforeUnmount?: (() => Promise<unknown>) | undefined
   /** Where a service manager listens ($NOTIFY_SOCKET). */
   readonly notifySocket?: string | undefined
   readonly log: Log
@@ -50,6 +52,7 @@ class LiveMount implements RunningMount {
   /** The one shutdown of the filesystem, once begun. */
   #storing: Promise<ShutdownReport> | undefined
   #isStopping = false
+  #isHurried = false
   /** Ends the wait for the transport. */
   #leave: (end: MountEnd) => void = () => {}
 
@@ -85,6 +88,8 @@ class LiveMount implements RunningMount {
 
   /** Nobody unmounts while files are open, so an unmount that succeeds leaves only what closed files still owe. */
   async #unmount(): Promise<void> {
+    await this.#parameters.beforeUnmount?.()
+    if (this.#isHurried) return
     try {
       await this.#parameters.transport.unmount({ lazy: false })
     } catch (error) {
@@ -96,6 +101,7 @@ class LiveMount implements RunningMount {
   }
 
   async #hurry(reason: string): Promise<void> {
+    this.#isHurried = true
     this.#log.warn('the mount is being ended at once', { reason })
     await this.#detach()
     this.#leave({ isAllStored: false, kept: [] })

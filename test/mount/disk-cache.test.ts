@@ -1,7 +1,10 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import { readdirSync, rmSync } from 'node:fs'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, open, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
@@ -13,6 +16,29 @@ const mounts = mountsOfThisFile()
 const run = promisify(execFile)
 const PROGRAM = join(import.meta.dirname, '../../dist/cli/mount-bucket.js')
 const MIB = 1024 * 1024
+
+const MAP = `
+import hashlib, mmap, sys
+with open(sys.argv[1], 'rb') as file:
+    pages = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+    pages.madvise(mmap.MADV_SEQUENTIAL)
+    print(hashlib.sha256(pages).hexdigest(), flush=True)
+    sys.stdin.read()
+`
+
+/** Holds up the threads that write much at once. */
+const SLOW_DISK = `
+  const fs = require('node:fs')
+  const { isMainThread } = require('node:worker_threads')
+  const { writeSync } = fs
+  if (!isMainThread) {
+    fs.writeSync = (descriptor, bytes, ...more) => {
+      if (bytes.length > 64 * 1024) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, bytes.length / 150_000)
+      return writeSync(descriptor, bytes, ...more)
+    }
+    require('node:module').syncBuiltinESMExports()
+  }
+`
 
 function command(...words: readonly string[]) {
   return execa(process.execPath, [PROGRAM, ...words], { reject: false, stdin: 'ignore' })
@@ -70,7 +96,7 @@ describe.skipIf(!canMount())('the disk cache of a mount', () => {
   test('what a plain read was too fast for is put away while nobody reads, and at the end of the mount', async () => {
     const at = await places()
     // A quarter of the memory may wait for the disk.
-    const first = await mount(at, '--memory', '32M')
+    const first = await mount(at, '--memory', '48M')
     expect((await readFile(first.path('big'))).equals(big)).toBe(true)
     expect(await first.unmount()).toBe(0)
     const second = await mount(at)
@@ -80,6 +106,103 @@ describe.skipIf(!canMount())('the disk cache of a mount', () => {
     expect(requests.GetObject).toBe(undefined)
     expect(await second.unmount()).toBe(0)
   })
+
+  /** What is on the disk, in bytes of objects (segments of 4 MiB have a header of 4 KiB). */
+  async function cachedBytes(at: { readonly cacheDir: string }): Promise<number> {
+    const [usage] = JSON.parse((await command('cache', '--json', '--cache-dir', at.cacheDir)).stdout) as {
+      files: number
+      sizeBytes: number
+    }[]
+    return usage === undefined ? 0 : usage.sizeBytes - usage.files * 4096
+  }
+
+  const HUGE_BYTES = 128 * MIB
+
+  async function putHuge(key: string): Promise<string> {
+    const bytes = Buffer.alloc(HUGE_BYTES)
+    for (let at = 0; at < HUGE_BYTES; at += big.length) big.copy(bytes, at)
+    await s3.store.put(key, bytes)
+    return createHash('sha256').update(bytes).digest('hex')
+  }
+
+  async function readAll(path: string): Promise<string> {
+    return (await run('sha256sum', [path])).stdout.slice(0, 64)
+  }
+
+  /** Reads a file and keeps its pages mapped, so that nobody who drops the kernel's caches drops them. */
+  async function readAndMap(path: string) {
+    const child = spawn('python3', ['-c', MAP, path], { stdio: ['pipe', 'pipe', 'inherit'] })
+    const ended = once(child, 'close')
+    const end = async () => {
+      child.stdin.end()
+      await ended
+    }
+    onTestFinished(end)
+    const [digest] = (await once(createInterface(child.stdout), 'line')) as [string]
+    return { digest, end }
+  }
+
+  /** A disk that takes 150 MB a second. */
+  async function mountWithSlowDisk(at: Awaited<ReturnType<typeof places>>, ...flags: string[]): Promise<Driver> {
+    const program = join(await mounts.folder('slow'), 'slow-disk.cjs')
+    await writeFile(program, SLOW_DISK)
+    const environment = { NODE_OPTIONS: `--require ${program}` }
+    const { mountPoint, stateDir, cacheDir } = at
+    return s3.mount(['--cache-dir', cacheDir, ...flags], { mountPoint, stateDir, environment })
+  }
+
+  test('what a slow disk has no time for comes from the pages of the kernel later, and the store is not asked again', async () => {
+    const digest = await putHuge('huge')
+    const at = await places()
+    const first = await mountWithSlowDisk(at, '--memory', '96M')
+    const reader = await readAndMap(first.path('huge'))
+    expect(reader.digest).toBe(digest)
+    expect(await cachedBytes(at)).toBeLessThan(HUGE_BYTES)
+    const asked = s3.server.counters().requests.GetObject
+    await expect.poll(() => cachedBytes(at), { timeout: 60_000, interval: 200 }).toBeGreaterThanOrEqual(HUGE_BYTES)
+    expect(s3.server.counters().requests.GetObject).toBe(asked)
+    await reader.end()
+    expect(await first.unmount()).toBe(0)
+
+    const second = await mount(at)
+    const requests = await s3.requestsDuring(async () => expect(await readAll(second.path('huge'))).toBe(digest))
+    expect(requests.GetObject, second.log).toBe(undefined)
+    expect(await second.unmount()).toBe(0)
+  }, 120_000)
+
+  test('what is written to a file meanwhile never gets into the cache as the version that was read', async () => {
+    const digest = await putHuge('written')
+    const at = await places()
+    const first = await mountWithSlowDisk(at, '--memory', '96M')
+    expect((await readAndMap(first.path('written'))).digest).toBe(digest)
+    // Every page that the kernel holds becomes another one; nothing is stored before the file is closed.
+    const writer = await open(first.path('written'), 'r+')
+    for (let done = 0; done < HUGE_BYTES; done += 4 * MIB)
+      await writer.write(Buffer.alloc(4 * MIB, 7), 0, 4 * MIB, done)
+    await quietCache(at)
+    await first.kill()
+    await writer.close().catch(() => undefined)
+
+    const second = await mount(at)
+    expect(await readAll(second.path('written'))).toBe(digest)
+    expect(await second.unmount()).toBe(0)
+  }, 120_000)
+
+  /** Until the cache grows no more. */
+  async function quietCache(at: { readonly cacheDir: string }): Promise<void> {
+    let before = -1
+    await expect
+      .poll(
+        async () => {
+          const is = await cachedBytes(at)
+          const isQuiet = is === before
+          before = is
+          return isQuiet
+        },
+        { timeout: 60_000, interval: 500 },
+      )
+      .toBe(true)
+  }
 
   test('mounts at other places share it', async () => {
     const [one, other] = [await places(), await places()]

@@ -166,6 +166,7 @@ describe('BlockCache', () => {
           letGo = () => resolve(true)
         })
       },
+      recall: async () => false,
       settled: () => Promise.resolve(),
     }
     const cache = new BlockCache({ lane, memory: new BufferBudget(16 * KIB), blockSizeBytes: 4 * KIB, tier })
@@ -211,6 +212,7 @@ describe('BlockCache', () => {
     const tier: BlockTier = {
       read: async () => 0,
       write: () => new Promise(() => {}),
+      recall: async () => false,
       settled: () => Promise.resolve(),
     }
     const cache = new BlockCache({ lane, memory: new BufferBudget(64 * KIB), blockSizeBytes: 4 * KIB, tier })

@@ -79,4 +79,31 @@ describe('the thread that writes the disk cache', () => {
     expect((await got(reader, lost)).length).toBe(0)
     expect(log.lines).toHaveLength(2)
   })
+
+  it('that is behind seals, and takes later what fits the seal', async () => {
+    const place = placeOfTest()
+    const { thread } = openThread(place, { maxWaitingBytes: 4 * MIB })
+    const [first, object] = [sample(MIB, 'first'), sample(2 * MIB + 100, 'object')]
+    const written = thread.write(first, 0, first.bytes, 'seal')
+    const sealed = thread.write(object, 0, object.bytes, 'seal')
+    expect(await thread.write(object, 0, object.bytes, 'refuse')).toBe(false)
+    expect(await written).toBe(true)
+    const seal = await sealed
+    if (typeof seal === 'boolean') throw new Error(`it was not sealed: ${seal}`)
+    expect({ offset: seal.offset, cells: seal.sums.length }).toEqual({ offset: 0, cells: 33 })
+    const recall = async (offset: number, end: number, change?: (bytes: Buffer) => void) => {
+      const bytes = Buffer.from(object.bytes.subarray(offset, end))
+      change?.(bytes)
+      expect(await thread.recall(object, offset, bytes, seal)).toBe(true)
+    }
+    await recall(0, MIB, bytes => bytes.fill(0, 0, 1))
+    expect((await got(openCache(place), object)).length).toBe(0)
+    await recall(0, MIB, bytes => bytes.fill(0, 3 * CELL + 9, 3 * CELL + 10))
+    await recall(MIB, MIB + CELL + 1)
+    await recall(2 * MIB, object.sizeBytes)
+    const fresh = openCache(place)
+    expect((await got(fresh, object)).equals(object.bytes.subarray(0, 3 * CELL))).toBe(true)
+    expect((await got(fresh, object, MIB)).equals(object.bytes.subarray(MIB, MIB + CELL))).toBe(true)
+    expect((await got(fresh, object, 2 * MIB)).equals(object.bytes.subarray(2 * MIB))).toBe(true)
+  })
 })

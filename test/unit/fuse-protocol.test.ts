@@ -3,7 +3,12 @@ import type { Attributes, DirectoryEntry, Entry } from '../../src/fs/operations.
 import { ENTRY_OUT_BYTES, writeAttrOut, writeEntryOut } from '../../src/fuse/protocol/attributes.js'
 import { DirectoryWriter } from '../../src/fuse/protocol/directory-writer.js'
 import { negotiate } from '../../src/fuse/protocol/init.js'
-import { encodeEntryInvalidation, encodeNodeInvalidation } from '../../src/fuse/protocol/notifications.js'
+import {
+  encodeEntryInvalidation,
+  encodeNodeInvalidation,
+  encodeRetrieval,
+  retrievalUnique,
+} from '../../src/fuse/protocol/notifications.js'
 import { writeOpenOut, writeStatfsOut } from '../../src/fuse/protocol/replies.js'
 import * as requests from '../../src/fuse/protocol/requests.js'
 import { readInt64, readUint64, writeInt64 } from '../../src/fuse/protocol/uint64.js'
@@ -339,5 +344,15 @@ describe('notifications', () => {
     expect([told.length, told.readUInt32LE(0), told.readInt32LE(4)]).toEqual([37, 37, 3])
     expect([told.readBigInt64LE(16), told.readUInt32LE(24), told.readUInt32LE(28)]).toEqual([7n, 4, 0])
     expect(told.toString('latin1', 32)).toBe('name\0')
+  })
+
+  it('ask for what is held of a node, which the kernel answers by a request', () => {
+    const asked = encodeRetrieval(9, 2 ** 35, 2 ** 33, 65_536)
+    expect([asked.length, asked.readUInt32LE(0), asked.readInt32LE(4)]).toEqual([48, 48, 5])
+    expect([16, 24, 32].map(at => asked.readBigInt64LE(at))).toEqual([9n, 2n ** 35n, 2n ** 33n])
+    expect([asked.readUInt32LE(40), asked.readUInt32LE(44)]).toEqual([65_536, 0])
+    expect([retrievalUnique(asked), retrievalUnique(encodeNodeInvalidation(9))]).toEqual([9, undefined])
+    const answer = message([8, 0], [8, 2 ** 33], [4, 3], [4, 0], [8, 0], [8, 0], 'abcd')
+    expect(requests.readRetrieved(answer).toString('latin1')).toBe('abc')
   })
 })

@@ -63,7 +63,7 @@ class DirectTransport implements Transport {
   }
 }
 
-async function begin() {
+async function begin(beforeUnmount?: () => Promise<unknown>) {
   const events: string[] = []
   const stateRoot = temporaryFolder()
   const transport = new DirectTransport(events)
@@ -74,6 +74,7 @@ async function begin() {
     mountPoint: '/mnt',
     source: 'mem://x',
     stateDir: join(stateRoot, 'id'),
+    beforeUnmount,
     log: SILENT,
   })
   return { events, stateRoot, transport, filesystem, mount }
@@ -88,6 +89,40 @@ describe('a mount', () => {
     await mount.stop('a test')
     expect(await mount.ended).toEqual({ isAllStored: true, kept: [] })
     expect(events).toEqual(['unmounted', 'storing', 'stored'])
+  })
+
+  it('gets what only the kernel holds before it is unmounted', async () => {
+    let asked = 0
+    let go = () => {}
+    const { events, filesystem, mount } = await begin(() => {
+      asked += 1
+      return new Promise<void>(resolve => {
+        go = resolve
+      })
+    })
+    filesystem.finish(CLEAN)
+    const stopped = mount.stop('a test')
+    await new Promise(setImmediate)
+    expect({ asked, events }).toEqual({ asked: 1, events: [] })
+    go()
+    await stopped
+    expect(events).toEqual(['unmounted', 'storing', 'stored'])
+  })
+
+  it('that is stopped a second time waits for nothing that the kernel holds', async () => {
+    let go = () => {}
+    const { events, mount } = await begin(
+      () =>
+        new Promise<void>(resolve => {
+          go = resolve
+        }),
+    )
+    const first = mount.stop('a test')
+    await mount.stop('an impatient test')
+    await first
+    go()
+    await new Promise(setImmediate)
+    expect(events.filter(event => event !== 'storing')).toEqual(['detached'])
   })
 
   it('in use is detached only when all is stored, and answers EIO meanwhile', async () => {

@@ -28,6 +28,10 @@ class NarrowTier implements BlockTier {
     return written
   }
 
+  recall(): Promise<boolean> {
+    return Promise.resolve(false)
+  }
+
   settled(): Promise<void> {
     return this.#settled
   }

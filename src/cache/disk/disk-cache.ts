@@ -1,7 +1,7 @@
 import type { Log } from '../../backend/log.js'
-import { SYSTEM_TIMERS, type Timers } from '../../backend/timers.js'
+import { SYSTEM_TIMERS, type Timers, within } from '../../backend/timers.js'
 import type { BlockSource } from '../block.js'
-import type { BlockTier } from '../block-tier.js'
+import type { BlockTier, Seal, WhenBehind } from '../block-tier.js'
 import { type Clock, SYSTEM_CLOCK } from '../clock.js'
 import { CacheFolder } from './cache-folder.js'
 import { DiskReader } from './disk-reader.js'
@@ -90,8 +90,19 @@ export class DiskCache implements BlockTier {
   }
 
   /** Resolves when the bytes are needed no longer, at once and with false where they are not taken. Never rejects. */
-  async write(version: BlockSource, offset: number, bytes: Uint8Array): Promise<boolean> {
-    const isTaken = await this.#writer.write(this.#whole(version), offset, bytes)
+  async write(
+    version: BlockSource,
+    offset: number,
+    bytes: Uint8Array,
+    whenBehind: WhenBehind = 'wait',
+  ): Promise<boolean | Seal> {
+    const outcome = await this.#writer.write(this.#whole(version), offset, bytes, whenBehind)
+    this.#takenCount += Number(outcome === true)
+    return outcome
+  }
+
+  async recall(version: BlockSource, offset: number, bytes: Uint8Array, seal: Seal): Promise<boolean> {
+    const isTaken = await this.#writer.recall(this.#whole(version), offset, bytes, seal)
     this.#takenCount += Number(isTaken)
     return isTaken
   }
@@ -114,13 +125,12 @@ export class DiskCache implements BlockTier {
 
   /** False: it takes too long. */
   async #isSoon(task: Promise<unknown>): Promise<boolean> {
-    let cancel = () => {}
-    const impatience = new Promise<false>(resolve => {
-      cancel = this.#timers.after(PATIENCE_MS, () => resolve(false))
-    })
-    const isDone = await Promise.race([task.then(() => true), impatience])
-    cancel()
-    return isDone
+    const isDone = await within(
+      this.#timers,
+      PATIENCE_MS,
+      task.then(() => true),
+    )
+    return isDone === true
   }
 
   /** Another thread has written: what is known here of the segments is old. */

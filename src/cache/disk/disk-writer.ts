@@ -1,7 +1,9 @@
 import type { Log } from '../../backend/log.js'
 import type { Timers } from '../../backend/timers.js'
 import type { BlockSource } from '../block.js'
+import type { Seal } from '../block-tier.js'
 import type { Room } from './room.js'
+import { sealedBytes } from './seal.js'
 import type { SegmentFile } from './segment-file.js'
 import type { SegmentFiles } from './segment-files.js'
 import {
@@ -66,6 +68,10 @@ export class DiskWriter implements DiskWriting {
       this.#waiting.push({ version, offset, bytes, release })
       this.#work ??= this.#writeAll()
     })
+  }
+
+  recall(version: BlockSource, offset: number, bytes: Uint8Array, seal: Seal): Promise<boolean> {
+    return this.write(version, offset, bytes.subarray(0, sealedBytes(seal, offset, bytes)))
   }
 
   async settled(): Promise<void> {

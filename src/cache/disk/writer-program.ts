@@ -6,6 +6,7 @@ import { SYSTEM_CLOCK } from '../clock.js'
 import { CacheFolder } from './cache-folder.js'
 import { DiskWriter } from './disk-writer.js'
 import { Room } from './room.js'
+import { sealOf } from './seal.js'
 import { SegmentFiles } from './segment-files.js'
 import { sweepInThread } from './sweeper.js'
 import type { PieceToWrite, WriterAnswer, WriterThreadData } from './writer-thread.js'
@@ -40,6 +41,12 @@ const writer = new DiskWriter({
   log,
 })
 
-parentPort?.on('message', ({ number, version, offset, bytes }: PieceToWrite) => {
-  void writer.write(version, offset, bytes).then(isTaken => answer({ number, isTaken }))
+parentPort?.on('message', ({ number, version, offset, bytes, seal }: PieceToWrite) => {
+  if (seal === 'make') {
+    answer({ number, outcome: sealOf(offset, bytes) })
+    return
+  }
+  const writing =
+    seal === undefined ? writer.write(version, offset, bytes) : writer.recall(version, offset, bytes, seal)
+  void writing.then(outcome => answer({ number, outcome }))
 })

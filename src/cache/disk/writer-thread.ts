@@ -2,13 +2,19 @@ import { Worker } from 'node:worker_threads'
 import type { Log, LogFields } from '../../backend/log.js'
 import type { Timers } from '../../backend/timers.js'
 import type { BlockSource } from '../block.js'
+import type { Seal, WhenBehind } from '../block-tier.js'
 import { type CachedStore, CELL_BYTES } from './segment-format.js'
 import type { KeepFree } from './sweep.js'
 
 /** Who puts blocks onto the disk. */
 export interface DiskWriting {
-  /** Resolves when the bytes are needed no longer, at once and with false where they are not taken. Never rejects. */
-  write(version: BlockSource, offset: number, bytes: Uint8Array): Promise<boolean>
+  /**
+   * Resolves when the bytes are needed no longer, at once and with false where they are not taken; with a seal where
+   * there was no time for more. Never rejects.
+   */
+  write(version: BlockSource, offset: number, bytes: Uint8Array, whenBehind: WhenBehind): Promise<boolean | Seal>
+  /** As `write`, of what fits the seal. */
+  recall(version: BlockSource, offset: number, bytes: Uint8Array, seal: Seal): Promise<boolean>
   /** Resolves when all that was taken is in files or was given up. */
   settled(): Promise<void>
   /** Takes nothing more. */
@@ -39,10 +45,12 @@ export interface PieceToWrite {
   readonly version: BlockSource
   readonly offset: number
   readonly bytes: Uint8Array
+  /** It is to be sealed only, or to be written as far as it fits a seal. */
+  readonly seal: 'make' | Seal | undefined
 }
 
 export type WriterAnswer =
-  | { readonly number: number; readonly isTaken: boolean }
+  | { readonly number: number; readonly outcome: boolean | Seal }
   | { readonly level: keyof Log; readonly message: string; readonly fields: LogFields | undefined }
 
 /** A thread that took nothing is asked again so much later. */
@@ -51,6 +59,9 @@ const PAUSE_MS = 5000
 /** A thread that has died is begun anew so much later, with the next block. */
 const RESTART_MS = 60_000
 
+/** Beyond this share of what may be in the thread it is behind: the rest is for what it seals, which goes fast. */
+const BEHIND_SHARE = 1 / 4
+
 const REFUSED = Promise.resolve(false)
 
 /** What is in the thread, and who is told when its bytes are needed no longer. */
@@ -58,7 +69,7 @@ interface Sent {
   readonly version: BlockSource
   readonly offset: number
   readonly sizeBytes: number
-  readonly release: (isTaken: boolean) => void
+  readonly release: (outcome: boolean | Seal) => void
 }
 
 /**
@@ -83,7 +94,23 @@ export class WriterThread implements DiskWriting {
     this.#worker = this.#start()
   }
 
-  write(version: BlockSource, offset: number, bytes: Uint8Array): Promise<boolean> {
+  write(
+    version: BlockSource,
+    offset: number,
+    bytes: Uint8Array,
+    whenBehind: WhenBehind = 'wait',
+  ): Promise<boolean | Seal> {
+    const isBehind =
+      this.#sentBytes > 0 && this.#sentBytes + bytes.length > this.#options.maxWaitingBytes * BEHIND_SHARE
+    if (isBehind && whenBehind === 'refuse') return REFUSED
+    return this.#send(version, offset, bytes, isBehind && whenBehind === 'seal' ? 'make' : undefined)
+  }
+
+  async recall(version: BlockSource, offset: number, bytes: Uint8Array, seal: Seal): Promise<boolean> {
+    return (await this.#send(version, offset, bytes, seal)) === true
+  }
+
+  #send(version: BlockSource, offset: number, bytes: Uint8Array, seal: PieceToWrite['seal']): Promise<boolean | Seal> {
     const { timers, maxWaitingBytes } = this.#options
     const sizeBytes = bytes.length
     const isFull = this.#sentBytes + sizeBytes > maxWaitingBytes
@@ -92,7 +119,7 @@ export class WriterThread implements DiskWriting {
     this.#worker ??= this.#start()
     const number = ++this.#lastNumber
     const isShared = bytes.buffer instanceof SharedArrayBuffer
-    const message: PieceToWrite = { number, version, offset, bytes: isShared ? bytes : Uint8Array.from(bytes) }
+    const message: PieceToWrite = { number, version, offset, bytes: isShared ? bytes : Uint8Array.from(bytes), seal }
     this.#worker.postMessage(message, isShared ? [] : [message.bytes.buffer as ArrayBuffer])
     this.#sentBytes += sizeBytes
     return new Promise(release => {
@@ -134,9 +161,9 @@ export class WriterThread implements DiskWriting {
     const { version, offset, sizeBytes, release } = sent
     this.#sent.delete(answer.number)
     this.#sentBytes -= sizeBytes
-    if (answer.isTaken) onWritten(version, offset, offset + sizeBytes)
-    else this.#pausedUntilMs = timers.nowMs() + PAUSE_MS
-    release(answer.isTaken)
+    if (answer.outcome === true) onWritten(version, offset, offset + sizeBytes)
+    else if (answer.outcome === false) this.#pausedUntilMs = timers.nowMs() + PAUSE_MS
+    release(answer.outcome)
     this.#settle()
   }
 

@@ -3,7 +3,7 @@ import { type ErrnoName, errnoOf } from '../../fs/fs-error.js'
 import { type Negotiation, negotiate } from '../protocol/init.js'
 import { IN_HEADER_BYTES } from '../protocol/layout.js'
 import { Opcode, opcodeName } from '../protocol/opcodes.js'
-import { readInterrupt } from '../protocol/requests.js'
+import { readInterrupt, readRetrieved } from '../protocol/requests.js'
 import { GoneReaders } from './gone-readers.js'
 import type { Serving } from './handlers/handler.js'
 import { HANDLERS } from './handlers/table.js'
@@ -17,6 +17,8 @@ export interface DispatcherOptions {
   /** Only this user and root are served where set (`allow_root`). */
   readonly onlyUser: number | undefined
   onInit(outcome: Negotiation): void
+  /** What the kernel holds of what was asked for; the bytes are the receiver's for the duration of the call only. */
+  onRetrieved(unique: number, bytes: Uint8Array): void
 }
 
 /** Calls that change nothing: nobody misses their outcome once the mount is gone. */
@@ -74,6 +76,7 @@ export class Dispatcher {
       if (this.#mayCall(request)) void this.#carryOut(request, handler(request, message, serving))
       else serving.replies.error(request.unique, 'EACCES')
     } else if (opcode === Opcode.INTERRUPT) this.#interrupt(request, readInterrupt(message))
+    else if (opcode === Opcode.NOTIFY_REPLY) this.#options.onRetrieved(request.unique, readRetrieved(message))
     else if (opcode === Opcode.INIT) this.#init(request, message)
     else if (opcode === Opcode.DESTROY) serving.replies.empty(request)
     else serving.replies.error(request.unique, 'ENOSYS')

@@ -68,6 +68,7 @@ export class KernelTransport implements Transport {
         log,
         onlyUser: allowRoot && !allowOther ? process.getuid?.() : undefined,
         onInit: outcome => settleInit(outcome, resolve, reject),
+        onRetrieved: (unique, bytes) => this.kernelCache.retrieved(unique, bytes),
       })
       device.start({
         onMessage: message => dispatcher.receive(message),

@@ -7,5 +7,7 @@
 export const IN_HEADER_BYTES = 40
 /** fuse_out_header: len, error, unique. */
 export const OUT_HEADER_BYTES = 16
+/** fuse_notify_retrieve_in, behind the header and before the data. */
+export const RETRIEVE_IN_BYTES = 40
 /** fuse_write_in, behind the header and before the data. */
 export const WRITE_IN_BYTES = 40

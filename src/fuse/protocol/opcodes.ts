@@ -30,6 +30,7 @@ export const Opcode = {
   CREATE: 35,
   INTERRUPT: 36,
   DESTROY: 38,
+  NOTIFY_REPLY: 41,
   BATCH_FORGET: 42,
   FALLOCATE: 43,
   READDIRPLUS: 44,

@@ -8,7 +8,7 @@ import type {
   WriteOptions,
 } from '../../fs/operations.js'
 import { openFlags } from '../open-flags.js'
-import { IN_HEADER_BYTES, WRITE_IN_BYTES } from './layout.js'
+import { IN_HEADER_BYTES, RETRIEVE_IN_BYTES, WRITE_IN_BYTES } from './layout.js'
 import { readInt64, readUint64 } from './uint64.js'
 
 const BODY = IN_HEADER_BYTES
@@ -282,4 +282,10 @@ export function readHandle(message: Buffer): number {
 /** INTERRUPT: the unique of the request that is interrupted. */
 export function readInterrupt(message: Buffer): number {
   return readUint64(message, BODY)
+}
+
+/** fuse_notify_retrieve_in and what the kernel holds; the request's `unique` is that of the notification. */
+export function readRetrieved(message: Buffer): Buffer {
+  const start = BODY + RETRIEVE_IN_BYTES
+  return message.subarray(start, start + message.readUInt32LE(BODY + 16))
 }
