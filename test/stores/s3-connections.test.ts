@@ -3,6 +3,7 @@ import { createServer as createTlsServer } from 'node:tls'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { type S3Server, startS3Server } from '../../scripts/servers/s3/s3-server.js'
 import { TLS_CERTIFICATE, TLS_KEY } from '../../scripts/servers/tls-certificate.js'
+import { LimitsLayer } from '../../src/backend/layers/limits-layer.js'
 import { RetryLayer } from '../../src/backend/layers/retry/retry-layer.js'
 import type { BodySource, ObjectStore } from '../../src/backend/object-store.js'
 import type { S3Options } from '../../src/backend/s3/options.js'
@@ -313,4 +314,24 @@ describe('replies that are odd', () => {
     await expect(store.put('key', text('x'))).rejects.toMatchObject({ kind: 'unavailable', ambiguous: true })
     await expect(store.head('key')).rejects.toMatchObject({ kind: 'unavailable', ambiguous: false })
   })
+})
+
+it('signs what is read when its turn has come, however long it had to wait', async () => {
+  let waitedMs = 0
+  const now = Date.now
+  const clock = vi.spyOn(Date, 'now').mockImplementation(() => now.call(Date) + waitedMs)
+  const own = await startS3Server({ buckets: ['bucket'], nowMs: () => Date.now() })
+  const store = new LimitsLayer(await open(own.url), { concurrency: 1 })
+  await store.put('key', testBytes(10))
+  const { body } = await store.get('key')
+  const plan = await store.prepareRead('key', { offset: 2, lengthBytes: 4 })
+  const sink = new PiecewiseSink(4, [4])
+  const read = plan.run(sink)
+  waitedMs = 20 * 60_000
+  await collect(body)
+  await read
+  expect(sink.bytes().equals(testBytes(10).subarray(2, 6))).toBe(true)
+  expect(own.counters().statuses).not.toHaveProperty('403')
+  clock.mockRestore()
+  await own.close()
 })

@@ -22,6 +22,7 @@ import type {
   PrepareReadOptions,
   PutOptions,
   ReadPlan,
+  ReadSink,
   TraitsOptions,
   Upload,
   WriteResult,
@@ -141,8 +142,10 @@ class S3Store implements ObjectStore {
     checkKey(key, 'prepareRead')
     checkRange(range, 'prepareRead', key)
     const { objects } = this.#services
-    const get = await objects.prepareGet(key, range, options)
-    return { key, range, run: (sink, signal) => objects.getInto(get, sink, signal) }
+    // Its turn may come when credentials and the time of a signature made now are no longer good.
+    const run = async (sink: ReadSink, signal?: AbortSignal) =>
+      objects.getInto(await objects.prepareGet(key, range, { ...options, signal }), sink, signal)
+    return { key, range, run }
   }
 
   async put(key: string, body: Body, options: PutOptions = {}): Promise<WriteResult> {
