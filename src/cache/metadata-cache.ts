@@ -35,6 +35,9 @@ export interface Found {
 /** A directory is listed instead, and its listing believed, after so many lookups of single names in it. */
 const COLD_LOOKUPS_BEFORE_LISTING = 4
 
+/** What stores give at once. */
+const NAMES_OF_A_PAGE = 1000
+
 /** A listing for the sake of single names goes on as long as there are no more pages than requests for the names. */
 const PAGES_PER_COLD_LOOKUP = 2
 
@@ -104,6 +107,17 @@ export class MetadataCache {
   /** A reader is done with a listing. */
   keep(inUse: ListingInUse): void {
     this.#keep(inUse)
+    this.#expectWalk(inUse)
+  }
+
+  /**
+   * Who has read a directory mostly goes on with its names. Where a page has them all, it takes less to ask for that again
+   * once it no longer counts than for the next name alone.
+   */
+  #expectWalk({ listing, expiresMs }: ListingInUse): void {
+    const isOnePage = listing.isComplete && listing.entries.length <= NAMES_OF_A_PAGE
+    if (!isOnePage || this.#ttlMs === 0 || this.#listings.isTooLong(listing)) return
+    this.#coldLookups.set(listing.prefix, { count: COLD_LOOKUPS_BEFORE_LISTING, sinceMs: expiresMs })
   }
 
   /** The mount stored an object. */

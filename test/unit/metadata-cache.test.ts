@@ -3,6 +3,7 @@ import { FaultLayer } from '../../src/backend/layers/fault-layer.js'
 import { FaultRules } from '../../src/backend/layers/fault-rules.js'
 import { openMemoryStore } from '../../src/backend/memory/memory-store.js'
 import { MetadataCache } from '../../src/cache/metadata-cache.js'
+import { kindOf } from '../support/store-tools.js'
 
 let stores = 0
 
@@ -50,6 +51,24 @@ describe('MetadataCache', () => {
     await store.put('f', Buffer.from('x'))
     await expect(cache.lookup('', 'f')).rejects.toMatchObject({ kind: 'unavailable' })
     expect((await cache.lookup('', 'f')).version?.sizeBytes).toBe(1)
+  })
+
+  it.each([
+    ['with the page that has all names', 1000, 'resolved'],
+    ['name by name where there are more', 1001, 'denied'],
+  ])('asks anew for the names of a directory that was read %s', async (_how, count, outcome) => {
+    const { store, cache, clock } = setUp(new FaultRules([{ operations: ['head'], fault: { kind: 'denied' } }]))
+    for (let i = 0; i < count; i++) await store.put(`d/${String(i).padStart(5, '0')}`, new Uint8Array(0))
+    const inUse = cache.listing('d/')
+    while (!inUse.listing.isComplete) await inUse.listing.more()
+    cache.keep(inUse)
+    cache.removed('d/00000')
+    await store.delete([{ key: 'd/00000' }, { key: 'd/00002' }])
+    clock.ms += 1001
+    expect(await kindOf(cache.lookup('d/', '00001'))).toBe(outcome)
+    if (outcome !== 'resolved') return
+    expect(cache.known('d/', '00001')?.version).toBeDefined()
+    expect(cache.known('d/', '00002')).toMatchObject({ version: undefined, isDirectory: false })
   })
 
   it('answers from a listing under way as soon as it has passed the name', async () => {
