@@ -1,5 +1,6 @@
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type S3Server, startS3Server } from '../../scripts/servers/s3/s3-server.js'
+import { RetryLayer } from '../../src/backend/layers/retry/retry-layer.js'
 import type { ObjectStore, ObjectTraits, Upload } from '../../src/backend/object-store.js'
 import type { KnowledgeKeeper } from '../../src/backend/s3/options.js'
 import { openS3Store } from '../../src/backend/s3/s3-store.js'
@@ -196,6 +197,32 @@ describe('what a server does with tags', () => {
     server.setKnobs({ faults: operations.map(operation => ({ operation, ...refused })) })
     expect(await store.traits('odd')).toStrictEqual({ storageClass: SPECIAL.storageClass })
     expect(await store.traits('special')).toStrictEqual(SPECIAL)
+  })
+
+  it('is not waited for by a copy that is given up', async () => {
+    await store.put('special', text('x'), { traits: SPECIAL })
+    server.setKnobs({ faults: [{ operation: 'PutObject', key: 'probe', stallMs: 3_600_000 }] })
+    const given = new AbortController()
+    const { signal } = given
+    const copied = kindOf(new RetryLayer(store).copy('special', 'other', { metadata: {}, traits: SPECIAL, signal }))
+    await vi.waitUntil(() => server.counters().active > 0)
+    given.abort()
+    expect(await copied).toBe('aborted')
+    expect(server.counters().active).toBe(1)
+    const { objects } = await store.list()
+    await store.delete(objects.filter(({ key }) => key.includes('probe')))
+  })
+
+  it('is found out anew where an older version has kept less of it', async () => {
+    await store.put('special', text('x'), { traits: SPECIAL })
+    server.setKnobs({ hideTagCounts: ['GetObject'] })
+    kept = { format: 1, conditions: {}, bareIfMatch: false, tags: 'counted' }
+    const another = await openS3Store('bucket', { endpoint: server.url, credentials, knowledge })
+    const { info, body } = await another.get('special')
+    for await (const chunk of body) expect(chunk).toBeDefined()
+    expect((await another.traits('special', { listed: info, only: 'others' })).tags).toStrictEqual(SPECIAL.tags)
+    await another.close()
+    expect(kept).toMatchObject({ format: 2, tags: 'uncounted' })
   })
 
   it('tries ever more seldom to find out what can not be found out', async () => {

@@ -159,7 +159,7 @@ class S3Store implements ObjectStore {
   async createUpload(key: string, options: CallOptions & Attachments = {}): Promise<Upload> {
     checkKey(key, 'createUpload')
     const { multipart, tagging } = this.#services
-    const owedTags = await tagging.owedAfterUpload(key, options.traits?.tags)
+    const owedTags = await tagging.owedAfterUpload(key, options.traits?.tags, options.signal)
     const traits = owedTags === undefined ? options.traits : { ...options.traits, tags: undefined }
     const uploadId = await multipart.create(key, wireGiven({ ...options, traits }, 'createUpload', key), options.signal)
     return new S3Upload(this.#services, key, uploadId, owedTags)

@@ -88,13 +88,13 @@ export class Tagging {
     isReplaced: boolean,
     signal?: AbortSignal,
   ): Promise<Tags | undefined> {
-    if ((given === undefined && !isReplaced) || (await this.#keeps('copies', to))) return undefined
+    if ((given === undefined && !isReplaced) || (await this.#keeps('copies', to, signal))) return undefined
     if (given !== undefined) return given
     return this.#knowledge.value.tags === 'none' ? undefined : this.#ask(from, signal)
   }
 
-  async owedAfterUpload(key: string, given: Tags | undefined): Promise<Tags | undefined> {
-    return given === undefined || (await this.#keeps('uploads', key)) ? undefined : given
+  async owedAfterUpload(key: string, given: Tags | undefined, signal?: AbortSignal): Promise<Tags | undefined> {
+    return given === undefined || (await this.#keeps('uploads', key, signal)) ? undefined : given
   }
 
   /** What failed is not repeated: the object is stored, and a repetition would find it changed. */
@@ -114,12 +114,13 @@ export class Tagging {
     }
   }
 
-  async #keeps(what: 'copies' | 'uploads', nearKey: string): Promise<boolean> {
+  async #keeps(what: 'copies' | 'uploads', nearKey: string, signal: AbortSignal | undefined): Promise<boolean> {
     const known = () => {
       const { tags, copiesKeepTags, uploadsKeepTags } = this.#knowledge.value
       return tags === 'none' ? true : what === 'copies' ? copiesKeepTags : uploadsKeepTags
     }
-    if (known() === undefined && !this.#denied.has(what)) await this.#findOut(what, nearKey)
+    if (known() === undefined && !this.#denied.has(what))
+      await unlessAborted(this.#findOut(what, nearKey), signal, OPERATIONS[what], nearKey)
     // Who may not write tags can't lose any, either: the server refuses the request that would have to.
     return known() ?? true
   }
