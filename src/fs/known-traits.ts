@@ -14,6 +14,8 @@ export interface KnownTraitsOptions {
 /** What a GET of the stored version tells that is under way for its bytes; undefined where none has told anything. */
 export type Told = Promise<ObjectInfo | undefined>
 
+const NOTHING: Told = Promise.resolve(undefined)
+
 interface Question {
   readonly traits: Promise<ObjectTraits>
   /** When it was answered. */
@@ -52,7 +54,9 @@ export class KnownTraits {
     const known = this.fresh(node.known)
     if (known !== undefined && told === undefined) return known
     const isCurrent = () => storedOf(node) === stored
-    const asked = told === undefined ? this.ask(stored) : this.#complete(stored, told, known)
+    // Grants that were asked for, for a GET that has not come, are not asked for again.
+    const isBegun = told !== undefined || this.#grants.has(stored)
+    const asked = isBegun ? this.#complete(stored, told ?? NOTHING, known) : this.ask(stored)
     const traits = await asked.catch((error: unknown) => {
       if (!isStoreError(error, 'not-found')) throw error
       return undefined

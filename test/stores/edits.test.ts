@@ -190,6 +190,22 @@ function total(requests: Readonly<Record<string, number>>): number {
   return Object.values(requests).reduce((sum, count) => sum + count, 0)
 }
 
+it('an edit that needs none of the stored bytes asks for grants once', async () => {
+  const server = await startS3Server({ buckets: ['bucket'] })
+  const store = await openS3Store('bucket', { endpoint: server.url, credentials })
+  const h = await Harness.open({ store })
+  const traits: ObjectTraits = { storageClass: 'STANDARD_IA', grants: PUBLIC }
+  await store.put('file', pattern(10), { traits })
+  const handle = await h.open('file', { write: true })
+  await h.write(handle, 0, Buffer.alloc(10, 'x'))
+  await h.closeFile(handle)
+  expect(server.counters().requests.GetObjectAcl).toBe(1)
+  expect(await store.traits('file')).toEqual(traits)
+  await h.close()
+  await store.close()
+  await server.close()
+})
+
 it('an edit of a large object costs ten requests, and eleven more at an endpoint that was never seen', async () => {
   const server = await startS3Server({ buckets: ['bucket'] })
   let kept: unknown
