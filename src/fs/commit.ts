@@ -1,3 +1,4 @@
+import { abortSignalOf, type Signal } from '../backend/call-signal.js'
 import type {
   Attachments,
   Body,
@@ -36,7 +37,7 @@ export interface CommitRequest {
   /** Asked for once: with what a GET tells of the version that is edited, if the commit sends one. */
   readonly attachments: (told?: Told) => Promise<Attachments>
   /** Ends the commit while it only sends parts; what publishes the object is waited for all the same. */
-  readonly signal: AbortSignal
+  readonly signal: Signal
 }
 
 /** A commit by a plan. What is kept beside the bytes may still be on its way: what the parts need is fetched meanwhile. */
@@ -91,16 +92,15 @@ export class Committer {
 
   async #store(request: CommitRequest): Promise<Committed> {
     const { file } = request
-    const plan = planParts(piecesOf(file, 0, file.sizeBytes), this.#limits())
-    const isPut = this.#isPut(file.sizeBytes, plan)
+    const plan = this.#planOf(file)
     const whole: PlannedPart = { kind: 'send', start: 0, end: file.sizeBytes }
-    const early = this.#fetchEarly(isPut ? [whole] : plan, file)
+    const early = this.#fetchEarly(plan ?? [whole], file)
     const attachments = request.attachments(early?.told)
     // Whoever needs it hears of its failure; the commit may fail before that.
     attachments.catch(() => undefined)
     try {
       const planned = { ...request, attachments, early }
-      const result = await (isPut ? this.#put(planned) : this.#upload(plan, planned))
+      const result = await (plan === undefined ? this.#put(planned) : this.#upload(plan, planned))
       const wanted = await attachments
       return { result, kept: wanted, wanted }
     } finally {
@@ -131,9 +131,15 @@ export class Committer {
     return this.#options.store.copy(key, key, { metadata: {}, ...attachments, sourceIfMatch: etag, sizeBytes })
   }
 
+  /** The parts of an upload; undefined where one PUT is to carry all. */
+  #planOf(file: WrittenFile): readonly PlannedPart[] | undefined {
+    if (file.sizeBytes <= this.#minPartBytes) return undefined
+    const plan = planParts(piecesOf(file, 0, file.sizeBytes), this.#limits())
+    return this.#isPut(file.sizeBytes, plan) ? undefined : plan
+  }
+
   /** Two requests, and for small objects fewer bytes than the parts that an edit has to be filled up to. */
   #isPut(sizeBytes: number, plan: readonly PlannedPart[]): boolean {
-    if (sizeBytes <= this.#minPartBytes) return true
     const largest = Math.max(this.#options.sizes.firstBytes, 2 * this.#minPartBytes)
     if (sizeBytes > Math.min(largest, this.#options.store.capabilities.maxPutBytes)) return false
     return plan.some(part => part.kind === 'send')
@@ -229,7 +235,7 @@ export class Committer {
       const known = stream?.stored.get(number)
       if (known?.sizeBytes === end - start) return known
       const body = await this.#body(request, start, end, number)
-      return (await upload).part(number, body, { signal })
+      return (await upload).part(number, body, { signal: abortSignalOf(signal) })
     }
     const { key } = part.version
     const range = { offset: part.offset, lengthBytes: end - start }
@@ -237,7 +243,7 @@ export class Committer {
     const isAskedAgain = key === request.key && etag === request.conditions.ifMatch
     const source = { key, range, sourceIfMatch: etag, isAskedAgain }
     try {
-      return await (await upload).copyPart(number, source, { signal })
+      return await (await upload).copyPart(number, source, { signal: abortSignalOf(signal) })
     } catch (error) {
       throw sourceChanged(error, part.version, file.base)
     }
@@ -246,8 +252,10 @@ export class Committer {
   async #body(request: PlannedCommit, start: number, end: number, part?: number): Promise<Body> {
     const { file, stream, early } = request
     if (early !== undefined && start < early.end && early.start < end) await early.done
-    await this.fetch(file, start, end)
-    if (file.content.held.covers(start, end) && file.content.isInMemory) return file.content.read(start, end)
+    const { content } = file
+    const isInMemory = () => content.isInMemory && content.held.covers(start, end)
+    if (!isInMemory()) await this.fetch(file, start, end)
+    if (isInMemory()) return content.read(start, end)
     const held = part === undefined ? undefined : stream?.heldBody(part, end - start)
     return held ?? bodyOf(file, start, end)
   }

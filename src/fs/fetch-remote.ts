@@ -58,6 +58,7 @@ export function fetchEarly(store: ObjectStore, file: WrittenFile, start: number,
 
 /** Whether bytes of the version that is edited would be fetched for the range. */
 export function fetchesBase(file: WrittenFile, start: number, end: number): boolean {
+  if (file.base === undefined) return false
   return piecesOf(file, start, end).some(piece => piece.kind === 'remote' && isOfBase(piece, file))
 }
 

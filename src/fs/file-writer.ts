@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { CallSignal } from '../backend/call-signal.js'
 import type { Attachments, ObjectVersion, WriteConditions, WriteResult } from '../backend/object-store.js'
 import { isStoreError } from '../backend/store-error.js'
 import type { Committed } from './commit.js'
@@ -44,7 +45,7 @@ export class FileWriter implements Borrower {
   /** How often bytes of other objects were found to be elsewhere. */
   #sourceMoves = 0
   /** Of the commit under way. */
-  #stepAside = new AbortController()
+  #stepAside = new CallSignal()
 
   /** `base` is the version that is edited; undefined for a new file. */
   constructor(target: WriterTarget, base: ObjectVersion | undefined, services: WriterServices) {
@@ -197,7 +198,7 @@ export class FileWriter implements Borrower {
    * hold him up, and begins anew behind him. What publishes the object is waited for, or it would come after him.
    */
   stepAside(): void {
-    this.#stepAside.abort()
+    this.#stepAside.abort(new Error('the commit steps aside'))
   }
 
   /**
@@ -270,8 +271,8 @@ export class FileWriter implements Borrower {
   async #tryCommit(mayChangeBytes: boolean): Promise<'done' | 'again'> {
     if (!this.#isDirty || this.#target.isUnlinked) return 'done'
     if (this.#isContentDirty && !mayChangeBytes) return 'again'
-    this.#stepAside = new AbortController()
-    const { signal } = this.#stepAside
+    const signal = new CallSignal()
+    this.#stepAside = signal
     const moves = this.#sourceMoves
     const use = this.#data.content.use()
     try {
@@ -297,22 +298,21 @@ export class FileWriter implements Borrower {
     return told
   }
 
-  async #publish(signal: AbortSignal): Promise<void> {
+  async #publish(signal: CallSignal): Promise<void> {
     const changes = this.#changes
     const base = this.#base
-    const { committer } = this.#services
     if (base === undefined || this.#isContentDirty) await this.#publishContent(signal)
     else {
       const attachments = await this.#target.attachments()
-      const version = this.#committed(await committer.replaceAttachments(base, attachments), attachments)
-      this.#services.loans.moved(base, version)
+      const stored = await this.#services.committer.replaceAttachments(base, attachments)
+      this.#services.loans.moved(base, this.#committed(stored, attachments))
     }
     // Attributes do not wait for the lock: those that came meanwhile are the next commit's.
     this.#isDirty = this.#changes !== changes
     this.#failure = undefined
   }
 
-  async #publishContent(signal: AbortSignal): Promise<void> {
+  async #publishContent(signal: CallSignal): Promise<void> {
     let sent: Committed
     try {
       sent = await this.#send(signal)
@@ -333,7 +333,7 @@ export class FileWriter implements Borrower {
       this.#committed(await this.#services.committer.replaceAttachments(version, wanted), wanted)
   }
 
-  async #send(signal: AbortSignal): Promise<Committed> {
+  async #send(signal: CallSignal): Promise<Committed> {
     const { committer } = this.#services
     const attachments = (told?: Told) => this.#target.attachments(told)
     const request = { key: this.#target.path, file: this.file, conditions: this.#conditions(), attachments, signal }

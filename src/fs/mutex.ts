@@ -1,4 +1,5 @@
 import { onAbort } from '../backend/call.js'
+import type { Signal } from '../backend/call-signal.js'
 import { FsError } from './fs-error.js'
 import type { Leaver } from './operations.js'
 
@@ -34,7 +35,7 @@ export class Mutex {
 /**
  * The promise, or EINTR if the signal fires first while `mayLeave` allows that; what the promise stands for goes on.
  */
-export function abandonable<T>(promise: Promise<T>, signal: AbortSignal, mayLeave?: () => boolean): Promise<T> {
+export function abandonable<T>(promise: Promise<T>, signal: Signal, mayLeave?: () => boolean): Promise<T> {
   return leavable(promise, leaverOf(signal), mayLeave)
 }
 
@@ -61,7 +62,7 @@ export function leavable<T>(promise: Promise<T>, leaver: Leaver, mayLeave = () =
   })
 }
 
-export function leaverOf(signal: AbortSignal): Leaver {
+export function leaverOf(signal: Signal): Leaver {
   return {
     get isAborted() {
       return signal.aborted

@@ -35,8 +35,11 @@ export class Slots {
 
   /** A slot that is free now and that nobody waits for who comes first. */
   tryAcquire(priority: Priority): Release | undefined {
-    const isWaitedFor = BY_RANK.slice(0, BY_RANK.indexOf(priority) + 1).some(rank => this.#waiting[rank].size > 0)
-    return isWaitedFor || !this.#isFreeFor(priority) ? undefined : this.#take(priority)
+    for (const rank of BY_RANK) {
+      if (this.#waiting[rank].size > 0) return undefined
+      if (rank === priority) break
+    }
+    return this.#isFreeFor(priority) ? this.#take(priority) : undefined
   }
 
   /**

@@ -29,7 +29,14 @@ export class AclRequests implements AclPower {
 
   async set(key: string | undefined, acl: CannedAcl, { signal }: CallOptions = {}): Promise<void> {
     const { bucket, payer } = this.#context
-    const attempt: Attempt = { operation: 'setAcl', key, reads: true, writes: true, carries: `ACL ${acl}`, signal }
+    const attempt: Attempt = {
+      operation: 'setAcl',
+      key,
+      reads: true,
+      writes: true,
+      carries: () => `ACL ${acl}`,
+      signal,
+    }
     if (key !== undefined) checkKey(key, 'setAcl')
     if (key !== undefined)
       await this.#context.send(new PutObjectAclCommand({ Bucket: bucket, Key: key, ACL: acl, ...payer }), attempt)

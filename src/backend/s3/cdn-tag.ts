@@ -34,7 +34,7 @@ export class CdnTag implements CdnPower {
     const others = (await this.#tags('setCdn', options)).filter(({ Key }) => Key !== TAG)
     const TagSet = value === undefined ? others : [...others, { Key: TAG, Value: value }]
     const { bucket } = this.#context
-    const attempt: Attempt = { operation: 'setCdn', writes: true, carries: 'tags', signal: options.signal }
+    const attempt: Attempt = { operation: 'setCdn', writes: true, carries: () => 'tags', signal: options.signal }
     await (TagSet.length === 0
       ? this.#context.send(new DeleteBucketTaggingCommand({ Bucket: bucket }), attempt)
       : this.#context.send(new PutBucketTaggingCommand({ Bucket: bucket, Tagging: { TagSet } }), attempt))

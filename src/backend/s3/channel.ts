@@ -145,7 +145,8 @@ export class Channel {
   async #prepared(wire: WireRequest, attempt: Attempt, options: SendOptions) {
     const { body, text } = options
     try {
-      const payload = text !== undefined ? textPayload(text) : await this.#payloadOf(body, attempt)
+      const made = text !== undefined ? textPayload(text) : this.#payloadOf(body, attempt)
+      const payload = made instanceof Promise ? await made : made
       const unsigned = await this.#unsigned(wire, attempt, options)
       return { request: this.#writer.write(unsigned, payload), payload }
     } catch (error) {

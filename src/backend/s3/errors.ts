@@ -15,7 +15,7 @@ export interface Attempt {
   /** It names an upload, so that a missing key (as some servers say) is a missing upload. */
   readonly inUpload?: boolean | undefined
   /** What else it asked for that the server may not want to give: told with a refusal. */
-  readonly carries?: string | undefined
+  readonly carries?: (() => string | undefined) | undefined
   readonly signal?: Signal | undefined
 }
 
@@ -237,7 +237,8 @@ function describe(seen: ProviderError, row: Row, attempt: Attempt): string {
   if (wrongRegion && seen.region !== undefined)
     return `${what}: the bucket is in region ${seen.region}: use --region ${seen.region}`
   const refused = row === INVALID || row === UNSUPPORTED || row === DENIED
-  const carried = refused && attempt.carries !== undefined ? ` (asked for with ${attempt.carries})` : ''
+  const carries = refused ? attempt.carries?.() : undefined
+  const carried = carries === undefined ? '' : ` (asked for with ${carries})`
   return `${what}: ${seen.code}${status}: ${seen.message}${carried}`
 }
 

@@ -30,7 +30,7 @@ export class MultipartRequests {
 
   async create(key: string, given: Fields, signal?: AbortSignal): Promise<string> {
     const { channel, shared } = this.#context
-    const carries = carriedBy({ ...shared.creation, ...given })
+    const carries = () => carriedBy({ ...shared.creation, ...given })
     const attempt: Attempt = { operation: 'createUpload', key, writes: true, carries, signal }
     const fields = {
       ...(channel.payloads.isSummed && SUMMED),

@@ -35,7 +35,7 @@ export function textPayload(text: string): Payload {
 }
 
 /** How a body goes out: from memory as it is, or from its source while it is read. */
-export async function makePayload(body: Body, rules: PayloadRules, attempt: Attempt): Promise<Payload> {
+export function makePayload(body: Body, rules: PayloadRules, attempt: Attempt): Payload | Promise<Payload> {
   const pieces = inMemory(body)
   if (pieces !== undefined) return memoryPayload(body, pieces, rules, attempt)
   return sourcePayload(body as BodySource, rules, attempt)

@@ -152,7 +152,7 @@ export class ObjectRequests {
   ): Promise<WriteResult> {
     const { channel, shared } = this.#context
     const conditional = isConditional(conditions)
-    const carries = carriedBy({ ...shared.creation, ...given })
+    const carries = () => carriedBy({ ...shared.creation, ...given })
     const attempt: Attempt = { operation: 'put', key, writes: true, conditional, carries, signal }
     const { payer, creation, customerKey } = shared
     const fields = { ...conditionFields(conditions), ...creation, ...given, ...payer, ...customerKey }
@@ -165,7 +165,7 @@ export class ObjectRequests {
     const { bucket, channel, shared } = this.#context
     const { sourceBucket = bucket } = options
     const conditional = isConditional(conditions) || sourceIfMatch !== undefined
-    const carries = carriedBy({ ...shared.creation, ...traits })
+    const carries = () => carriedBy({ ...shared.creation, ...traits })
     const attempt: Attempt = { operation: 'copy', key: to, writes: true, reads: true, conditional, carries, signal }
     const fields = {
       'x-amz-copy-source': copySource(sourceBucket, from),

@@ -37,7 +37,7 @@ export class TraitRequests {
   }
 
   async putTags(key: string, tags: Tags, operation: string, signal?: AbortSignal): Promise<void> {
-    const attempt: Attempt = { operation, key, writes: true, reads: true, carries: 'tags', signal }
+    const attempt: Attempt = { operation, key, writes: true, reads: true, carries: () => 'tags', signal }
     const { bucket, payer } = this.#context
     const TagSet = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }))
     const command = new PutObjectTaggingCommand({ Bucket: bucket, Key: key, Tagging: { TagSet }, ...payer })

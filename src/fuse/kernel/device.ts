@@ -61,11 +61,11 @@ export class Device {
     return this.#buffers.keep(start, sizeBytes)
   }
 
-  /** Writes one answer. False: the kernel no longer waits for it, so what it hands out was not received. */
-  answer(message: Buffer): boolean {
+  /** Writes one answer, the beginning of `message`. False: the kernel no longer waits for it, so what it hands out was not received. */
+  answer(message: Buffer, lengthBytes = message.length): boolean {
     if (this.#closed) return false
     try {
-      writeSync(this.#descriptor, message)
+      writeSync(this.#descriptor, message, 0, lengthBytes)
       return true
     } catch (error) {
       return this.#failed(error)

@@ -98,7 +98,7 @@ export class Replies {
   #send(unique: number, sizeBytes: number, error: number): boolean {
     const lengthBytes = OUT_HEADER_BYTES + sizeBytes
     writeOutHeader(this.#scratch, lengthBytes, error, unique)
-    return this.#device.answer(this.#scratch.subarray(0, lengthBytes))
+    return this.#device.answer(this.#scratch, lengthBytes)
   }
 }
 

@@ -9,7 +9,7 @@ import type { Exchange, HttpOrigin } from './exchange.js'
 import { HeadReader } from './head-reader.js'
 import { HttpError } from './http-error.js'
 import type { ParsedHead, ResponseHead } from './response-head.js'
-import { sendBody } from './send-body.js'
+import { sendBody, smallMessage } from './send-body.js'
 
 export interface TlsState {
   readonly context: SecureContext
@@ -175,7 +175,10 @@ export class HttpConnection {
       if (leftBytes === 0) running.isSent = true
       body.onSent?.(bytes)
     }
-    sendBody(this.#socket, request.head, { ...body, onSent }).catch(error => this.#fail(running, error))
+    const message = smallMessage(request.head, body)
+    if (message === undefined)
+      sendBody(this.#socket, request.head, { ...body, onSent }).catch(error => this.#fail(running, error))
+    else this.#socket.write(message, error => (error ? this.#fail(running, error) : onSent(body.sizeBytes)))
   }
 
   /** Called after each callback of the socket, for what it receives next. */

@@ -30,19 +30,21 @@ const NOT_IN_FIELD = /[\x00-\x08\x0a-\x1f\x7f]/
 
 /** `text`: all up to the empty line and without it, in Latin-1. `isBodiless`: of a reply to HEAD. */
 export function parseHead(text: string, isBodiless: boolean): ParsedHead {
-  const [statusLine = '', ...lines] = text.split('\r\n')
-  const [, minor, statusText] = STATUS_LINE.exec(statusLine) ?? []
-  if (statusText === undefined) throw bad(`not a status line: ${JSON.stringify(statusLine.slice(0, 80))}`)
+  const lines = text.split('\r\n')
+  const statusLine = STATUS_LINE.exec(lines[0] ?? '')
+  if (statusLine === null) throw bad(`not a status line: ${JSON.stringify(lines[0]?.slice(0, 80))}`)
   const fields: Partial<Record<string, string>> = Object.create(null)
-  for (const line of lines) addField(fields, line)
-  const status = Number(statusText)
+  for (let at = 1; at < lines.length; at++) addField(fields, lines[at] ?? '')
+  const status = Number(statusLine[2])
   const hasNoBody = isBodiless || status < 200 || status === 204 || status === 304
   const connection = fields.connection?.toLowerCase()
+  const { framing, bodyBytes } = hasNoBody ? NO_BODY : framingOf(fields)
   return {
     status,
     fields,
-    ...(hasNoBody ? NO_BODY : framingOf(fields)),
-    isKeptAlive: minor === '1' && (connection === undefined || !/(^|[, ])close($|[, ])/.test(connection)),
+    framing,
+    bodyBytes,
+    isKeptAlive: statusLine[1] === '1' && (connection === undefined || !/(^|[, ])close($|[, ])/.test(connection)),
   }
 }
 

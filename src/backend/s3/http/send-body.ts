@@ -4,6 +4,21 @@ import type { RequestBody } from './exchange.js'
 /** So much goes out with one system call, and counts as progress when it has. */
 const GROUP_BYTES = 256 * 1024
 
+/** A body up to this size is copied behind its head: that takes less than the work for a list of pieces. */
+const COPIED_BYTES = 32 * 1024
+
+/** Head and body as one piece, where the body lies in memory and is small. */
+export function smallMessage(head: string, { pieces, sizeBytes }: RequestBody): Buffer | undefined {
+  if (sizeBytes > COPIED_BYTES || !Array.isArray(pieces)) return undefined
+  const message = Buffer.allocUnsafe(head.length + sizeBytes)
+  let at = message.write(head, 'latin1')
+  for (const piece of pieces as readonly Uint8Array[]) {
+    message.set(piece, at)
+    at += piece.byteLength
+  }
+  return message
+}
+
 /**
  * Writes the head of a request and its body, without a copy: a piece is in use until the next one is asked for, the last
  * ones until the promise settles. Rejects with what the socket or the source of the body failed with.
