@@ -38,6 +38,12 @@ const BEGINNING_BYTES = 256 * 1024
 const FIRST_WINDOW = 2
 const MAX_WINDOW = 64
 
+/**
+ * So many files are fetched at a time once the window is as large as it gets: what is sent then, and what comes, shares
+ * turns of the loop here and in the store.
+ */
+const BATCH = 8
+
 /** Programs at once whose ways are known. */
 const MAX_TRAILS = 4
 
@@ -140,7 +146,7 @@ export class AcrossFiles {
     if (trail.run < this.#runNeeded) return
     if (trail.run >= 2 * this.#runNeeded + MAX_WINDOW) this.#runNeeded = RUN_AT_FIRST
     trail.window = Math.min(MAX_WINDOW, Math.max(FIRST_WINDOW, trail.window * 2))
-    this.#fetch(trail)
+    if (trail.ahead.size <= MAX_WINDOW - BATCH) this.#fetch(trail)
   }
 
   /** It was wrong: what has come for it is lost. */

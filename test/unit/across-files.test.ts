@@ -51,6 +51,21 @@ describe('reading ahead across files', () => {
     expect(ahead.reduce((sum, count) => sum + count, 0) + (await gets(h))).toBe(300)
   })
 
+  it('fetches several at a time once it is as far ahead as it gets', async () => {
+    const h = await harness()
+    const paths = await fill(h, 'd', 300)
+    await h.list('d', 1000, true)
+    for (const path of paths.slice(0, 40)) await cat(h, path)
+    await gets(h)
+    const counts: number[] = []
+    for (const path of paths.slice(40, 200)) {
+      await cat(h, path)
+      counts.push(await gets(h))
+    }
+    expect(new Set(counts)).toEqual(new Set([0, 8]))
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(160)
+  })
+
   it('goes on in the next folder, whose names are asked for in time', async () => {
     const h = await harness()
     const first = await fill(h, 't/a', 20)
