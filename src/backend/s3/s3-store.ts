@@ -1,4 +1,5 @@
 import { keptAttachments } from '../attachments.js'
+import type { Signal } from '../call-signal.js'
 import { checkKey } from '../keys.js'
 import { SILENT } from '../log.js'
 import type {
@@ -143,7 +144,7 @@ class S3Store implements ObjectStore {
     checkRange(range, 'prepareRead', key)
     const { objects } = this.#services
     // Its turn may come when credentials and the time of a signature made now are no longer good.
-    const run = async (sink: ReadSink, signal?: AbortSignal) =>
+    const run = async (sink: ReadSink, signal?: Signal) =>
       objects.getInto(await objects.prepareGet(key, range, { ...options, signal }), sink, signal)
     return { key, range, run }
   }
