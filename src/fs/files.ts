@@ -7,6 +7,7 @@ import { copyRange } from './copy-range.js'
 import { FsError } from './fs-error.js'
 import { FileHandle } from './handles.js'
 import type { KeptOpen } from './kept-open.js'
+import { leavable } from './mutex.js'
 import type { Node } from './node.js'
 import type { OpenWriters } from './open-writers.js'
 import type { AllocateOptions, CallContext, OpenFlags, Timestamp, WriteOptions } from './operations.js'
@@ -215,10 +216,10 @@ export class Files {
     await this.#writers.flush(handle, context)
   }
 
-  /** Stores what was written; who only reads waits until what was read is in the disk cache, or has been left out of it. */
+  /** Stores what was written; who only reads waits until what was read is in the disk cache, or has been left out of it, or is killed. */
   async sync(handle: FileHandle, context: CallContext): Promise<void> {
     await this.#writers.commit(handle.node, context)
-    if (!handle.flags.write) await this.#reader.settled()
+    if (!handle.flags.write) await leavable(this.#reader.settled(), context)
   }
 
   /** The handle is gone. Stores what is left; what can't be stored is kept on this disk. */

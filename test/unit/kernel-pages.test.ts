@@ -53,6 +53,27 @@ async function setUp() {
   return { fs, put, held, asked }
 }
 
+it('who waits for what was read to be in the disk cache can be killed', async () => {
+  class BusyBlocks extends BlockCache {
+    override settled(): Promise<void> {
+      return new Promise(() => {})
+    }
+  }
+  const store = openMemoryStore(`kernel-pages-${stores++}`)
+  const memory = new BufferBudget(8 * 1024 * 1024)
+  const fs = await harness({
+    store,
+    blocks: new BusyBlocks({ lane: new MainLane(store), memory, blockSizeBytes: 64 * 1024 }),
+  })
+  await fs.putOutside('f', 'some bytes')
+  const handle = await fs.open('f')
+  const killed = new AbortController()
+  const synced = fs.filesystem.fsync(handle, fs.context({ signal: killed.signal }))
+  killed.abort()
+  await expect(synced).rejects.toMatchObject({ errno: 'EINTR' })
+  await fs.closeFile(handle)
+})
+
 describe('what the kernel holds of a version', () => {
   it('is that of the node which shows it', async () => {
     const { fs, put, held, asked } = await setUp()
