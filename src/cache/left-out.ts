@@ -20,6 +20,10 @@ export class LeftOut {
     return this.#ranges.size === 0
   }
 
+  get count(): number {
+    return this.#ranges.size
+  }
+
   add(range: SealedRange): void {
     this.#ranges.add(range)
     for (const oldest of this.#ranges) {

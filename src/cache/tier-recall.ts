@@ -56,11 +56,12 @@ export class TierRecall {
     this.#cancelStart = this.#options.timers.after(QUIET_MS, () => void this.#start())
   }
 
-  /** Resolves when nothing is left that could be brought. Never rejects. */
+  /** Resolves when nothing is left of what has been left out so far and could be brought. Never rejects. */
   async all(): Promise<void> {
     this.#urgent += 1
     try {
-      while (!this.leftOut.isEmpty || this.#running !== undefined) await this.#start()
+      await this.#running
+      await this.#start()
     } finally {
       this.#urgent -= 1
     }
@@ -69,12 +70,14 @@ export class TierRecall {
   #start(): Promise<void> {
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined
+      if (!this.#options.isBusy()) this.begin()
     })
     return this.#running
   }
 
+  /** What is left out meanwhile is another run's: readers may leave out more for as long as they like. */
   async #run(): Promise<void> {
-    while (!this.#mustWait()) {
+    for (let left = this.leftOut.count; left > 0 && !this.#mustWait(); left--) {
       const range = this.leftOut.take()
       if (range === undefined) return
       if (!(await this.#bring(range))) {

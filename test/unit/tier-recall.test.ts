@@ -101,6 +101,19 @@ describe('what a tier has left out', () => {
     expect(recall.leftOut.isEmpty).toBe(true)
   })
 
+  it('is waited for no longer than it takes to bring what there was, whatever is left out meanwhile', async () => {
+    const { asked, timers, recall, leaveOut } = setUp((offset, sizeBytes) => {
+      if (offset < 1000 * MIB) leaveOut(offset + MIB, offset + 2 * MIB)
+      return sizeBytes
+    })
+    leaveOut(0, MIB)
+    await recall.all()
+    expect(asked).toEqual(['f 0+1048576'])
+    timers.run()
+    await quiet()
+    expect(asked).toEqual(['f 0+1048576', 'f 1048576+1048576'])
+  })
+
   it('is brought at once for who waits for all of it, also while others read', async () => {
     const { tier, state, recall, leaveOut } = setUp()
     state.isBusy = true
