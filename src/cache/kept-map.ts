@@ -71,8 +71,7 @@ export class KeptMap<Value extends object> {
 
   /** Without a file it lives as long as the process. */
   constructor(maxEntries: number, file?: KeptMapOptions<Value>) {
-    // A `max` would take the memory of all entries at once.
-    this.#entries = new LRUCache({ maxSize: Math.max(1, maxEntries), sizeCalculation: () => 1 })
+    this.#entries = new LRUCache({ max: Math.max(1, maxEntries) })
     this.#file = file
     this.#timers = file?.timers ?? SYSTEM_TIMERS
   }

@@ -64,8 +64,7 @@ export class MetadataCache {
     this.#store = options.store
     this.#clock = options.clock
     this.#ttlMs = options.ttlMs
-    // A `max` would take the memory of all entries at once.
-    this.#names = new LRUCache({ maxSize: Math.max(1, Math.ceil(options.maxEntries / 4)), sizeCalculation: () => 1 })
+    this.#names = new LRUCache({ max: Math.max(1, Math.ceil(options.maxEntries / 4)) })
     this.#listings = new HeldListings(options)
     this.#coldLookups = new LRUCache({ max: MAX_COUNTED_DIRECTORIES })
   }
