@@ -1,5 +1,6 @@
 /** The library: buckets, object stores behind one contract, and mounting one of them. Nothing else is public. */
 export type { BucketAdmin, BucketInfo, CreateBucketOptions } from './backend/bucket-admin.js'
+export type { CallSignal, Signal } from './backend/call-signal.js'
 export type { LocalStoreOptions } from './backend/local/local-store.js'
 export type { Handler } from './backend/local/served/handler.js'
 export {
