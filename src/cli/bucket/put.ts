@@ -16,6 +16,7 @@ export const put: BucketCommand = {
         .description(
           `Stores a file under KEY, by default under its own name; - is standard input. KEY/ keeps the name of the file.
 Three words and more are all files, and so are two with --files. An object appears whole or not at all.
+A file that is changed, renamed or linked while it is read is not stored.
 A large file that was interrupted goes on where it stopped when the command is given again, for a week and as long as
 the file and what is stored with it stay the same; standard input begins anew.
 --acl, --storage-class and --sse hold for what is stored.`,
