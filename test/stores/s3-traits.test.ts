@@ -4,6 +4,7 @@ import { ReadOnlyLayer } from '../../src/backend/layers/read-only-layer.js'
 import type { ObjectStore, ObjectTraits } from '../../src/backend/object-store.js'
 import type { KnowledgeKeeper, S3Options } from '../../src/backend/s3/options.js'
 import { openS3Store } from '../../src/backend/s3/s3-store.js'
+import { requestsDuring } from '../support/requests-during.js'
 import { contentOf, kindOf, testBytes, text } from '../support/store-tools.js'
 
 const credentials = { accessKeyId: 'test', secretAccessKey: 'testsecret' }
@@ -48,13 +49,8 @@ async function open(options: S3Options = {}): Promise<ObjectStore> {
 }
 
 /** What a call asks the server for. */
-async function requestsOf(call: () => Promise<unknown>): Promise<Readonly<Record<string, number>>> {
-  const before = server.counters().requests
-  await call()
-  const changes = Object.entries(server.counters().requests).map(
-    ([name, count]) => [name, count - (before[name] ?? 0)] as const,
-  )
-  return Object.fromEntries(changes.filter(([, count]) => count > 0))
+function requestsOf(call: () => Promise<unknown>): Promise<Readonly<Record<string, number>>> {
+  return requestsDuring(server, call)
 }
 
 async function listed(store: ObjectStore, key: string) {

@@ -3,6 +3,7 @@ import { TLS_CERTIFICATE, TLS_KEY } from '../../scripts/servers/tls-certificate.
 import type { ObjectStore } from '../../src/backend/object-store.js'
 import { openS3Store } from '../../src/backend/s3/s3-store.js'
 import type { Driver, MountKeeper, MountSettings } from './mount-driver.js'
+import { requestsDuring } from './requests-during.js'
 
 const CREDENTIALS = { accessKeyId: 'test', secretAccessKey: 'testsecret' }
 const BUCKET = 'bucket'
@@ -47,13 +48,8 @@ export class OwnS3 {
   }
 
   /** What was asked of the bucket while `task` ran, by operation. */
-  async requestsDuring(task: () => Promise<unknown>): Promise<Readonly<Record<string, number>>> {
-    const before = this.server.counters().requests
-    await task()
-    const after = Object.entries(this.server.counters().requests)
-    return Object.fromEntries(
-      after.map(([name, count]) => [name, count - (before[name] ?? 0)] as const).filter(([, count]) => count > 0),
-    )
+  requestsDuring(task: () => Promise<unknown>): Promise<Readonly<Record<string, number>>> {
+    return requestsDuring(this.server, task)
   }
 
   async stop(): Promise<void> {
