@@ -4,7 +4,7 @@ import type { ObjectStore, ObjectVersion } from '../backend/object-store.js'
 import type { BucketCallOptions } from './bucket-services.js'
 
 export interface IterateOptions extends BucketCallOptions {
-  /** Only keys that begin with this: any string, a slash at its end is not needed. Default: all. */
+  /** Only keys that begin with this, with a slash at its end or without. Default: all. */
   readonly prefix?: string | undefined
   /** Only what stands behind this in key order. */
   readonly marker?: string | undefined

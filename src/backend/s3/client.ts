@@ -160,7 +160,7 @@ async function findRegion(
 export async function accountClient(
   options: S3Options,
 ): Promise<{ readonly client: S3Client; readonly region: string; readonly isAws: boolean }> {
-  // Endpoints are resolved for buckets: any name does.
+  // Endpoints are resolved for a bucket, whatever its name.
   const endpoint = options.endpoint ?? (await configuredEndpoint('bucket', { ...options, forcePathStyle: true }))
   const isAws = isAwsHost(new URL(endpoint).hostname)
   const found = { ...options, endpoint: isAws ? options.endpoint : endpoint }

@@ -33,7 +33,7 @@ function readErrors(xml: string, attempt: Attempt): readonly ErrorLeaves[] {
     if (reader.enter() !== 'DeleteResult') throw corruptReply('not a result of DeleteObjects', attempt)
     for (let name = reader.enter(); name !== undefined; name = reader.enter())
       if (name === 'Error') errors.push(readError(reader))
-      else reader.skip()
+      else reader.leave()
   } catch (error) {
     if (error instanceof XmlError) throw corruptReply(error.message, attempt)
     throw error

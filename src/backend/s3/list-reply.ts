@@ -81,7 +81,7 @@ function readChild(reader: XmlReader, name: string, result: ListResult): void {
     case 'CommonPrefixes':
       for (let inner = reader.enter(); inner !== undefined; inner = reader.enter())
         if (inner === 'Prefix') result.prefixes.push(reader.text() ?? '')
-        else reader.skip()
+        else reader.leave()
       return
     case 'EncodingType':
       result.isEncoded = reader.text() === 'url'
@@ -93,7 +93,7 @@ function readChild(reader: XmlReader, name: string, result: ListResult): void {
       result.next = reader.text()
       return
     default:
-      reader.skip()
+      reader.leave()
   }
 }
 
@@ -117,7 +117,7 @@ function readContents(reader: XmlReader): ListedObject {
         object.storageClass = reader.text()
         break
       default:
-        reader.skip()
+        reader.leave()
     }
   return object
 }

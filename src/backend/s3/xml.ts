@@ -35,7 +35,7 @@ export class XmlReader {
     }
   }
 
-  /** The text of an element that holds nothing else. One with elements in it is skipped: undefined. */
+  /** The text of an element that holds nothing else. One with elements in it is passed over: undefined. */
   text(): string | undefined {
     if (this.#leaveEmpty()) return ''
     const start = this.#at
@@ -43,7 +43,7 @@ export class XmlReader {
     const mark = this.#xml.charCodeAt(end + 1)
     if (mark === EXCLAMATION || mark === QUESTION) return this.#mixedText()
     if (mark !== SLASH) {
-      this.skip()
+      this.leave()
       return undefined
     }
     this.#at = this.#find('>', end) + 1
@@ -62,7 +62,8 @@ export class XmlReader {
     return found
   }
 
-  skip(): void {
+  /** Passes over the rest of the element that was entered last, whatever it holds. */
+  leave(): void {
     for (let depth = 1; depth > 0; ) depth += this.enter() === undefined ? -1 : 1
   }
 
@@ -84,7 +85,7 @@ export class XmlReader {
         return text
       } else {
         this.#at = end
-        this.skip()
+        this.leave()
         return undefined
       }
     }
