@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Attributes, DirectoryEntry, Entry } from '../../src/fs/operations.js'
-import { ENTRY_OUT_BYTES, writeAttrOut, writeEntryOut } from '../../src/fuse/protocol/attributes.js'
+import { ENTRY_OUT_BYTES, putAttrOut, putEntryOut } from '../../src/fuse/protocol/attributes.js'
 import { DirectoryWriter } from '../../src/fuse/protocol/directory-writer.js'
 import { negotiate } from '../../src/fuse/protocol/init.js'
 import {
@@ -12,6 +12,7 @@ import {
 import { writeOpenOut, writeStatfsOut } from '../../src/fuse/protocol/replies.js'
 import * as requests from '../../src/fuse/protocol/requests.js'
 import { readInt64, readUint64, writeInt64 } from '../../src/fuse/protocol/uint64.js'
+import { putInt64, wordsOf } from '../../src/fuse/protocol/words.js'
 import { readGetxattr, readListxattr, readRemovexattr, readSetxattr } from '../../src/fuse/protocol/xattr-requests.js'
 
 /** A message: 40 bytes of header and the fields `[bytes, value]` of a body; a string is a name with its NUL. */
@@ -47,6 +48,9 @@ describe('64-bit fields', () => {
     expect(buffer.readBigInt64LE()).toBe(BigInt(value))
     expect(readInt64(buffer, 0)).toBe(value)
     if (value >= 0) expect(readUint64(buffer, 0)).toBe(value)
+    const words = Buffer.alloc(16, 0xee)
+    putInt64(wordsOf(words), 1, value)
+    expect(words.readBigInt64LE(4)).toBe(BigInt(value))
   })
 })
 
@@ -78,7 +82,7 @@ describe('INIT', () => {
 describe('replies', () => {
   it('lay out attributes', () => {
     const buffer = Buffer.alloc(104, 0xee)
-    writeAttrOut(buffer, 0, entry)
+    putAttrOut(wordsOf(buffer), 0, entry)
     const u64 = [0, 16, 24, 32, 40, 48, 56].map(at => buffer.readBigInt64LE(at))
     expect(u64).toEqual([0n, 2n ** 40n + 7n, 5_000_000_001n, 9_765_626n, -2n, 1_700_000_000n, 3n])
     const u32 = [8, 12, 64, 68, 72, 76, 80, 84, 88, 92, 96, 100].map(at => buffer.readUInt32LE(at))
@@ -87,12 +91,12 @@ describe('replies', () => {
 
   it('lay out entries, found and not', () => {
     const buffer = Buffer.alloc(128, 0xee)
-    writeEntryOut(buffer, 0, entry)
+    putEntryOut(wordsOf(buffer), 0, entry)
     expect([0, 8, 16, 24, 40].map(at => buffer.readBigUInt64LE(at))).toEqual([12n, 0n, 1n, 0n, 2n ** 40n + 7n])
     expect([buffer.readUInt32LE(32), buffer.readUInt32LE(36)]).toEqual([500_000_000, 250_500_000])
-    writeEntryOut(buffer, 0, { node: 0, entryTtlMs: Number.POSITIVE_INFINITY })
+    putEntryOut(wordsOf(buffer), 0, { node: 0, entryTtlMs: Number.POSITIVE_INFINITY })
     expect([buffer.readBigUInt64LE(0), buffer.readBigUInt64LE(16)]).toEqual([0n, 1_000_000_000n])
-    writeEntryOut(buffer, 0, { node: 0, entryTtlMs: -5 })
+    putEntryOut(wordsOf(buffer), 0, { node: 0, entryTtlMs: -5 })
     expect(buffer.every(byte => byte === 0)).toBe(true)
   })
 

@@ -3,11 +3,12 @@ import type { ReadReply, ReadTicket } from '../../cache/lanes/read-reply.js'
 import type { ErrnoName } from '../../fs/fs-error.js'
 import type { AttributesReply, Entry, FilesystemStatistics, NegativeEntry, OpenReply } from '../../fs/operations.js'
 import { errnoNumber } from '../errno.js'
-import { ATTR_OUT_BYTES, ENTRY_OUT_BYTES, writeAttrOut, writeEntryOut } from '../protocol/attributes.js'
+import { ATTR_OUT_BYTES, ENTRY_OUT_BYTES, putAttrOut, putEntryOut } from '../protocol/attributes.js'
 import { OUT_HEADER_BYTES } from '../protocol/layout.js'
 import { headerOf, writeOutHeader } from '../protocol/out-header.js'
 import { OPEN_OUT_BYTES, type OpenTraits, STATFS_OUT_BYTES, writeOpenOut, writeStatfsOut } from '../protocol/replies.js'
 import { writeInt64 } from '../protocol/uint64.js'
+import { wordsOf } from '../protocol/words.js'
 import type { Device } from './device.js'
 import type { Request } from './request.js'
 
@@ -21,6 +22,7 @@ const SCRATCH_BYTES = OUT_HEADER_BYTES + ENTRY_OUT_BYTES + OPEN_OUT_BYTES
 export class Replies {
   readonly #device: Device
   readonly #scratch = Buffer.alloc(SCRATCH_BYTES)
+  readonly #words = wordsOf(this.#scratch)
 
   constructor(device: Device) {
     this.#device = device
@@ -35,12 +37,12 @@ export class Replies {
   }
 
   attributes(request: Request, reply: AttributesReply): boolean {
-    writeAttrOut(this.#scratch, OUT_HEADER_BYTES, reply)
+    putAttrOut(this.#words, OUT_HEADER_BYTES / 4, reply)
     return this.#send(request.unique, ATTR_OUT_BYTES, 0)
   }
 
   entry(request: Request, entry: Entry | NegativeEntry): boolean {
-    writeEntryOut(this.#scratch, OUT_HEADER_BYTES, entry)
+    putEntryOut(this.#words, OUT_HEADER_BYTES / 4, entry)
     return this.#send(request.unique, ENTRY_OUT_BYTES, 0)
   }
 
@@ -50,7 +52,7 @@ export class Replies {
   }
 
   create(request: Request, entry: Entry, open: OpenReply, traits: OpenTraits): boolean {
-    writeEntryOut(this.#scratch, OUT_HEADER_BYTES, entry)
+    putEntryOut(this.#words, OUT_HEADER_BYTES / 4, entry)
     writeOpenOut(this.#scratch, OUT_HEADER_BYTES + ENTRY_OUT_BYTES, open, traits)
     return this.#send(request.unique, ENTRY_OUT_BYTES + OPEN_OUT_BYTES, 0)
   }

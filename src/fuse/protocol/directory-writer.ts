@@ -1,14 +1,16 @@
-import type { DirectoryEntry, DirectorySink } from '../../fs/operations.js'
-import { ENTRY_OUT_BYTES, writeEntryOut } from './attributes.js'
+import type { DirectoryEntry, DirectorySink, Entry } from '../../fs/operations.js'
+import { ENTRY_OUT_BYTES, putEntryOut } from './attributes.js'
 import { OUT_HEADER_BYTES } from './layout.js'
-import { writeInt64 } from './uint64.js'
+import { putInt64, wordsOf } from './words.js'
 
 /** fuse_dirent without the name: ino, off, namelen, type. */
 const DIRENT_BYTES = 24
 
 /** Collects the answer to one READDIR or READDIRPLUS, behind room for the reply's header. */
 export class DirectoryWriter implements DirectorySink {
+  /** All zero where nothing has been written yet. */
   readonly #buffer: Buffer
+  readonly #words: Uint32Array
   readonly #plus: boolean
   readonly #end: number
   #used = OUT_HEADER_BYTES
@@ -17,7 +19,8 @@ export class DirectoryWriter implements DirectorySink {
   /** `sizeBytes` is what the kernel has room for. */
   constructor(sizeBytes: number, plus: boolean) {
     this.#end = OUT_HEADER_BYTES + sizeBytes
-    this.#buffer = Buffer.allocUnsafe(this.#end)
+    this.#buffer = Buffer.alloc((this.#end + 7) & ~7)
+    this.#words = wordsOf(this.#buffer)
     this.#plus = plus
   }
 
@@ -26,15 +29,16 @@ export class DirectoryWriter implements DirectorySink {
     const at = this.#used
     const next = at + ((head + DIRENT_BYTES + entry.name.length + 7) & ~7)
     if (next > this.#end) return false
-    if (this.#plus) this.#addAttributes(entry, at)
-    const dirent = at + head
-    writeInt64(this.#buffer, entry.ino, dirent)
-    writeInt64(this.#buffer, entry.nextOffset, dirent + 8)
-    this.#buffer.writeUInt32LE(entry.name.length, dirent + 16)
+    // Node 0 where nothing is known: the kernel looks this name up when somebody asks for it.
+    if (this.#plus && entry.entry !== undefined) this.#addAttributes(entry.entry, at)
+    const dirent = (at + head) >> 2
+    const words = this.#words
+    putInt64(words, dirent, entry.ino)
+    putInt64(words, dirent + 2, entry.nextOffset)
+    words[dirent + 4] = entry.name.length
     // DT_* is the upper part of st_mode.
-    this.#buffer.writeUInt32LE((entry.mode & 0o170000) >> 12, dirent + 20)
-    this.#buffer.set(entry.name, dirent + DIRENT_BYTES)
-    this.#buffer.fill(0, dirent + DIRENT_BYTES + entry.name.length, next)
+    words[dirent + 5] = (entry.mode & 0o170000) >> 12
+    this.#buffer.set(entry.name, at + head + DIRENT_BYTES)
     this.#used = next
     return true
   }
@@ -49,14 +53,9 @@ export class DirectoryWriter implements DirectorySink {
     return this.#taken ?? []
   }
 
-  #addAttributes(entry: DirectoryEntry, at: number): void {
-    if (entry.entry === undefined) {
-      // Node 0: the kernel looks this name up when somebody asks for it.
-      this.#buffer.fill(0, at, at + ENTRY_OUT_BYTES)
-      return
-    }
-    writeEntryOut(this.#buffer, at, entry.entry)
+  #addAttributes(entry: Entry, at: number): void {
+    putEntryOut(this.#words, at >> 2, entry)
     this.#taken ??= []
-    this.#taken.push(entry.entry.node)
+    this.#taken.push(entry.node)
   }
 }
