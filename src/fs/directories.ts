@@ -6,7 +6,7 @@ import { S_IFDIR, withAttributes } from './attributes.js'
 import { FsError } from './fs-error.js'
 import { DirectoryHandle } from './handles.js'
 import type { Moving } from './moving.js'
-import { childKey, entryOf, isPartial, nameOfSlot, partialText, SELF_SLOT } from './names.js'
+import { childKey, entryOf, isPartial, isPlain, nameOfSlot, partialText, SELF_SLOT } from './names.js'
 import type { Node } from './node.js'
 import type { CallContext, DirectorySink, Entry } from './operations.js'
 import type { Tree } from './tree.js'
@@ -20,12 +20,10 @@ const DOTS = 2
 /** How many objects of unknown type are asked for at the same time, `--attributes full`. */
 const ASKED_AT_ONCE = 64
 
-type PlacedEntry = ListedEntry & { readonly isExtra: boolean }
-
 /** What stands in a folder at one place of its listing. `isExtra`: the listing does not tell of it. */
 interface ShownEntry {
   readonly slot: string
-  readonly name: Buffer
+  readonly name: string | Buffer
   readonly version: ObjectVersion | undefined
   readonly isDirectory: boolean
   readonly isExtra: boolean
@@ -50,11 +48,11 @@ export class Directories {
     if (offset === 0) {
       if (handle.hasBegun) this.close(handle)
       handle.hasBegun = true
-      if (!sink.add({ name: Buffer.from('.'), ino: node.ino, mode: S_IFDIR, nextOffset: 1, entry: undefined })) return
+      if (!sink.add({ name: '.', ino: node.ino, mode: S_IFDIR, nextOffset: 1, entry: undefined })) return
     }
     if (offset <= 1) {
       const ino = node.parent?.ino ?? node.ino
-      if (!sink.add({ name: Buffer.from('..'), ino, mode: S_IFDIR, nextOffset: DOTS, entry: undefined })) return
+      if (!sink.add({ name: '..', ino, mode: S_IFDIR, nextOffset: DOTS, entry: undefined })) return
     }
     // The folder was renamed: the same entries stand in the same order below its new prefix.
     if (handle.listed !== undefined && handle.listed.listing.prefix !== node.prefix) this.close(handle)
@@ -244,18 +242,12 @@ export class Directories {
       handle.extras = { from: listing.entries.length, slots: this.#slotsBeside(handle.node, listing) }
   }
 
-  #entryAt(handle: DirectoryHandle, index: number): PlacedEntry | undefined {
-    const entries = handle.listed?.listing.entries
-    if (entries === undefined) return undefined
-    const listed = index < (handle.extras?.from ?? entries.length) ? entries[index] : undefined
-    if (listed !== undefined) {
-      const { name, version, isDirectory } = listed
-      return { name, version, isDirectory, isExtra: false }
-    }
-    const slot = handle.extras?.slots[index - handle.extras.from]
-    if (slot === undefined) return undefined
-    const isDirectory = handle.node.rememberedDirectories.has(slot) || handle.node.children.get(slot)?.isDirectory
-    return { name: slot, version: undefined, isDirectory: isDirectory === true, isExtra: true }
+  #entryAt({ node, listed, extras }: DirectoryHandle, index: number): ListedEntry | undefined {
+    if (extras === undefined || index < extras.from) return listed?.listing.entries[index]
+    const name = extras.slots[index - extras.from]
+    if (name === undefined) return undefined
+    const isDirectory = node.rememberedDirectories.has(name) || node.children.get(name)?.isDirectory === true
+    return { name, version: undefined, isDirectory }
   }
 
   /** What the listing does not tell of: the mount's own files and folders, and the object that shares the folder's key. */
@@ -269,9 +261,11 @@ export class Directories {
   }
 
   /** As what an entry of the listing shows in this folder; undefined where it does not, or has done so already. */
-  #shown(handle: DirectoryHandle, listed: PlacedEntry, index: number): ShownEntry | undefined {
+  #shown(handle: DirectoryHandle, listed: ListedEntry, index: number): ShownEntry | undefined {
     const { partial } = handle.node
-    const { name: slot, version, isDirectory, isExtra } = listed
+    const { name: slot, version, isDirectory } = listed
+    const isExtra = handle.extras !== undefined && index >= handle.extras.from
+    if (partial === '' && isPlain(slot)) return { slot, name: slot, version, isDirectory, isExtra }
     if (slot === SELF_SLOT || isPartial(slot))
       return { slot, name: nameOfSlot(slot, partial), version, isDirectory, isExtra }
     const entry = entryOf(slot, partial)

@@ -88,6 +88,13 @@ export function nameOfSlot(slot: string, partial: string): Buffer {
   return entry.name
 }
 
+/** The slot is surely a component that an ordinary directory shows as it is. Most are, and `entryOf` has more to look at. */
+export function isPlain(slot: string): boolean {
+  const first = slot[0]
+  if (first === undefined || slot.length > SURELY_SHORT) return false
+  return first !== '/' && first !== '.' && first !== ESC && !slot.includes('\0')
+}
+
 /** A directory that only leads on to components that begin with `partialText(slot)`. */
 export function isPartial(slot: string): boolean {
   return slot.startsWith(PARTIAL_SLOT)

@@ -123,7 +123,8 @@ export interface FilesystemStatistics {
 }
 
 export interface DirectoryEntry {
-  readonly name: Uint8Array
+  /** Most are text, and come as that: their UTF-8 is written once, where it is sent from. */
+  readonly name: string | Uint8Array
   readonly ino: number
   /** st_mode, of which only the type bits count. */
   readonly mode: number

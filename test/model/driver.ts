@@ -114,7 +114,7 @@ export class Driver {
         before = taken.length
         const most = before + 3
         const sink = {
-          add: (one: { name: Uint8Array; nextOffset: number; entry: Entry | undefined }) => {
+          add: (one: { name: string | Uint8Array; nextOffset: number; entry: Entry | undefined }) => {
             if (taken.length === most) return false
             taken.push({ name: Buffer.from(one.name).toString(), node: one.entry?.node, nextOffset: one.nextOffset })
             return true

@@ -266,7 +266,7 @@ export class Harness {
     for (;;) {
       let taken = 0
       const sink = {
-        add: (entry: { name: Uint8Array; nextOffset: number }) => {
+        add: (entry: { name: string | Uint8Array; nextOffset: number }) => {
           if (taken === perCall) return false
           taken += 1
           names.push(Buffer.from(entry.name).toString())

@@ -17,7 +17,7 @@ async function list(h: Harness, node: number): Promise<Listed[]> {
   let offset = 0
   for (let taken = 1; taken > 0; ) {
     taken = 0
-    const add = (entry: { name: Uint8Array; mode: number; nextOffset: number }) => {
+    const add = (entry: { name: string | Uint8Array; mode: number; nextOffset: number }) => {
       if (taken === 3) return false
       taken += 1
       offset = entry.nextOffset

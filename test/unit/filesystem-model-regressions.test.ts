@@ -127,7 +127,7 @@ it('a folder is listed once when the object beside it is removed while the list 
   const names: string[] = []
   let offset = 0
   const read = (most: number) => {
-    const add = (entry: { name: Uint8Array; nextOffset: number }) => {
+    const add = (entry: { name: string | Uint8Array; nextOffset: number }) => {
       if (names.length === most) return false
       names.push(Buffer.from(entry.name).toString())
       offset = entry.nextOffset

@@ -32,7 +32,7 @@ class Batch implements DirectorySink {
 
   add({ name, mode, ino, nextOffset }: DirectoryEntry): boolean {
     if (this.entries.length === BATCH) return false
-    this.entries.push({ name: Buffer.from(name).toString('utf8'), mode, ino })
+    this.entries.push({ name: typeof name === 'string' ? name : Buffer.from(name).toString('utf8'), mode, ino })
     this.nextOffset = nextOffset
     return true
   }

@@ -25,9 +25,11 @@ export class DirectoryWriter implements DirectorySink {
   }
 
   add(entry: DirectoryEntry): boolean {
+    const { name } = entry
+    const nameBytes = typeof name === 'string' ? Buffer.byteLength(name) : name.length
     const head = this.#plus ? ENTRY_OUT_BYTES : 0
     const at = this.#used
-    const next = at + ((head + DIRENT_BYTES + entry.name.length + 7) & ~7)
+    const next = at + ((head + DIRENT_BYTES + nameBytes + 7) & ~7)
     if (next > this.#end) return false
     // Node 0 where nothing is known: the kernel looks this name up when somebody asks for it.
     if (this.#plus && entry.entry !== undefined) this.#addAttributes(entry.entry, at)
@@ -35,10 +37,11 @@ export class DirectoryWriter implements DirectorySink {
     const words = this.#words
     putInt64(words, dirent, entry.ino)
     putInt64(words, dirent + 2, entry.nextOffset)
-    words[dirent + 4] = entry.name.length
+    words[dirent + 4] = nameBytes
     // DT_* is the upper part of st_mode.
     words[dirent + 5] = (entry.mode & 0o170000) >> 12
-    this.#buffer.set(entry.name, at + head + DIRENT_BYTES)
+    if (typeof name === 'string') this.#buffer.write(name, at + head + DIRENT_BYTES)
+    else this.#buffer.set(name, at + head + DIRENT_BYTES)
     this.#used = next
     return true
   }
