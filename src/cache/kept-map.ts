@@ -82,6 +82,10 @@ export class KeptMap<Value extends object> {
     return map
   }
 
+  get size(): number {
+    return this.#entries.size
+  }
+
   get(name: string): Value | undefined {
     return this.#entries.get(name)
   }

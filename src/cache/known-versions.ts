@@ -160,6 +160,7 @@ export class KnownVersions {
 
   /** What is known of the version that a listing or HEAD names. */
   find(object: ObjectVersion): KnownVersion | undefined {
+    if (this.#held.size === 0) return undefined
     const name = nameOf(object)
     const held = this.#held.get(name)
     if (held === undefined || (held.isDoubtful && this.#isOf(held, object))) return undefined
@@ -174,7 +175,7 @@ export class KnownVersions {
 
   /** Something is held of this version that only a look at it can tell to be so still. */
   isDoubtful(object: ObjectVersion): boolean {
-    const held = this.#held.get(nameOf(object))
+    const held = this.#held.size === 0 ? undefined : this.#held.get(nameOf(object))
     return held?.isDoubtful === true && this.#isOf(held, object)
   }
 

@@ -57,16 +57,24 @@ export class Directories {
     // The folder was renamed: the same entries stand in the same order below its new prefix.
     if (handle.listed !== undefined && handle.listed.listing.prefix !== node.prefix) this.close(handle)
     handle.listed ??= this.#tree.metadata.listing(node.prefix)
+    let isHere = true
     for (let index = Math.max(0, offset - DOTS); ; index++) {
       // Waiting for what is there already would cost more than all the rest.
-      if (this.#isMissing(handle, index)) await this.#fetchTo(handle, index)
+      if (this.#isMissing(handle, index)) {
+        await this.#fetchTo(handle, index)
+        isHere = handle.listed?.listing.prefix === node.prefix
+      }
       const listed = this.#entryAt(handle, index)
       if (index === 0) this.#sawMarker(handle)
       if (listed === undefined) return
       const entry = this.#shown(handle, listed, index)
       if (entry === undefined) continue
-      if (withAttributes && this.#tree.knowledge.asksAll) await this.#ask(handle, entry, index)
-      if (!this.#emit(handle, entry, index + DOTS + 1, withAttributes, sink)) return
+      if (withAttributes && this.#tree.knowledge.asksAll) {
+        await this.#ask(handle, entry, index)
+        isHere = handle.listed?.listing.prefix === node.prefix
+      }
+      // Once the folder has another name, the names in it are the kernel's to look up.
+      if (!this.#emit(handle, entry, index + DOTS + 1, withAttributes && isHere, sink)) return
     }
   }
 
@@ -336,7 +344,6 @@ export class Directories {
     // A name of this mount alone: nothing to learn from the listing.
     if (version === undefined && !isDirectory) return child
     const expiresMs = handle.listed?.expiresMs ?? 0
-    if (handle.listed?.listing.prefix !== handle.node.prefix) return undefined
     if (child !== undefined && this.#tree.remainingMs(expiresMs) === 0) return undefined
     if (!isDirectory && version !== undefined && this.#tree.knowledge.isTypeOpen(version)) return undefined
     return this.#tree.adopt(handle.node, slot, { version, isDirectory, info: undefined, expiresMs })

@@ -1,8 +1,8 @@
-import { hash } from 'node:crypto'
 import { S_IFDIR } from './attributes.js'
 import { FsError } from './fs-error.js'
 import { Node } from './node.js'
 import { ROOT_NODE } from './operations.js'
+import { hash48 } from './path-hash.js'
 
 interface Shown {
   /** How many nodes show it: versions of one file share theirs. */
@@ -72,12 +72,13 @@ export class Inodes {
   /** A new node for a slot; one that stood there before is detached. */
   make(parent: Node, slot: string, type: number): Node {
     const before = parent.children.get(slot)
-    const ino = before?.isDirectory === (type === S_IFDIR) ? before.ino : this.inoOf(parent.pathOf(slot))
+    const path = parent.pathOf(slot)
+    const ino = before?.isDirectory === (type === S_IFDIR) ? before.ino : this.inoOf(path)
     if (before !== undefined) this.detach(before)
     this.#lastId += 1
     const node = new Node(this.#lastId, ino, type, parent, slot)
     parent.children.set(slot, node)
-    this.#add(node)
+    this.#add(node, path)
     return node
   }
 
@@ -88,7 +89,7 @@ export class Inodes {
   inoOf(path: string): number {
     const brought = this.#brought.get(path)
     if (brought !== undefined) return brought
-    let ino = hash('sha1', path, 'buffer').readUIntBE(0, 6) + ROOT_NODE + 1
+    let ino = hash48(path) + ROOT_NODE + 1
     for (let shown = this.#inos.get(ino); shown !== undefined && shown.path !== path; shown = this.#inos.get(ino))
       ino += 1
     return ino
@@ -98,7 +99,7 @@ export class Inodes {
   remember(node: Node): void {
     node.lookups += 1
     if (this.#nodes.has(node.id)) return
-    this.#add(node)
+    this.#add(node, node.path)
     if (!node.isDetached && node.parent?.children.has(node.slot) === false) node.parent.children.set(node.slot, node)
   }
 
@@ -172,10 +173,14 @@ export class Inodes {
     this.tidy(node.parent)
   }
 
-  #add(node: Node): void {
+  #add(node: Node, path: string): void {
     this.#nodes.set(node.id, node)
-    const { count = 0, isBrought = false } = this.#inos.get(node.ino) ?? {}
-    this.#inos.set(node.ino, { count: count + 1, path: node.path, isBrought })
+    const shown = this.#inos.get(node.ino)
+    if (shown === undefined) this.#inos.set(node.ino, { count: 1, path, isBrought: false })
+    else {
+      shown.count += 1
+      shown.path = path
+    }
   }
 
   #release(node: Node): void {

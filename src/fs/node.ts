@@ -12,7 +12,7 @@ class Children extends Map<string, Node> {
   directories = 0
 
   override set(slot: string, node: Node): this {
-    this.delete(slot)
+    if (this.has(slot)) this.delete(slot)
     if (node.isDirectory) this.directories += 1
     return super.set(slot, node)
   }
@@ -35,11 +35,6 @@ export class Node {
   readonly id: number
   /** st_mode's type bits. */
   readonly type: number
-  /**
-   * Held by whatever changes a file's bytes, its stored object or its name: writes, commits, changes of attributes,
-   * removing and renaming. Who needs two takes the one of the lower id first.
-   */
-  readonly lock = new Mutex()
   /** st_ino. */
   readonly ino: number
   /** Undefined for the root. */
@@ -74,6 +69,8 @@ export class Node {
    * until that is known. Set under the lock.
    */
   isChanging = false
+  /** Made when somebody takes it: most are only listed. */
+  #lock: Mutex | undefined
   /** Until when what is shown counts as what the bucket holds. */
   expiresMs = 0
   /** There while a handle is open for writing or something is not stored yet. */
@@ -97,6 +94,15 @@ export class Node {
     this.slot = slot
     this.children = this.isDirectory ? new Children() : NO_CHILDREN
     this.rememberedDirectories = this.isDirectory ? new Set() : NO_DIRECTORIES
+  }
+
+  /**
+   * Held by whatever changes a file's bytes, its stored object or its name: writes, commits, changes of attributes,
+   * removing and renaming. Who needs two takes the one of the lower id first.
+   */
+  get lock(): Mutex {
+    this.#lock ??= new Mutex()
+    return this.#lock
   }
 
   get isDirectory(): boolean {
