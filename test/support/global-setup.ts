@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { TestProject } from 'vitest/node'
+import { openRunFolder } from './run-folder.js'
 import { ServerKeeper } from './server-keeper.js'
 
 declare module 'vitest' {
@@ -18,6 +19,7 @@ interface Shared {
   readonly keeper: ServerKeeper
   readonly url: Promise<string>
   readonly server: Server
+  readonly removeFolder: () => void
   users: number
 }
 
@@ -38,9 +40,11 @@ export async function teardown(): Promise<void> {
   shared.server.close()
   shared.server.closeAllConnections()
   await shared.keeper.stopAll()
+  shared.removeFolder()
 }
 
 function open(): Shared {
+  const removeFolder = openRunFolder()
   const keeper = new ServerKeeper()
   const server = createServer((request, response) => {
     const name = (request.url ?? '').slice(1)
@@ -54,5 +58,5 @@ function open(): Shared {
     server.once('error', reject)
     server.listen(0, '127.0.0.1', () => resolve(`http://127.0.0.1:${(server.address() as AddressInfo).port}`))
   })
-  return { keeper, url, server, users: 0 }
+  return { keeper, url, server, removeFolder, users: 0 }
 }

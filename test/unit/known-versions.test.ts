@@ -18,17 +18,19 @@ import { info, T } from '../support/object-info.js'
 
 const TTL_MS = 10_000
 
+let place: string
 let folder: string
 let nowMs: number
 let timers: HeldTimers
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'known-'))
+  place = mkdtempSync(join(tmpdir(), 'known-'))
+  folder = place
   nowMs = T + 60_000
   timers = new HeldTimers()
 })
 
-afterEach(() => rmSync(folder, { recursive: true }))
+afterEach(() => rmSync(place, { recursive: true }))
 
 function open(more: Partial<KnownVersionsOptions> = {}): Promise<KnownVersions> {
   return KnownVersions.open({
@@ -44,7 +46,7 @@ function open(more: Partial<KnownVersionsOptions> = {}): Promise<KnownVersions> 
 
 /** The mount dies; the next one finds what it had written by then. */
 async function afterDeath(known: KnownVersions, more: Partial<KnownVersionsOptions> = {}): Promise<KnownVersions> {
-  const found = mkdtempSync(join(folder, 'dead-'))
+  const found = mkdtempSync(join(place, 'dead-'))
   copyFileSync(file(), join(found, 'known-versions.jsonl'))
   await known.close()
   folder = found
