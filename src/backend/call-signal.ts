@@ -35,7 +35,7 @@ export class CallSignal {
     this.#controller?.abort(reason)
     const listeners = this.#listeners
     this.#listeners = undefined
-    for (const run of listeners ?? []) run()
+    if (listeners !== undefined) tellAll(listeners)
   }
 
   throwIfAborted(): void {
@@ -49,6 +49,22 @@ export class CallSignal {
     listeners.add(run)
     return () => void listeners.delete(run)
   }
+}
+
+/**
+ * Calls all listeners of a signal, those that others call off meanwhile left out. What one of them throws is a fault of
+ * its own: the others hear all the same, and the caller gets the first of such faults then.
+ */
+export function tellAll(listeners: Iterable<() => void>): void {
+  let fault: { readonly error: unknown } | undefined
+  for (const run of listeners) {
+    try {
+      run()
+    } catch (error) {
+      fault ??= { error }
+    }
+  }
+  if (fault !== undefined) throw fault.error
 }
 
 /** For who knows no other. */

@@ -37,6 +37,17 @@ describe('the signal of a call', () => {
     expect(told).toEqual([])
   })
 
+  it('tells all listeners, whatever one of them throws, and says what that was', () => {
+    const signal = new CallSignal()
+    const told: string[] = []
+    onAbort(signal, () => {
+      throw new Error('a fault')
+    })
+    onAbort(signal, () => told.push('later'))
+    expect(() => signal.abort(REASON)).toThrow('a fault')
+    expect(told).toEqual(['later'])
+  })
+
   it('is an AbortSignal for who knows no other, whichever comes first', () => {
     const early = new CallSignal()
     const made = abortSignalOf(early)

@@ -1,3 +1,4 @@
+import { tellAll } from '../../backend/call-signal.js'
 import type { CallContext } from '../../fs/operations.js'
 import { readUint64 } from '../protocol/uint64.js'
 
@@ -48,7 +49,7 @@ export class Request implements CallContext {
   abort(): void {
     this.#aborted = true
     this.#controller?.abort()
-    for (const run of this.#leaving ?? []) run()
+    if (this.#leaving !== undefined) tellAll(this.#leaving)
     this.#leaving = undefined
   }
 }
