@@ -122,8 +122,9 @@ export class Directories {
     if (isPartial(slot)) parent.rememberedDirectories.add(slot)
     else await this.#storeNew(node)
     node.expiresMs = this.#tree.expiry()
-    node.accessed = this.#tree.now()
     this.#tree.touchDirectory(node)
+    // So it stays when the kernel forgets the folder.
+    node.accessed = this.#tree.shown.of(node).mtime
     this.#tree.touchDirectory(parent)
     return node
   }

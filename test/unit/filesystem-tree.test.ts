@@ -348,6 +348,21 @@ describe('attributes', () => {
     expect((await h.walk('f')).attributes.mtime).toEqual(before)
   })
 
+  it('gives a new folder one time, which it shows also when the kernel has forgotten it', async () => {
+    let nowMs = 1_700_000_000_000
+    // Time passes within the call, too.
+    const h = await harness({ clock: { nowMs: () => nowMs++ } })
+    await h.mkdir('d')
+    const times = async () => {
+      const { node, attributes } = await h.walk('d')
+      h.filesystem.forget(node, 100)
+      return [attributes.atime, attributes.mtime]
+    }
+    const [atime, mtime] = await times()
+    expect(atime).toEqual(mtime)
+    expect(await times()).toEqual([atime, mtime])
+  })
+
   it('lets nodes go that nobody needs', async () => {
     const h = await harness()
     await h.putOutside('d/f', 'x')
