@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { formatSizeRoughly } from '../config/quantities.js'
 import { type KeptFile, KeptFiles, namesIn } from '../fs/kept-files.js'
 import { isWhole } from '../fs/recovery.js'
+import { leftInStaging } from '../fs/staging.js'
 import { readRecord } from '../fuse/mount-record.js'
 import { tableLines } from './table-lines.js'
 
@@ -16,12 +17,35 @@ export interface FoundFile {
   readonly mountPoint: string | undefined
 }
 
-/** What all mounts keep whose state folders are below this one; it may also be the state folder of one mount. */
+/** What a driver that ended has left, which its next mount keeps. */
+export interface LeftBehind {
+  readonly sizeBytes: number
+  /** Undefined where no record tells. */
+  readonly mountPoint: string | undefined
+  readonly source: string | undefined
+}
+
+/** The state folders of mounts below this one, which may also be that of one mount. */
+async function stateDirsIn(stateRoot: string): Promise<readonly string[]> {
+  if (existsSync(join(stateRoot, 'kept'))) return [stateRoot]
+  return (await namesIn(stateRoot)).map(name => join(stateRoot, name))
+}
+
+/** What drivers were writing when they ended, and nobody keeps yet. */
+export async function findLeft(stateRoot: string): Promise<readonly LeftBehind[]> {
+  const found: LeftBehind[] = []
+  for (const stateDir of await stateDirsIn(stateRoot)) {
+    const sizeBytes = await leftInStaging(stateDir)
+    const { mountPoint, source } = (sizeBytes > 0 && (await readRecord(stateDir))) || {}
+    if (sizeBytes > 0) found.push({ sizeBytes, mountPoint, source })
+  }
+  return found
+}
+
+/** What all mounts keep whose state folders are below this one. */
 export async function findKept(stateRoot: string): Promise<readonly FoundFile[]> {
-  const names = await namesIn(stateRoot)
-  const stateDirs = existsSync(join(stateRoot, 'kept')) ? [stateRoot] : names.map(name => join(stateRoot, name))
   const found: FoundFile[] = []
-  for (const stateDir of stateDirs) {
+  for (const stateDir of await stateDirsIn(stateRoot)) {
     const folder = new KeptFiles(stateDir)
     const files = await folder.list()
     const mountPoint = files.length === 0 ? undefined : (await readRecord(stateDir))?.mountPoint
@@ -43,6 +67,14 @@ export function idLength(found: readonly FoundFile[]): number {
 /** The URL of the object. */
 export function objectOf({ record }: KeptFile): string {
   return record.key === '' ? '(unknown)' : `${record.url}/${record.key}`
+}
+
+/** What is to be done for it to be listed. */
+export function leftLine({ sizeBytes, mountPoint, source }: LeftBehind): string {
+  const size = formatSizeRoughly(sizeBytes)
+  const where = mountPoint === undefined ? '' : ` at ${printable(mountPoint)}`
+  const what = source === undefined ? 'its store' : printable(source)
+  return `what a driver was writing when it died (${size}) is not listed yet: mount ${what}${where} again, and it is kept`
 }
 
 /** One line for each file, under a head. */

@@ -8,7 +8,16 @@ import { ConfigurationError } from '../config/fault.js'
 import { type CommandLine, resolveMount, resolveStateRoot } from '../config/resolve.js'
 import { RecoveryError, retryKept, saveKept } from '../fs/recovery.js'
 import { EXIT, type ExitCode } from './exit-codes.js'
-import { type FoundFile, findKept, listJson, listLines, objectOf } from './kept-list.js'
+import {
+  type FoundFile,
+  findKept,
+  findLeft,
+  type LeftBehind,
+  leftLine,
+  listJson,
+  listLines,
+  objectOf,
+} from './kept-list.js'
 import { describeError } from './log-line.js'
 import { complain, say } from './output.js'
 import type { RecoverRequest } from './recover-request.js'
@@ -19,7 +28,7 @@ export async function recover(request: RecoverRequest, environment: Environment)
   const found = stateRoot === undefined ? [] : await findKept(stateRoot)
   switch (request.action) {
     case 'list':
-      return list(found, request, environment)
+      return list(found, stateRoot === undefined ? [] : await findLeft(stateRoot), request, environment)
     case 'discard':
       return discard(request.all ? found : pick(found, request.ids), request)
     case 'save':
@@ -33,16 +42,21 @@ export async function recover(request: RecoverRequest, environment: Environment)
 
 async function list(
   found: readonly FoundFile[],
+  left: readonly LeftBehind[],
   { ids, json }: RecoverRequest,
   environment: Environment,
 ): Promise<ExitCode> {
   const [place] = ids
   const mountPoint = place === undefined ? undefined : await withoutLinks(resolve(environment.workingFolder, place))
-  const shown = mountPoint === undefined ? found : found.filter(each => each.mountPoint === mountPoint)
+  const isMeant = (each: FoundFile | LeftBehind) => mountPoint === undefined || each.mountPoint === mountPoint
+  const shown = found.filter(isMeant)
+  const leftBehind = left.filter(isMeant)
   if (json) say(listJson(shown))
+  else if (shown.length === 0 && leftBehind.length > 0) say('nothing is kept yet')
   else if (shown.length === 0 && place !== undefined) say(`nothing is kept of what was mounted at ${place}`)
   else if (shown.length === 0) say('nothing is kept: all that was written is stored')
   else say(...listLines(shown))
+  for (const each of leftBehind) complain(leftLine(each))
   return EXIT.done
 }
 

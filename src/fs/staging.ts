@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Log } from '../backend/log.js'
-import { KeptFiles, type KeptRecord, readJson, type StagedFor, type StoreSource } from './kept-files.js'
+import { KeptFiles, type KeptRecord, namesIn, readJson, type StagedFor, type StoreSource } from './kept-files.js'
 import { isLocked, outOfSpace, StagingFile } from './staging-file.js'
 import { WritePace } from './write-pace.js'
 
@@ -24,6 +24,28 @@ interface UploadRecord {
   readonly key: string
   readonly uploadId: string
   readonly startedMs: number
+}
+
+/**
+ * How many bytes drivers that ended have left in the staging folder below this state folder: the next driver moves them to
+ * `kept/`.
+ */
+export async function leftInStaging(stateDir: string): Promise<number> {
+  const folder = join(stateDir, 'staging')
+  let leftBytes = 0
+  for (const name of await namesIn(folder)) {
+    const path = join(folder, name)
+    // A driver may end, or begin, while they are looked at.
+    if (name.endsWith('.data') && !(await isLocked(path).catch(() => true))) leftBytes += await sizeOf(path)
+  }
+  return leftBytes
+}
+
+function sizeOf(path: string): Promise<number> {
+  return stat(path).then(
+    ({ size }) => size,
+    () => 0,
+  )
 }
 
 /** The folder where writers keep what is not stored yet, and where bytes stay that could not be stored. */

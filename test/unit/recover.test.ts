@@ -7,7 +7,7 @@ import { openMemoryStore } from '../../src/backend/memory/memory-store.js'
 import type { ObjectStore } from '../../src/backend/object-store.js'
 import { PartSizes } from '../../src/backend/part-sizes.js'
 import { parseArguments } from '../../src/cli/arguments.js'
-import { idLength, listLines } from '../../src/cli/kept-list.js'
+import { findLeft, idLength, leftLine, listLines } from '../../src/cli/kept-list.js'
 import { Committer } from '../../src/fs/commit.js'
 import { type KeptFile, KeptFiles, type KeptRecord } from '../../src/fs/kept-files.js'
 import { piecesOfKept, type RecoveryServices, retryKept, saveKept } from '../../src/fs/recovery.js'
@@ -272,5 +272,31 @@ describe('grammar', () => {
     const invocation = parseArguments(words)
     if (invocation.command !== 'recover') throw new Error(invocation.command)
     expect(invocation.line.faults.map(fault => fault.expected).join()).toContain(expected)
+  })
+})
+
+describe('what a driver was writing when it died', () => {
+  const staged = () => join(folder, 'staging', 'id.data')
+
+  it('is told of before the next mount keeps it, with how that comes about', async () => {
+    await writeFile(staged(), 'half a file')
+    await writeFile(join(folder, 'mount.json'), JSON.stringify({ mountPoint: '/bucket', source: 's3://photos' }))
+    const left = await findLeft(folder)
+    expect(left).toEqual([{ sizeBytes: 11, mountPoint: '/bucket', source: 's3://photos' }])
+    expect(left.map(leftLine)).toEqual([
+      'what a driver was writing when it died (11) is not listed yet: mount s3://photos at /bucket again, and it is kept',
+    ])
+    await rm(join(folder, 'mount.json'))
+    expect((await findLeft(folder)).map(leftLine)).toEqual([
+      'what a driver was writing when it died (11) is not listed yet: mount its store again, and it is kept',
+    ])
+  })
+
+  it('is nothing while its driver lives, nor where nothing was written', async () => {
+    const file = await services.area.createFile({ key: 'f', baseEtag: undefined })
+    await file.write(0, Buffer.from('on its way'))
+    await writeFile(staged(), '')
+    expect(await findLeft(folder)).toEqual([])
+    await services.area.remove(file)
   })
 })
