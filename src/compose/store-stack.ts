@@ -1,6 +1,3 @@
-import { createHash, randomUUID } from 'node:crypto'
-import { readFile, rename, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { BucketAdmin } from '../backend/bucket-admin.js'
 import type { FillingThreads } from '../backend/filling-threads.js'
 import { LimitsLayer } from '../backend/layers/limits-layer.js'
@@ -14,9 +11,9 @@ import type { Log } from '../backend/log.js'
 import type { ObjectStore } from '../backend/object-store.js'
 import { openBareStore, openBuckets, parseStorageUrl } from '../backend/registry.js'
 import { readCustomerKey } from '../backend/s3/customer-key.js'
-import type { KnowledgeKeeper, S3Credentials, S3Options } from '../backend/s3/options.js'
+import type { S3Credentials, S3Options } from '../backend/s3/options.js'
 import type { S3Settings, StoreConfiguration } from '../config/configuration.js'
-import { makeFolder } from '../system/make-folder.js'
+import { knowledgeIn } from './endpoint-knowledge.js'
 
 /** Whoever mounts should hear of a wrong endpoint soon, and not of one answer that got lost. */
 const CHECK_LIMITS = { timeoutMs: 10_000, maxAttempts: 3 }
@@ -81,22 +78,4 @@ async function s3Options(configuration: StoreConfiguration, bucket: string, log:
 function credentialsOf({ accessKeyId, secretAccessKey, sessionToken }: S3Settings): S3Credentials | undefined {
   if (accessKeyId === undefined || secretAccessKey === undefined) return undefined
   return { accessKeyId, secretAccessKey, sessionToken }
-}
-
-/** Keeps what is known of an endpoint as a file that all mounts share; what can't be kept is found out again. */
-function knowledgeIn(folder: string, name: string): KnowledgeKeeper {
-  const path = join(folder, `${createHash('sha256').update(name).digest('hex').slice(0, 32)}.json`)
-  return {
-    load: async () => {
-      const text = await readFile(path, 'utf8').catch(() => undefined)
-      return text === undefined ? undefined : (JSON.parse(text) as unknown)
-    },
-    save: async value => {
-      makeFolder(folder)
-      // Containers that share the folder may have the same process numbers.
-      const whole = `${path}.${randomUUID()}`
-      await writeFile(whole, JSON.stringify(value), { mode: 0o600 })
-      await rename(whole, path)
-    },
-  }
 }

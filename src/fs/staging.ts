@@ -119,6 +119,8 @@ export class StagingArea {
         await rename(`${path}.new`, path)
       } catch (error) {
         this.#options.log.warn('where a staged file belongs could not be noted', { key: owner.key, error })
+        // Where that fails, too, the next driver removes it.
+        await rm(`${path}.new`, { force: true }).catch(() => undefined)
       }
     }
     const renewed = this.#settled(file).then(write)

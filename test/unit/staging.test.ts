@@ -73,6 +73,18 @@ describe('what lies in the state folder', () => {
     expect(await readdir(join(folder, 'staging'))).toEqual([])
   })
 
+  it('has nothing beside it where a new name could not be noted', async () => {
+    const first = await area()
+    const file = await first.createFile({ key: 'old-name', baseEtag: undefined })
+    const record = join(folder, 'staging', `${file.id}.json`)
+    await rm(record)
+    // No file can take the place of a folder.
+    await mkdir(record)
+    await first.renew(file, { key: 'new-name', baseEtag: undefined })
+    expect(await readdir(join(folder, 'staging'))).toEqual([`${file.id}.data`, `${file.id}.json`])
+    await file.close()
+  })
+
   it('keeps the record that said more before the crash', async () => {
     await area()
     await writeFile(join(folder, 'staging', 'x.data'), 'text')
