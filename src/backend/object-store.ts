@@ -128,6 +128,11 @@ export interface WriteConditions {
   readonly ifMatch?: string | undefined
   /** The object must not exist. */
   readonly ifNoneMatch?: '*' | undefined
+  /**
+   * An earlier call of unknown outcome may have stored just this: when the condition does not hold, who repeats calls looks
+   * whether it has, and answers as that call should have.
+   */
+  readonly mayBeStored?: boolean | undefined
 }
 
 /**

@@ -9,15 +9,10 @@ import type { Keeping } from './kept-files.js'
 import type { Told } from './known-traits.js'
 import type { Hold } from './lent.js'
 import type { Borrower } from './loans.js'
-import type { AllocateOptions, Leaver } from './operations.js'
+import type { AllocateOptions, Leaver, TruncateOptions } from './operations.js'
 import type { WrittenFile } from './pieces.js'
 import type { WriterServices } from './writer-services.js'
 import type { WriterTarget } from './writer-target.js'
-
-interface TruncateOptions {
-  readonly leaver?: Leaver
-  readonly isByPath?: boolean
-}
 
 /**
  * The one content that a file has in this mount while it is being written: its bytes (`FileData`), the version that is
@@ -115,7 +110,6 @@ export class FileWriter implements Borrower {
     }, leaver)
   }
 
-  /** `isByPath`: nobody has the file open, and who is told that it failed has lost nothing. */
   truncate(sizeBytes: number, { leaver, isByPath = false }: TruncateOptions = {}): Promise<void> {
     const truncate = async () => {
       await this.#data.truncate(sizeBytes)
@@ -279,8 +273,11 @@ export class FileWriter implements Borrower {
       await this.#publish(signal)
       return 'done'
     } catch (error) {
-      // What may be stored already must not be appended once more.
-      if (isStoreError(error) && error.ambiguous) this.#appendedFrom = undefined
+      if (isStoreError(error) && error.ambiguous) {
+        this.#target.perhapsStored()
+        // What may be stored already must not be appended once more.
+        this.#appendedFrom = undefined
+      }
       if (signal.aborted || this.#sourceMoves !== moves) return 'again'
       throw await this.#failed(error)
     } finally {
@@ -385,8 +382,10 @@ export class FileWriter implements Borrower {
   }
 
   #conditions(): WriteConditions {
-    if (this.#base !== undefined) return { ifMatch: this.#base.etag }
-    return this.#absence === undefined ? {} : { ifNoneMatch: '*' }
+    // An empty lock file looks like anybody's.
+    const mayBeStored = this.#target.isPerhapsStored && (this.#absence !== 'exclusive' || this.sizeBytes > 0)
+    if (this.#base !== undefined) return { ifMatch: this.#base.etag, mayBeStored }
+    return this.#absence === undefined ? {} : { ifNoneMatch: '*', mayBeStored }
   }
 
   /** What failed to be stored must survive this process before anybody hears of the failure. */

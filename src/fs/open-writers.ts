@@ -75,6 +75,12 @@ export class OpenWriters {
       get isUnlinked() {
         return node.isUnlinked
       },
+      get isPerhapsStored() {
+        return node.isPerhapsStored
+      },
+      perhapsStored: () => {
+        node.isPerhapsStored = true
+      },
       lock: node.lock,
       whileNamed: task => this.#moving.change(() => [node.path], task),
       expectAttachments: isFetchDue => tree.traits.expect(node, isFetchDue),

@@ -93,6 +93,12 @@ export interface OpenFlags {
 /** What setxattr(2) demands of the name: XATTR_CREATE or XATTR_REPLACE. */
 export type XattrDemand = 'absent' | 'present' | undefined
 
+export interface TruncateOptions {
+  readonly leaver?: Leaver
+  /** Nobody has the file open, and who is told that it failed has lost nothing. */
+  readonly isByPath?: boolean
+}
+
 /** fallocate(2). `zero` reads as zeros afterwards and grows the file unless `keepSize`; `punch` never grows it. */
 export interface AllocateOptions {
   readonly kind: 'allocate' | 'punch' | 'zero'

@@ -193,7 +193,8 @@ async function findBase(record: KeptRecord, { store }: RecoveryServices): Promis
 
 function conditionsOf({ baseEtag, shownEtag }: KeptRecord): WriteConditions {
   const ifMatch = baseEtag ?? shownEtag
-  return ifMatch === undefined ? { ifNoneMatch: '*' } : { ifMatch }
+  // Its mount may have stored it and not heard of that.
+  return ifMatch === undefined ? { ifNoneMatch: '*', mayBeStored: true } : { ifMatch, mayBeStored: true }
 }
 
 /** What was to be kept beside the bytes. Traits that the mount had not heard of yet are those of the object that is replaced. */

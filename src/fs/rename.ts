@@ -67,7 +67,7 @@ export class Names {
 
   async #unlink(node: Node, kept: Node[]): Promise<void> {
     if (node.isUnlinked) throw new FsError('ENOENT', node.path)
-    const stored = node.version ?? node.replaced
+    const stored = storedOf(node)
     if (await this.#kept.keep(node)) kept.push(node)
     if (stored !== undefined) await this.#delete(stored.key)
     // At once with the name, or a lookup would find what it has asked for before.
@@ -148,7 +148,7 @@ export class Names {
       // From here on both names hold the data; what stood at the new one is gone.
       if (version !== undefined && moved !== undefined) this.#loans.moved(version, moved)
       isReplaced = true
-      const source = version ?? node.replaced
+      const source = storedOf(node)
       const isGone = source === undefined || (await this.#deleteSource(source))
       // All at once, so that no lookup finds a part of it.
       if (target !== undefined) this.#gone(target)
@@ -156,6 +156,7 @@ export class Names {
       else metadata.forget(from)
       if (moved !== undefined) metadata.forget(to)
       node.replaced = version === undefined ? replaced : undefined
+      node.isPerhapsStored = false
       if (node.slot === SELF_SLOT && node.parent !== undefined) node.parent.beside = undefined
       inodes.move(node, newParent, newSlot)
       if (newSlot === SELF_SLOT) newParent.beside = moved
@@ -268,7 +269,7 @@ export class Names {
   }
 
   /** The source of a rename goes only if it is what was copied; what others made of it meanwhile stays: false. */
-  async #deleteSource({ key, etag }: ObjectVersion): Promise<boolean> {
+  async #deleteSource({ key, etag }: Stored): Promise<boolean> {
     const { store } = this.#tree
     const support = store.capabilities.conditions.delete
     // The copy has just checked the version: a HEAD in place of a real condition would tell nothing more.
@@ -279,7 +280,14 @@ export class Names {
   }
 }
 
+/** What the bucket holds under the name of a file; of what it perhaps holds nobody knows the version. */
+type Stored = Pick<ObjectVersion, 'key'> & Partial<Pick<ObjectVersion, 'etag'>>
+
+function storedOf(node: Node): Stored | undefined {
+  return node.version ?? node.replaced ?? (node.isPerhapsStored ? { key: node.path } : undefined)
+}
+
 /** The bucket holds nothing of it, and nothing that it would replace. */
 function isOnlyHere(node: Node): boolean {
-  return !node.isDirectory && !node.isDetached && node.version === undefined && node.replaced === undefined
+  return !node.isDirectory && !node.isDetached && storedOf(node) === undefined
 }

@@ -10,6 +10,8 @@ export interface WriterTarget {
   readonly lock: Mutex
   /** The name is gone: nothing is to be published. */
   readonly isUnlinked: boolean
+  /** The last commit was one of unknown outcome: the bucket may hold what it sent. */
+  readonly isPerhapsStored: boolean
   /** Runs a change of what is stored, behind the renaming of a folder above. Not to be called under the lock. */
   whileNamed<T>(task: () => Promise<T>): Promise<T>
   /** `attachments` will be called: it may get ready. `isFetchDue`: probably with what a GET tells. */
@@ -22,6 +24,8 @@ export interface WriterTarget {
   rebased(info: ObjectInfo): void
   /** The commit has published this version. */
   committed(version: ObjectVersion, attachments: Attachments): void
+  /** Whether it has is not known. */
+  perhapsStored(): void
   /** Others have changed the object, so what is known of it is not true. */
   refused(): void
 }

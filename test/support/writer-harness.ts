@@ -80,6 +80,8 @@ export class WriterHarness {
       path,
       lock: new Mutex(),
       isUnlinked: false,
+      isPerhapsStored: false,
+      perhapsStored: () => undefined,
       whileNamed: <T>(task: () => Promise<T>) => task(),
       expectAttachments: () => undefined,
       attachments: async (): Promise<Attachments> => ({}),

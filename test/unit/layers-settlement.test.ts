@@ -60,6 +60,16 @@ describe('a put whose answer was lost', () => {
     await expect(mine).rejects.toMatchObject(unknown)
   })
 
+  it('is no conflict for a later call that is told of it, unless another object is there', async () => {
+    const bare = memory()
+    await bare.put('key', text('mine'))
+    const store = new RetryLayer(bare, { baseDelayMs: 0.01 })
+    const again = { ifNoneMatch: '*', mayBeStored: true } as const
+    expect((await store.put('key', text('mine'), again)).etag).toBe((await bare.head('key')).etag)
+    expect(await kindOf(store.put('key', text('mine'), { ifNoneMatch: '*' }))).toBe('precondition-failed')
+    expect(await kindOf(store.put('key', text('more'), again))).toBe('precondition-failed')
+  })
+
   it('is told as ambiguous when no try succeeds', async () => {
     const store = over(memory(), [
       { operations: ['put'], nth: 1, fault: LOST },

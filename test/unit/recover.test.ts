@@ -2,6 +2,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { RetryLayer } from '../../src/backend/layers/retry/retry-layer.js'
 import { SILENT } from '../../src/backend/log.js'
 import { openMemoryStore } from '../../src/backend/memory/memory-store.js'
 import type { ObjectStore } from '../../src/backend/object-store.js'
@@ -16,6 +17,8 @@ import { contentOf, testBytes, text } from '../support/store-tools.js'
 
 const MIB = 1024 * 1024
 
+const COMMITTING = { sizes: new PartSizes(5 * MIB), concurrency: 2, nowMs: () => 0 }
+
 let folder = ''
 let buckets = 0
 let store: ObjectStore
@@ -28,8 +31,7 @@ beforeEach(async () => {
   kept = new KeptFiles(folder)
   const source = { url: 's3://photos' }
   const area = await StagingArea.beside({ folder, source, maxBytes: 1e9, maxKeptBytes: 1e9, log: SILENT })
-  const sizes = new PartSizes(5 * MIB)
-  services = { store, area, committer: new Committer({ store, area, sizes, concurrency: 2, nowMs: () => 0 }) }
+  services = { store, area, committer: new Committer({ ...COMMITTING, store, area }) }
 })
 
 afterEach(() => rm(folder, { recursive: true }))
@@ -148,6 +150,15 @@ describe('retry', () => {
     await expect(retry(file)).rejects.toThrow('--force')
     await retry(file, true)
     expect((await contentOf(store, 'f')).toString()).toBe('new')
+  })
+
+  it('is content with what its mount has stored without hearing of it', async () => {
+    const file = await keep(text('mine'))
+    const { etag } = await store.put('f', text('mine'))
+    services = { ...services, store: new RetryLayer(store) }
+    services = { ...services, committer: new Committer({ ...COMMITTING, ...services }) }
+    await retry(file)
+    expect((await store.head('f')).etag).toBe(etag)
   })
 
   it('leaves alone what others have made under the name, unless it is forced', async () => {

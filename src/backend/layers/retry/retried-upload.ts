@@ -67,6 +67,7 @@ export class RetriedUpload extends UploadLayer {
       serverBytes: parts.reduce((sum, part) => sum + part.sizeBytes, 0),
       run: attempt => this.inner.complete(parts, { ...options, ...attempt.options }),
       settle: error => settleComplete(this.#store, this.key, parts, error, options.signal),
+      mayBeDone: options.mayBeStored,
     })
   }
 

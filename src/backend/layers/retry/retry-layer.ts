@@ -75,6 +75,7 @@ export class RetryLayer extends StoreLayer {
         isWaitedFor: true,
         run: attempt => this.inner.put(key, watchedBody(body, attempt, budget), { ...options, ...attempt.options }),
         settle: error => settlePut(this, key, body, options.metadata ?? {}, error, options.signal),
+        mayBeDone: options.mayBeStored,
       },
       budget,
     )

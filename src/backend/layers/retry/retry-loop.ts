@@ -28,6 +28,8 @@ export interface RetriedCall<T> {
    * answers what the call should have, or throws.
    */
   readonly settle?: (error: StoreError) => Promise<T>
+  /** There was such a try before this call. */
+  readonly mayBeDone?: boolean | undefined
 }
 
 /** What a repetition meets when the first try had succeeded. */
@@ -48,7 +50,7 @@ export async function begun<T>(
   call: RetriedCall<T>,
   budget: RetryBudget,
 ): Promise<{ readonly value: T; readonly attempt: Attempt }> {
-  let ambiguous = false
+  let ambiguous = call.mayBeDone ?? false
   for (;;) {
     const idleTimeoutMs = call.serverBytes === undefined ? policy.attemptTimeoutMs : policy.timeoutMs
     const attempt = new Attempt({

@@ -1,0 +1,95 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { FaultLayer } from '../../src/backend/layers/fault-layer.js'
+import { FaultRules } from '../../src/backend/layers/fault-rules.js'
+import { RetryLayer } from '../../src/backend/layers/retry/retry-layer.js'
+import { openMemoryStore } from '../../src/backend/memory/memory-store.js'
+import type { ObjectStore } from '../../src/backend/object-store.js'
+import { pattern } from '../support/bytes.js'
+import { type Harness, harness } from '../support/filesystem-harness.js'
+
+const KIB = 1024
+let buckets = 0
+
+/** A filesystem whose first request of this kind is carried out, and its answer lost for good. */
+async function losing(operation: 'put' | 'complete'): Promise<{ h: Harness; bare: ObjectStore }> {
+  const bare = openMemoryStore(`unknown-outcomes-${++buckets}`, { minPartBytes: 1 })
+  const rules = new FaultRules([{ operations: [operation], nth: 1, fault: { kind: 'unavailable', when: 'after' } }])
+  const store = new RetryLayer(new FaultLayer(bare, rules), { maxAttempts: 1 })
+  return { h: await harness({ store, partSizeBytes: 4 * KIB }), bare }
+}
+
+async function created(h: Harness, data: Uint8Array, flags = {}): Promise<number> {
+  const { handle } = await h.create('f', flags)
+  for (let at = 0; at < data.length; at += KIB) await h.write(handle, at, data.subarray(at, at + KIB))
+  await expect(h.filesystem.fsync(handle, h.context())).rejects.toMatchObject({ kind: 'unavailable', ambiguous: true })
+  return handle
+}
+
+const keptIn = (h: Harness) => readdir(join(h.folder, 'kept'))
+
+describe('a file that may be stored, though its program was told otherwise', () => {
+  it('is no conflict with itself when it is closed', async () => {
+    const { h } = await losing('put')
+    await h.closeFile(await created(h, Buffer.from('text')))
+    expect(await h.stored('f')).toBe('text')
+    expect(await keptIn(h)).toEqual([])
+    expect((await h.readFile('f')).toString()).toBe('text')
+  })
+
+  it('nor is what was edited', async () => {
+    const { h, bare } = await losing('put')
+    await bare.put('f', Buffer.from('text'))
+    const handle = await h.open('f', { write: true })
+    await h.write(handle, 0, Buffer.from('n'))
+    await expect(h.filesystem.fsync(handle, h.context())).rejects.toMatchObject({ ambiguous: true })
+    await h.closeFile(handle)
+    expect(await h.stored('f')).toBe('next')
+    expect(await keptIn(h)).toEqual([])
+  })
+
+  it('nor one that was sent in parts', async () => {
+    const { h } = await losing('complete')
+    const data = pattern(50 * KIB)
+    const handle = await created(h, data)
+    await h.closeFile(handle)
+    expect((await h.readFile('f')).equals(data)).toBe(true)
+    expect(await keptIn(h)).toEqual([])
+  })
+
+  it('is one with what others have made of it', async () => {
+    const { h, bare } = await losing('put')
+    const handle = await created(h, Buffer.from('text'))
+    await bare.put('f', Buffer.from('theirs'))
+    await expect(h.closeFile(handle)).rejects.toMatchObject({ errno: 'EEXIST' })
+    expect(await h.stored('f')).toBe('theirs')
+    await expect.poll(() => keptIn(h)).toHaveLength(2)
+  })
+
+  it('is no lock that two have taken', async () => {
+    const { h, bare } = await losing('put')
+    const handle = await created(h, new Uint8Array(0))
+    await bare.put('f', new Uint8Array(0))
+    await expect(h.closeFile(handle)).rejects.toMatchObject({ errno: 'EEXIST' })
+  })
+
+  it('goes from the bucket when its name is removed', async () => {
+    const { h } = await losing('put')
+    const handle = await created(h, Buffer.from('text'))
+    expect(await h.stored('f')).toBe('text')
+    await h.unlink('f')
+    expect(await h.stored('f')).toBeUndefined()
+    await h.closeFile(handle)
+    expect(await h.stored('f')).toBeUndefined()
+  })
+
+  it('is not left under the old name when it is renamed', async () => {
+    const { h } = await losing('put')
+    const handle = await created(h, Buffer.from('text'))
+    await h.rename('f', 'g')
+    await h.closeFile(handle)
+    expect(await h.stored('f')).toBeUndefined()
+    expect(await h.stored('g')).toBe('text')
+  })
+})
