@@ -361,6 +361,7 @@ export class FileWriter implements Borrower {
       if (current === undefined) return false
       await this.#data.moveBehind(current, from)
       this.#base = current
+      void this.#data.content.ownerChanged()
       this.#absence = undefined
       this.#appendedFrom = current.sizeBytes
       this.#target.rebased(current)

@@ -348,3 +348,22 @@ describe('a truncation that fails', () => {
     expect(await h.list('')).toEqual([])
   })
 })
+
+describe('what is staged', () => {
+  it('belongs to the version of others that it was put behind', async () => {
+    const { h, rules } = await faulty({ writeMemoryBytes: 0 })
+    await h.putOutside('log', 'one ')
+    const handle = await h.open('log', { write: true, append: true })
+    await h.write(handle, 0, Buffer.from('mine'))
+    await h.putOutside('log', 'one theirs ')
+    const { etag } = await h.store.head('log')
+    rules.add({ operations: ['put'], fault: { kind: 'unavailable' } })
+    await expect(h.filesystem.fsync(handle, h.context())).rejects.toMatchObject({ kind: 'unavailable' })
+    const recorded = async () => {
+      const name = (await readdir(join(h.folder, 'staging'))).find(file => file.endsWith('.json')) ?? 'nothing'
+      return JSON.parse(await readFile(join(h.folder, 'staging', name), 'utf8'))
+    }
+    await expect.poll(recorded).toEqual({ key: 'log', baseEtag: etag })
+    await expect(h.closeFile(handle)).rejects.toMatchObject({ kind: 'unavailable' })
+  })
+})
