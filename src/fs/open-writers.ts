@@ -80,6 +80,7 @@ export class OpenWriters {
       },
       perhapsStored: () => {
         node.isPerhapsStored = true
+        tree.metadata.forget(node.path)
       },
       lock: node.lock,
       whileNamed: task => this.#moving.change(() => [node.path], task),

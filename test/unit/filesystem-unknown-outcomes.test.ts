@@ -58,6 +58,18 @@ describe('a file that may be stored, though its program was told otherwise', () 
     expect(await keptIn(h)).toEqual([])
   })
 
+  it('is shown as the bucket has it to who comes after its program has given up', async () => {
+    const { h, bare } = await losing('put')
+    await bare.put('f', Buffer.from('text'))
+    const handle = await h.open('f', { write: true })
+    await h.write(handle, 0, Buffer.from('next one'))
+    await expect(h.filesystem.fsync(handle, h.context())).rejects.toMatchObject({ ambiguous: true })
+    await h.filesystem.release(handle)
+    await expect.poll(() => keptIn(h)).toHaveLength(2)
+    expect((await h.walk('f')).attributes.sizeBytes).toBe(8)
+    expect((await h.readFile('f')).toString()).toBe('next one')
+  })
+
   it('is one with what others have made of it', async () => {
     const { h, bare } = await losing('put')
     const handle = await created(h, Buffer.from('text'))

@@ -119,7 +119,8 @@ export class Attempt implements Deadline {
   #reason(cause?: unknown): StoreError {
     const { operation, key, signal, writes } = this.#settings
     if (!this.#timedOut && signal !== undefined) return abortedError(signal, operation, key)
-    return new StoreError('unavailable', `${operation} timed out after ${this.#timeoutMs} ms without progress`, {
+    const timeoutMs = Math.round(this.#timeoutMs)
+    return new StoreError('unavailable', `${operation} timed out after ${timeoutMs} ms without progress`, {
       operation,
       ambiguous: writes,
       code: 'TimedOut',
