@@ -5,6 +5,9 @@ import { IS_FOLDER } from './folder-instead.js'
 /** Codes of credentials that were good once. */
 const EXPIRED: readonly (string | undefined)[] = ['ExpiredToken', 'ExpiredTokenException', 'TokenRefreshRequired']
 
+/** Codes of a way to the store that leads nowhere. */
+const NO_WAY = /^(E(NOTFOUND|AI_AGAIN|CONNREFUSED|CONNRESET|HOSTUNREACH|NETUNREACH|TIMEDOUT)|TimedOut)$/
+
 /** How a command of `bucket` ends that could not do its work: one line that says what of which key, and what to do. */
 export function bucketFailureOf(error: unknown): Failure {
   const failure = failureOf(error, 'bucket')
@@ -13,7 +16,7 @@ export function bucketFailureOf(error: unknown): Failure {
 
 function lineOf(error: StoreError): string {
   const { kind, key, code } = error
-  const message = error.message.replaceAll(/\s*\n\s*/g, ' ')
+  const message = error.message.replaceAll(/\s*\n\s*/g, ' ').replace(/\.$/, '')
   const named = key === undefined || message.includes(key) ? message : `${key}: ${message}`
   // What the local disk says is said of a path, and by no store.
   if (key === undefined && /^E[A-Z]+$/.test(code ?? '') && kind !== 'unavailable') return message
@@ -25,9 +28,8 @@ function lineOf(error: StoreError): string {
     case 'denied':
       return `${named}: ${EXPIRED.includes(code) ? 'the credentials have expired' : 'check the credentials and their rights'}`
     case 'unavailable':
-      return code === 'NoSuchBucket'
-        ? `there is no such bucket: check its name, --endpoint and --region (${named})`
-        : named
+      if (code === 'NoSuchBucket') return `there is no such bucket: check its name, --endpoint and --region (${named})`
+      return NO_WAY.test(code ?? '') ? `${named}: check the network and --endpoint` : named
     case 'precondition-failed':
       if (code === 'BucketNotEmpty') return 'the bucket is not empty: --force deletes all that is in it, too'
       return key === undefined ? named : `${key}: the object is there already, or is another version (${message})`
