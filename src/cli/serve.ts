@@ -1,4 +1,5 @@
 import { setFlagsFromString } from 'node:v8'
+import type { Worker } from 'node:worker_threads'
 import type { Log } from '../backend/log.js'
 import type { MountConfiguration } from '../config/configuration.js'
 import type { RunningMount } from '../fuse/mount.js'
@@ -13,6 +14,9 @@ const LATER_BUDGET = 50_000
 /** Of the process since the mount is ready. */
 const FIRST_CPU_US = 400_000
 const LOOK_MS = 250
+
+/** Threads that a thread begins have begun so long after it. */
+const NEXT_THREADS_MS = 2000
 
 /**
  * Mounts, calls `onReady`, and serves until the mount has ended, by a signal or from outside. Rejects with whatever
@@ -48,7 +52,21 @@ async function make(configuration: MountConfiguration, log: Log, signal: AbortSi
  */
 function boundGarbage(): void {
   setFlagsFromString('--heap-growing-percent=100')
-  if (HAS_BUDGET.test(process.versions.v8)) setFlagsFromString('--semi-space-growth-factor=1')
+  if (!HAS_BUDGET.test(process.versions.v8)) return
+  keepYoungSmall()
+  process.on('worker', keepYoungSmallBeside)
+}
+
+function keepYoungSmall(): void {
+  setFlagsFromString('--semi-space-growth-factor=1')
+}
+
+/** V8 sets the factor to 2 again, for all threads, whenever one begins: this one, and soon after it those that it begins. */
+function keepYoungSmallBeside(worker: Worker): void {
+  worker.once('online', () => {
+    keepYoungSmall()
+    setTimeout(keepYoungSmall, NEXT_THREADS_MS).unref()
+  })
 }
 
 /**
