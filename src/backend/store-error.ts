@@ -67,3 +67,17 @@ export class StoreError extends Error {
 export function isStoreError(error: unknown, ...kinds: readonly StoreErrorKind[]): error is StoreError {
   return error instanceof StoreError && (kinds.length === 0 || kinds.includes(error.kind))
 }
+
+/** Codes of a local disk without room, and of Ceph (rgw_common.cc) and MinIO (cmd/api-errors.go) without room or quota. */
+const FULL: ReadonlySet<string | undefined> = new Set([
+  'ENOSPC',
+  'EDQUOT',
+  'QuotaExceeded',
+  'XMinioStorageFull',
+  'XMinioAdminBucketQuotaExceeded',
+])
+
+/** The store has no room for what was to be stored. */
+export function isFull(error: StoreError): boolean {
+  return FULL.has(error.code)
+}

@@ -1,4 +1,4 @@
-import { StoreError, type StoreErrorKind } from '../backend/store-error.js'
+import { isFull, StoreError, type StoreErrorKind } from '../backend/store-error.js'
 
 /** The errno names that the filesystem answers with; `src/fuse/errno.ts` gives their numbers. */
 export type ErrnoName =
@@ -60,6 +60,6 @@ export class FsError extends Error {
 /** The errno that a program gets for any error of a filesystem call. */
 export function errnoOf(error: unknown): ErrnoName {
   if (error instanceof FsError) return error.errno
-  if (error instanceof StoreError) return ERRNO_OF_KIND[error.kind]
+  if (error instanceof StoreError) return isFull(error) ? 'ENOSPC' : ERRNO_OF_KIND[error.kind]
   return 'EIO'
 }
