@@ -4,7 +4,7 @@ import type { Node } from './node.js'
 import type { OpenFlags } from './operations.js'
 import { ReadPattern } from './read-pattern.js'
 
-/** Threads of one handle that are remembered; of more, the latest. */
+/** Threads of one handle that are remembered; of more, who opened it and the latest. */
 const MAX_PIDS = 256
 
 export class FileHandle {
@@ -30,7 +30,11 @@ export class FileHandle {
 
   usedBy(pid: number): void {
     if (pid === 0 || this.#pids.has(pid)) return
-    if (this.#pids.size >= MAX_PIDS) for (const oldest of [...this.#pids].slice(0, 1)) this.#pids.delete(oldest)
+    if (this.#pids.size >= MAX_PIDS) {
+      // A shell has a file open for all the programs that it runs one after the other.
+      const [, oldest] = this.#pids
+      if (oldest !== undefined) this.#pids.delete(oldest)
+    }
     this.#pids.add(pid)
   }
 }

@@ -150,6 +150,22 @@ describe('writing', () => {
     expect(await h.stored('log')).toBe('one\ntwo\nthree\n')
   })
 
+  it('stores nothing while the shell that opened it runs one child after the other, however many', async () => {
+    const h = await harness()
+    const { handle } = await h.create('f', {}, 0o644, { pid: 7 })
+    h.holders.add(7)
+    for (let child = 0; child < 1000; child++) {
+      const pid = 1000 + child
+      await h.write(handle, child, Buffer.from('x'), { pid })
+      await h.filesystem.flush(handle, h.context({ pid }))
+    }
+    expect(h.requests().put).toBeUndefined()
+    h.holders.clear()
+    await h.closeFile(handle, { pid: 7 })
+    expect(h.requests().put).toBe(1)
+    expect(await h.stored('f')).toBe('x'.repeat(1000))
+  })
+
   it('commits nothing while another process holds the file', async () => {
     const h = await harness()
     await h.writeFile('f', 'old')
