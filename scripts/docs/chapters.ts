@@ -115,7 +115,8 @@ is full; one older file, \`.1\`, is kept beside it. \`DEBUG=mount-bucket:*\` add
 
 With \`--foreground\`, a service of \`Type=notify\` is told when the mount can be used and when it ends (\`$NOTIFY_SOCKET\`).
 SIGTERM, SIGINT and SIGHUP end a mount as \`mount-bucket unmount\` does, but also when programs still use it: then it is
-taken out of their sight once all is stored. A second signal waits for nothing any more.
+taken out of their sight once all is stored. A second signal waits for nothing any more, but that
+what is not stored is on the local disk.
 `
 
 export const CHAPTERS: readonly string[] = [FILES, MOUNT_OPTIONS, DISK_CACHE, PLACES]

@@ -291,7 +291,7 @@ export class FileWriter implements Borrower {
     const told = isTaken ? new FsError('EEXIST', `${this.#target.path} was made by another writer first`, error) : error
     this.#failure = { error: told, changes: this.#changes }
     if (isStoreError(error, 'precondition-failed', 'not-found')) this.#target.refused()
-    if (this.#isContentDirty) await this.#secure()
+    if (this.#isContentDirty) await this.secure()
     return told
   }
 
@@ -389,8 +389,8 @@ export class FileWriter implements Borrower {
     return this.#absence === undefined ? {} : { ifNoneMatch: '*', mayBeStored }
   }
 
-  /** What failed to be stored must survive this process before anybody hears of the failure. */
-  async #secure(): Promise<void> {
+  /** What is not stored survives this process then. Never rejects. */
+  async secure(): Promise<void> {
     try {
       await (await this.#data.content.spill()).sync()
     } catch (error) {

@@ -61,18 +61,12 @@ export class BucketFilesystem implements Filesystem {
   #isEnding = false
 
   constructor(options: FilesystemOptions) {
-    const { store, metadata, clock, log, defaults } = options
-    const { known, folderTimes, holders, kernelCache } = options
+    const { known, folderTimes, holders, kernelCache, log } = options
     this.#sizeBytes = options.sizeBytes
     this.#tree = new Tree({
-      store,
-      metadata,
-      known,
-      folderTimes,
+      ...options,
       inodes: this.#inodes,
-      defaults,
       ttlMs: options.metadataTtlMs,
-      clock,
       asksAll: options.asksAllAttributes,
     })
     const tree = this.#tree
@@ -367,6 +361,10 @@ export class BucketFilesystem implements Filesystem {
   shutdown(): Promise<ShutdownReport> {
     this.#isEnding = true
     return this.#writers.storeAll()
+  }
+
+  secure(): Promise<void> {
+    return this.#writers.secureAll()
   }
 
   /** A change of what is stored at one slot. */

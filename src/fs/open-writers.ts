@@ -145,6 +145,14 @@ export class OpenWriters {
     return { stored, kept }
   }
 
+  /** Puts what is not stored onto the local disk, also while it is being stored. Never rejects. */
+  async secureAll(): Promise<void> {
+    const owing = [...this.#tree.inodes.all()].filter(
+      ({ writer, isUnlinked }) => writer?.hasUnstoredContent && !isUnlinked,
+    )
+    await Promise.all(owing.map(({ writer }) => writer?.secure()))
+  }
+
   /** A handle that was open for writing is gone. */
   async release(handle: FileHandle): Promise<void> {
     const { node, killedBy } = handle

@@ -231,6 +231,8 @@ export interface Filesystem {
   releasedir(handle: number): Promise<void>
   /** Stores all that is dirty; resolves with what could not be stored. No call may come after it. */
   shutdown(): Promise<ShutdownReport>
+  /** Puts what is not stored onto the local disk, whatever the store does meanwhile. Never rejects. */
+  secure(): Promise<void>
 }
 
 export interface ShutdownReport {

@@ -1,6 +1,9 @@
 import { FsError } from '../fs/fs-error.js'
 import type { Filesystem } from '../fs/operations.js'
 
+/** Calls of the mount itself. */
+type Ending = 'shutdown' | 'secure'
+
 type Arguments<Name extends keyof Filesystem> = Parameters<Filesystem[Name]>
 
 /**
@@ -9,7 +12,7 @@ type Arguments<Name extends keyof Filesystem> = Parameters<Filesystem[Name]>
  */
 export class MountGate implements Filesystem {
   readonly #filesystem: Filesystem
-  #behind: Omit<Filesystem, 'shutdown'>
+  #behind: Omit<Filesystem, Ending>
 
   constructor(filesystem: Filesystem) {
     this.#filesystem = filesystem
@@ -19,6 +22,10 @@ export class MountGate implements Filesystem {
   shutdown(): ReturnType<Filesystem['shutdown']> {
     this.#behind = CLOSED
     return this.#filesystem.shutdown()
+  }
+
+  secure(): Promise<void> {
+    return this.#filesystem.secure()
   }
 
   statfs(): ReturnType<Filesystem['statfs']> {
@@ -138,7 +145,7 @@ export class MountGate implements Filesystem {
   }
 }
 
-const CLOSED: Omit<Filesystem, 'shutdown'> = {
+const CLOSED: Omit<Filesystem, Ending> = {
   statfs: refuse,
   lookup: refuse,
   forget: ignore,

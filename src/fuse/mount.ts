@@ -1,4 +1,5 @@
 import type { Log } from '../backend/log.js'
+import { SYSTEM_TIMERS, within } from '../backend/timers.js'
 import type { Filesystem, ShutdownReport } from '../fs/operations.js'
 import { MountGate } from './mount-gate.js'
 import { notifyServiceManager } from './mount-notify.js'
@@ -43,6 +44,9 @@ export async function runMount(parameters: MountParameters): Promise<RunningMoun
   await mount.begin()
   return mount
 }
+
+/** How long the local disk may take for what is not stored when a mount is ended at once. */
+const SECURING_MS = 5000
 
 class LiveMount implements RunningMount {
   readonly ended: Promise<MountEnd>
@@ -104,6 +108,8 @@ class LiveMount implements RunningMount {
     this.#isHurried = true
     this.#log.warn('the mount is being ended at once', { reason })
     await this.#detach()
+    // A disk that hangs is not waited for either.
+    await within(SYSTEM_TIMERS, SECURING_MS, this.#gate.secure())
     this.#leave({ isAllStored: false, kept: [] })
   }
 

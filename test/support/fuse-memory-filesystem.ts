@@ -275,6 +275,8 @@ export class MemoryFilesystem implements Filesystem {
     return { stored: 0, kept: [] }
   }
 
+  async secure(): Promise<void> {}
+
   /** Lets the writes of `stuck*` go on. */
   go(): void {
     for (const release of this.#stuck.splice(0)) release()

@@ -350,6 +350,27 @@ describe('a truncation that fails', () => {
 })
 
 describe('what is staged', () => {
+  it('is all that is not stored, when the mount ends at once, also while it is being stored', async () => {
+    const { h, store } = await gated()
+    const { handle } = await h.create('small')
+    await h.write(handle, 0, Buffer.from('precious'))
+    const idle = await h.create('idle')
+    await h.write(idle.handle, 0, Buffer.from('worth no less'))
+    const gate = store.hold('put', 'before')
+    const stored = h.filesystem.fsync(handle, h.context())
+    await gate.reached
+    await h.filesystem.secure()
+    const names = (await readdir(join(h.folder, 'staging'))).filter(name => name.endsWith('.data'))
+    const staged = await Promise.all(names.map(name => readFile(join(h.folder, 'staging', name), 'utf8')))
+    expect(staged.toSorted()).toEqual(['precious', 'worth no less'])
+    gate.open()
+    await stored
+    expect(await h.stored('small')).toBe('precious')
+    for (const one of [handle, idle.handle]) await h.closeFile(one)
+    expect(await h.stored('idle')).toBe('worth no less')
+    expect(await readdir(join(h.folder, 'staging'))).toEqual([])
+  })
+
   it('belongs to the version of others that it was put behind', async () => {
     const { h, rules } = await faulty({ writeMemoryBytes: 0 })
     await h.putOutside('log', 'one ')

@@ -32,6 +32,10 @@ class SlowFilesystem extends MemoryFilesystem {
     this.#events.push('stored')
     return report
   }
+
+  override async secure(): Promise<void> {
+    this.#events.push('secured')
+  }
 }
 
 /** The kernel's side without a kernel: in use or not, as the test says. */
@@ -122,7 +126,7 @@ describe('a mount', () => {
     await first
     go()
     await new Promise(setImmediate)
-    expect(events.filter(event => event !== 'storing')).toEqual(['detached'])
+    expect(events.filter(event => event !== 'storing')).toEqual(['detached', 'secured'])
   })
 
   it('in use is detached only when all is stored, and answers EIO meanwhile', async () => {
@@ -140,14 +144,14 @@ describe('a mount', () => {
     expect(await mount.ended).toEqual({ isAllStored: true, kept: [] })
   })
 
-  it('that is stopped a second time waits for nothing', async () => {
+  it('that is stopped a second time waits for nothing but the local disk', async () => {
     const { events, transport, mount } = await begin()
     transport.isBusy = true
     const first = mount.stop('a test')
     await new Promise(setImmediate)
     await mount.stop('an impatient test')
     await first
-    expect(events).toEqual(['storing', 'detached'])
+    expect(events).toEqual(['storing', 'detached', 'secured'])
     expect(await mount.ended).toEqual({ isAllStored: false, kept: [] })
   })
 
