@@ -31,6 +31,10 @@ interface Row {
 const python = (script: string) => ['/usr/bin/python3', '-c', `import mmap, os, signal, sys, threading\n${script}`]
 const shell = (script: string) => ['/bin/bash', '-c', script]
 
+/** Has `timeout`, the parent of this shell, end it: not before it waits for that, or it ends without its child. */
+const TIME_OUT =
+  'until read -r pid name state rest < /proc/$PPID/stat; [ "$state" = S ]; do :; done; kill -ALRM $PPID; exec sleep 600'
+
 const HALF = 'f = open("f", "wb", 0); f.write(b"half")'
 const DIE = 'os.kill(os.getpid(), signal.SIGKILL)'
 const KILLED = { stored: undefined, kept: 'half' }
@@ -55,12 +59,12 @@ os.kill(os.getpid(), signal.${name})`),
   },
   {
     title: 'timeout of a program that opened f itself',
-    words: shell("timeout 600 sh -c 'exec > f; printf half; kill -ALRM $PPID; exec sleep 600'"),
+    words: shell(`timeout 600 sh -c 'exec > f; printf half; ${TIME_OUT}'`),
     ...KILLED,
   },
   {
     title: 'timeout -s KILL cmd > f',
-    words: shell("timeout -s KILL 600 sh -c 'printf half; kill -ALRM $PPID; exec sleep 600' > f"),
+    words: shell(`timeout -s KILL 600 sh -c 'printf half; ${TIME_OUT}' > f`),
     ...KILLED,
   },
   {
@@ -163,7 +167,7 @@ ${HALF}\nos.kill(os.getpid(), signal.SIGTERM)`),
   },
   {
     title: 'timeout cmd > f, since timeout itself holds f and ends well',
-    words: shell("timeout 600 sh -c 'printf half; kill -ALRM $PPID; exec sleep 600' > f"),
+    words: shell(`timeout 600 sh -c 'printf half; ${TIME_OUT}' > f`),
     stored: 'half',
   },
   {
