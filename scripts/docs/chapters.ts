@@ -95,8 +95,8 @@ All mounts together stay within \`--cache-size\` and leave \`--cache-free\` of t
 something is added, and every minute); what was used least recently goes first. Writing to the disk never holds a reader
 up: what the disk does not take in time follows when nobody reads, from the kernel's page cache (not with fuse-native); what that holds
 no longer is left out, and comes from the store the next time. A disk that fails, hangs or
-is slower than the store is left out for half a minute at a time, and the log says so. \`mount-bucket prefetch\` waits for the
-disk.
+is slower than the store is left out for half a minute at a time, and the log says so; the time for which the driver waits for a
+busy processor does not count (Linux). \`mount-bucket prefetch\` waits for the disk.
 `
 
 const PLACES = `

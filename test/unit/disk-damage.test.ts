@@ -129,7 +129,7 @@ describe('a disk that fails', () => {
     const cache = openCache(place)
     await put(cache, object)
     expect(segmentsIn(place)).toEqual([dirname(path)])
-    expect(await SegmentFile.open(path, identity())).toBe(undefined)
+    expect(await SegmentFile.open(path, identity(), 0)).toBe(undefined)
   })
 
   it('keeps no file open that somebody removed before it was in its place', async () => {

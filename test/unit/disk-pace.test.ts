@@ -1,8 +1,11 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { CacheFolder } from '../../src/cache/disk/cache-folder.js'
 import { DiskReader } from '../../src/cache/disk/disk-reader.js'
 import { Pace } from '../../src/cache/disk/pace.js'
 import { SegmentFiles } from '../../src/cache/disk/segment-files.js'
+import { RunDelay } from '../../src/system/run-delay.js'
 import { CELL, got, Heard, openCache, placeOfTest, put, sample } from '../support/disk-cache-harness.js'
 
 describe('Pace', () => {
@@ -76,6 +79,7 @@ it('a disk that never answers holds up the first reads only', async () => {
     files: new Hung(CacheFolder.open(placeOfTest(), log), { nowMs: () => nowMs }, log),
     pace: new Pace(() => 1000),
     timers,
+    awakeMs: () => nowMs,
     log,
   })
   const read = () => reader.read(sample(CELL), 0, Buffer.alloc(CELL))
@@ -87,4 +91,65 @@ it('a disk that never answers holds up the first reads only', async () => {
   nowMs += 30_001
   expect(await Promise.all([read(), read()])).toEqual([0, 0])
   expect(deadlines.size).toBe(0)
+})
+
+describe('a machine that is busy is no slow disk', () => {
+  /** Reads that take `tookMs` each, in which the thread had a processor for `awakeMs`. */
+  async function readsOf(tookMs: number, awakeMs: number) {
+    const place = placeOfTest()
+    const object = sample(CELL)
+    await put(openCache(place), object)
+    const log = new Heard()
+    const deadlines: (() => void)[] = []
+    const clock = { nowMs: 0, awakeMs: 0 }
+    class Busy extends SegmentFiles {
+      override async find(...given: Parameters<SegmentFiles['find']>) {
+        const found = await super.find(...given)
+        clock.nowMs += tookMs
+        clock.awakeMs += awakeMs
+        if (tookMs >= 500) deadlines.at(-1)?.()
+        await new Promise(setImmediate)
+        return found
+      }
+    }
+    const files = new Busy(CacheFolder.open(place, log), { nowMs: () => clock.nowMs }, log)
+    const reader = new DiskReader({
+      store: { url: 's3://bucket', endpoint: undefined },
+      files,
+      pace: new Pace(() => 4),
+      timers: {
+        nowMs: () => clock.nowMs,
+        after: (_delayMs, run) => {
+          deadlines.push(run)
+          return () => undefined
+        },
+      },
+      awakeMs: () => clock.awakeMs,
+      log,
+    })
+    const got: number[] = []
+    for (let read = 0; read < 20; read++) got.push(await reader.read(object, 0, Buffer.alloc(CELL)))
+    files.close()
+    return { got, said: log.lines }
+  }
+
+  it('whose thread waits for a processor', async () => {
+    expect(await readsOf(100, 5)).toEqual({ got: new Array(20).fill(CELL), said: [] })
+    expect((await readsOf(100, 100)).said).toHaveLength(1)
+  })
+
+  it('whose thread waits so long that the time of a read is over', async () => {
+    expect(await readsOf(600, 5)).toEqual({ got: new Array(20).fill(CELL), said: [] })
+    const { got, said } = await readsOf(600, 600)
+    expect({ got: got[0], said: said.length }).toEqual({ got: 0, said: 1 })
+  })
+})
+
+it('tells how long its thread waited for a processor, where the system does', () => {
+  const path = join(placeOfTest(), 'schedstat')
+  writeFileSync(path, '123000 4567000 8\n')
+  const delay = new RunDelay(path)
+  expect(delay.ms).toBe(4.567)
+  delay.close()
+  expect(new RunDelay(join(path, 'none')).ms).toBe(0)
 })

@@ -1,5 +1,6 @@
 import type { Log } from '../../backend/log.js'
 import { SYSTEM_TIMERS, type Timers, within } from '../../backend/timers.js'
+import { RunDelay } from '../../system/run-delay.js'
 import type { BlockSource } from '../block.js'
 import type { BlockTier, Seal, WhenBehind } from '../block-tier.js'
 import { type Clock, SYSTEM_CLOCK } from '../clock.js'
@@ -48,6 +49,7 @@ export class DiskCache implements BlockTier {
   readonly #reader: DiskReader
   readonly #writer: DiskWriting
   readonly #timers: Timers
+  readonly #runDelay = new RunDelay()
   /** How often the disk has taken something. */
   #takenCount = 0
 
@@ -58,7 +60,8 @@ export class DiskCache implements BlockTier {
     this.#prefix = options.prefix
     this.#timers = timers
     this.#files = new SegmentFiles(folder, clock, log)
-    this.#reader = new DiskReader({ store, files: this.#files, pace: new Pace(options.storeMs), timers, log })
+    const awakeMs = () => timers.nowMs() - this.#runDelay.ms
+    this.#reader = new DiskReader({ store, files: this.#files, pace: new Pace(options.storeMs), timers, awakeMs, log })
     this.#writer = this.#openWriter(options, folder, clock)
   }
 
@@ -121,6 +124,7 @@ export class DiskCache implements BlockTier {
     while (!(await this.#isSoon(done)) && this.#takenCount > before && this.#timers.nowMs() < untilMs)
     this.#writer.close()
     this.#files.close()
+    this.#runDelay.close()
   }
 
   /** False: it takes too long. */

@@ -11,11 +11,16 @@ export interface DiskReaderOptions {
   readonly files: SegmentFiles
   readonly pace: Pace
   readonly timers: Timers
+  /** A clock that stands still while this thread waits for a processor: the disk is not blamed for a busy machine. */
+  readonly awakeMs: () => number
   readonly log: Log
 }
 
 /** Whoever waits for the disk longer asks the store. */
 const DEADLINE_MS = 500
+
+/** Nobody waits on for less than this. */
+const LEAST_LEFT_MS = 10
 
 /** Reads at once: a disk that hangs holds so many threads of Node's four, and the writer one. */
 const MAX_READING = 2
@@ -30,9 +35,13 @@ interface Task {
   readonly offset: number
   readonly memory: Uint8Array
   gotBytes: number
+  /** By the clock that stands still, as `beganMs`. */
+  readonly askedMs: number
   /** Undefined while it waits for its turn. */
   beganMs: number | undefined
-  readonly end: (gotBytes: number) => void
+  /** Calls off what happens when it takes too long. */
+  cancel: () => void
+  readonly resolve: (gotBytes: number) => void
   isOver: boolean
 }
 
@@ -52,23 +61,25 @@ export class DiskReader {
 
   /** Bytes that are right, from the front of `memory`, which is written to until this resolves and not after. */
   read(version: BlockSource, offset: number, memory: Uint8Array): Promise<number> {
-    const { pace, timers } = this.#options
+    const { pace, timers, awakeMs } = this.#options
     if (offset % CELL_BYTES !== 0 || pace.isLeftOut(timers.nowMs())) return MISS
     if (this.#isStuck()) {
       this.#leaveOut(NO_ANSWER, {})
       return MISS
     }
     return new Promise(resolve => {
-      // An answer that came while this thread was busy is in time.
-      const cancel = timers.after(DEADLINE_MS, () => setImmediate(() => this.#late(task)))
-      const end = (gotBytes: number) => {
-        cancel()
-        resolve(gotBytes)
-      }
-      const task: Task = { version, offset, memory, gotBytes: 0, beganMs: undefined, end, isOver: false }
+      const place = { version, offset, memory }
+      const state = { gotBytes: 0, beganMs: undefined, cancel: () => {}, isOver: false }
+      const task: Task = { ...place, ...state, askedMs: awakeMs(), resolve }
+      this.#watch(task, DEADLINE_MS)
       this.#waiting.push(task)
       this.#begin()
     })
+  }
+
+  #watch(task: Task, delayMs: number): void {
+    // An answer that came while this thread was busy is in time.
+    task.cancel = this.#options.timers.after(delayMs, () => setImmediate(() => this.#late(task)))
   }
 
   #begin(): void {
@@ -80,15 +91,14 @@ export class DiskReader {
   }
 
   async #run(task: Task): Promise<void> {
-    const { pace, timers, log } = this.#options
-    const beganMs = timers.nowMs()
+    const { pace, timers, awakeMs, log } = this.#options
+    const beganMs = awakeMs()
     task.beganMs = beganMs
     this.#running.add(task)
     const scratch = this.#scratch.pop() ?? Buffer.allocUnsafeSlow(SEGMENT_BYTES)
     try {
       while (!task.isOver && task.gotBytes < task.memory.length) if (!(await this.#readPiece(task, scratch))) break
-      const nowMs = timers.nowMs()
-      if (!task.isOver && task.gotBytes > 0 && pace.took(task.gotBytes, nowMs - beganMs, nowMs))
+      if (!task.isOver && task.gotBytes > 0 && pace.took(task.gotBytes, awakeMs() - beganMs, timers.nowMs()))
         log.info('the disk of the cache is slower than the store and is left out for a while')
     } catch (error) {
       this.#leaveOut('the disk of the cache fails and is left out for a while', { error })
@@ -103,14 +113,20 @@ export class DiskReader {
   /** One that only waited for others is a miss; where the disk itself took so long, all are. */
   #late(task: Task): void {
     if (task.isOver) return
-    const runMs = task.beganMs === undefined ? 0 : this.#options.timers.nowMs() - task.beganMs
+    const nowMs = this.#options.awakeMs()
+    const leftMs = task.askedMs + DEADLINE_MS - nowMs
+    if (leftMs >= LEAST_LEFT_MS) {
+      this.#watch(task, leftMs)
+      return
+    }
+    const runMs = task.beganMs === undefined ? 0 : nowMs - task.beganMs
     if (runMs > DEADLINE_MS / 2) this.#leaveOut(NO_ANSWER, { afterMs: DEADLINE_MS })
     this.#end(task)
   }
 
   /** Nobody could ask the disk: all who may wait for it, for longer than anybody should. */
   #isStuck(): boolean {
-    const nowMs = this.#options.timers.nowMs()
+    const nowMs = this.#options.awakeMs()
     const isLate = ({ beganMs = nowMs }: Task) => nowMs - beganMs > DEADLINE_MS
     return this.#running.size === MAX_READING && [...this.#running].every(isLate)
   }
@@ -127,7 +143,8 @@ export class DiskReader {
   #end(task: Task): void {
     if (task.isOver) return
     task.isOver = true
-    task.end(task.gotBytes)
+    task.cancel()
+    task.resolve(task.gotBytes)
   }
 
   /** False: what comes next is not there. */

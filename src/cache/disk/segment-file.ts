@@ -46,14 +46,16 @@ export class SegmentFile {
   }
 
   /** Undefined where there is none. Rejects with DamagedSegment, and with what the disk says. */
-  static async open(path: string, identity: SegmentIdentity): Promise<SegmentFile | undefined> {
+  static async open(path: string, identity: SegmentIdentity, nowMs: number): Promise<SegmentFile | undefined> {
     const handle = await openExisting(path)
     if (handle === undefined) return undefined
     try {
       const header = Buffer.alloc(HEADER_BYTES)
       await handle.read(header, 0, HEADER_BYTES, 0)
       if (identityText(header)?.equals(identity.text) !== true) throw new DamagedSegment(path)
-      return new SegmentFile(handle, header, identity)
+      const file = new SegmentFile(handle, header, identity)
+      file.#checkedMs = nowMs
+      return file
     } catch (error) {
       await handle.close()
       throw error
@@ -75,9 +77,19 @@ export class SegmentFile {
     const { nlink, mtimeMs } = await this.#handle.stat()
     if (nlink === 0) return false
     await this.#learnTable()
+    await this.#touch(mtimeMs, nowMs)
+    return true
+  }
+
+  /** As `isThere` does, of one that was opened just now. */
+  async noteUse(nowMs: number): Promise<void> {
+    const { mtimeMs } = await this.#handle.stat()
+    await this.#touch(mtimeMs, nowMs)
+  }
+
+  async #touch(mtimeMs: number, nowMs: number): Promise<void> {
     // Where it can't be noted, on a disk for reading only, nothing is ever removed either.
     if (nowMs - mtimeMs > TOUCH_MS) await this.#handle.utimes(nowMs / 1000, nowMs / 1000).catch(() => undefined)
-    return true
   }
 
   /** What is known of it is old. */

@@ -32,6 +32,7 @@ export class SegmentFiles {
   })
   readonly #absent = new LRUCache<string, true>({ max: MAX_ABSENT, ttl: ABSENT_MS })
   readonly #writes: DataWrites
+  #noting = Promise.resolve()
   #hasTold = false
 
   /** `mayWait`: what the disk is asked may hold this thread up. */
@@ -131,8 +132,8 @@ export class SegmentFiles {
     const path = this.#folder.pathOf(identity.name)
     if (this.#writes.mayWait && !existsSync(path)) return undefined
     try {
-      const file = await SegmentFile.open(path, identity)
-      if (file !== undefined) await file.isThere(this.#clock.nowMs())
+      const file = await SegmentFile.open(path, identity, this.#clock.nowMs())
+      if (file !== undefined) this.#noteUse(file)
       return file
     } catch (error) {
       if (!(error instanceof DamagedSegment)) throw error
@@ -141,6 +142,15 @@ export class SegmentFiles {
       await unlink(path).catch(() => undefined)
       return undefined
     }
+  }
+
+  /** Nobody waits for it. One after the other: a disk that hangs holds one thread by that. */
+  #noteUse(file: SegmentFile): void {
+    file.use()
+    this.#noting = this.#noting
+      .then(() => file.noteUse(this.#clock.nowMs()))
+      .catch(() => undefined)
+      .finally(() => file.done())
   }
 
   #tell(): void {
