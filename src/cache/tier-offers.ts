@@ -41,10 +41,13 @@ export class TierOffers {
     void this.tier.write(block.source, block.offset, block.memory, this.#whenBehind(block)).then(outcome => {
       this.#onOffer -= 1
       if (outcome === true) this.#takenCount += 1
-      else if (!block.isDropped) {
-        block.isOwed = true
+      else {
         if (outcome !== false) block.seal = outcome
-        this.#placeOf(block).add(block)
+        if (block.isDropped) this.#leaveOut(block)
+        else {
+          block.isOwed = true
+          this.#placeOf(block).add(block)
+        }
       }
       block.unpin()
       this.#onEnd(block)
@@ -55,9 +58,13 @@ export class TierOffers {
 
   /** The block is in memory no longer. */
   forget(block: Block): void {
-    const { isOwed, source, offset, end, seal } = block
-    if (isOwed && seal !== undefined) this.#recall?.leftOut.add({ source, offset, end, seal })
+    if (block.isOwed) this.#leaveOut(block)
     this.#settle(block)
+  }
+
+  /** It can come from elsewhere where the tier knows it again. */
+  #leaveOut({ source, offset, end, seal }: Block): void {
+    if (seal !== undefined) this.#recall?.leftOut.add({ source, offset, end, seal })
   }
 
   /** Without a place from where it could come later, it waits as long as its memory is not needed. */

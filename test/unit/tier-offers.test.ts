@@ -1,9 +1,12 @@
+import { setImmediate } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { openMemoryStore } from '../../src/backend/memory/memory-store.js'
+import { Block } from '../../src/cache/block.js'
 import { BlockCache } from '../../src/cache/block-cache.js'
-import type { BlockTier } from '../../src/cache/block-tier.js'
+import type { BlockTier, Seal } from '../../src/cache/block-tier.js'
 import { BufferBudget } from '../../src/cache/buffer-budget.js'
 import { MainLane } from '../../src/cache/lanes/main-lane.js'
+import { TierOffers } from '../../src/cache/tier-offers.js'
 
 const KIB = 1024
 const BLOCK_BYTES = 4 * KIB
@@ -89,5 +92,31 @@ describe('what a tier could not take at once', () => {
     }
     await settled
     expect(tier.offsets).toHaveLength(4)
+  })
+
+  it('comes from elsewhere where it was given up while it was on offer, and was sealed', async () => {
+    const recalled: number[] = []
+    let seal = (_outcome: Seal) => {}
+    const offers = new TierOffers(
+      {
+        read: async () => 0,
+        write: () =>
+          new Promise(resolve => {
+            seal = resolve
+          }),
+        recall: async (_source, offset) => recalled.push(offset) > 0,
+        settled: async () => {},
+      },
+      () => {},
+    )
+    offers.recallFrom({ read: async (_source, _offset, memory) => memory.length })
+    const source = { key: 'f', etag: 'e', sizeBytes: BLOCK_BYTES }
+    const block = new Block(source, 0, Buffer.alloc(BLOCK_BYTES), undefined, () => {})
+    offers.offer(block)
+    block.drop()
+    seal({ offset: 0, sums: new Uint32Array() })
+    await setImmediate()
+    await offers.settled()
+    expect(recalled).toEqual([0])
   })
 })
