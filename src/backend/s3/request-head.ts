@@ -39,44 +39,53 @@ export function requestHead(
   const { method, key } = request
   const path = key === undefined ? place.path || '/' : `${place.path}/${percentEncodePath(key)}`
   const query = encodeQuery(request.query ?? {})
-  const all: [string, string][] = [['host', place.hostField]]
-  addFields(all, payload === NO_PAYLOAD ? (request.fields ?? {}) : withEncodings(request.fields, payload.fields))
-  all.push(['x-amz-content-sha256', payload.hash])
+  const fields = new HeadFields()
+  fields.add('host', place.hostField)
+  fields.addGiven(payload === NO_PAYLOAD ? (request.fields ?? {}) : withEncodings(request.fields, payload.fields))
+  fields.add('x-amz-content-sha256', payload.hash)
   if (signing !== undefined) {
-    all.push(['x-amz-date', time])
+    fields.add('x-amz-date', time)
     const { sessionToken } = signing.credentials
-    if (sessionToken !== undefined) all.push(['x-amz-security-token', sessionToken])
-    const fields = all.filter(([name]) => isSigned(name)).sort(byName)
-    const signable = { method, path, query, fields, payloadHash: payload.hash }
-    all.push(['authorization', signing.signer.authorize(signable, signing.credentials, time)])
+    if (sessionToken !== undefined) fields.add('x-amz-security-token', sessionToken)
+    const signable = { method, path, query, fields: fields.signed(), payloadHash: payload.hash }
+    fields.add('authorization', signing.signer.authorize(signable, signing.credentials, time))
   }
-  all.push(['user-agent', 'mount-bucket'])
-  let head = `${method} ${path}${query === '' ? '' : `?${query}`} HTTP/1.1\r\n`
-  for (const [name, value] of all) head += `${name}: ${value}\r\n`
-  return `${head}\r\n`
+  fields.add('user-agent', 'mount-bucket')
+  return `${method} ${path}${query === '' ? '' : `?${query}`} HTTP/1.1\r\n${fields.lines}\r\n`
+}
+
+/** Fields as they are sent, and which of them are signed. */
+class HeadFields {
+  lines = ''
+  readonly #signed: (readonly [name: string, value: string])[] = []
+
+  add(name: string, value: string): void {
+    this.lines += `${name}: ${value}\r\n`
+    if (isSigned(name)) this.#signed.push([name, value])
+  }
+
+  addGiven(fields: Fields): void {
+    for (const name in fields) {
+      const value = fields[name]
+      if (value === undefined) continue
+      if (!FIELD_NAME.test(name) || !FIELD_VALUE.test(value))
+        throw new StoreError('invalid', `a header can not carry ${JSON.stringify(`${name}: ${value}`)}`)
+      this.add(name, value.trim())
+    }
+  }
+
+  /** In the order of their names: these are ASCII, so that it is that of their bytes. */
+  signed(): readonly (readonly [name: string, value: string])[] {
+    return this.#signed.sort((a, b) => (a[0] < b[0] ? -1 : 1))
+  }
 }
 
 function isSigned(name: string): boolean {
   return name === 'host' || name.startsWith('x-amz-') || name === 'content-type' || name === 'content-md5'
 }
 
-/** Names of fields are ASCII, so that this is the order of their bytes. */
-function byName([a]: readonly [string, string], [b]: readonly [string, string]): number {
-  return a < b ? -1 : 1
-}
-
 /** A body that is chunked for its checksum is so on top of what its bytes are encoded with. */
 function withEncodings(fields: Fields | undefined, added: Fields): Fields {
   const encodings = [added['content-encoding'], fields?.['content-encoding']].filter(name => name !== undefined)
   return { ...fields, ...added, ...(encodings.length > 0 && { 'content-encoding': encodings.join(',') }) }
-}
-
-function addFields(all: [string, string][], fields: Fields): void {
-  for (const name in fields) {
-    const value = fields[name]
-    if (value === undefined) continue
-    if (!FIELD_NAME.test(name) || !FIELD_VALUE.test(value))
-      throw new StoreError('invalid', `a header can not carry ${JSON.stringify(`${name}: ${value}`)}`)
-    all.push([name, value.trim()])
-  }
 }

@@ -54,8 +54,10 @@ export class Signer {
   #signature(request: Signable, names: string, credentials: SigningCredentials, time: string): string {
     const { method, path, query, fields, payloadHash } = request
     let lines = ''
-    for (const [name, value] of fields)
-      lines += `${name}:${value.includes('  ') ? value.replace(/ {2,}/g, ' ') : value}\n`
+    for (const field of fields) {
+      const value = field[1]
+      lines += `${field[0]}:${value.includes('  ') ? value.replace(/ {2,}/g, ' ') : value}\n`
+    }
     const canonical = `${method}\n${path}\n${query}\n${lines}\n${names}\n${payloadHash}`
     const toSign = `${ALGORITHM}\n${time}\n${this.#scopeAt(time)}\n${hash('sha256', canonical, 'hex')}`
     return this.signText(toSign, credentials, time)
@@ -86,7 +88,7 @@ export class Signer {
 
 function namesOf({ fields }: Signable): string {
   let names = ''
-  for (const [name] of fields) names += names === '' ? name : `;${name}`
+  for (const field of fields) names += names === '' ? field[0] : `;${field[0]}`
   return names
 }
 
