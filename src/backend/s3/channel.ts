@@ -11,6 +11,7 @@ import type { HttpRequest, RequestBody } from './http/exchange.js'
 import type { HttpPool } from './http/pool.js'
 import type { ResponseFields, ResponseHead } from './http/response-head.js'
 import { NO_PAYLOAD } from './no-payload.js'
+import type { S3Credentials } from './options.js'
 import { makePayload, type Payload, type PayloadRules, textPayload } from './payload.js'
 import { type PreparedGet, type ReceivedRange, receiveRange } from './range-reply.js'
 import { type Accept, failureFromPlain, type Received, receiveReply } from './received.js'
@@ -73,13 +74,13 @@ export class Channel {
     return this.#settings.payloads
   }
 
-  /** A request without a body, ready to run once, soon. Plain data. */
-  async prepare(wire: WireRequest, attempt: Attempt): Promise<UnsignedRequest> {
-    try {
-      return await this.#unsigned(wire, attempt, {})
-    } catch (error) {
+  /** A request without a body, ready to run once, soon. Plain data. At once, where the credentials are at hand. */
+  prepare(wire: WireRequest, attempt: Attempt): UnsignedRequest | Promise<UnsignedRequest> {
+    const unsigned = this.#unsigned(wire, attempt, {})
+    if (!(unsigned instanceof Promise)) return unsigned
+    return unsigned.catch((error: unknown) => {
       throw toStoreError(error, attempt)
-    }
+    })
   }
 
   /** Sends a request and keeps the reply's body in memory. */
@@ -147,7 +148,8 @@ export class Channel {
     try {
       const made = text !== undefined ? textPayload(text) : this.#payloadOf(body, attempt)
       const payload = made instanceof Promise ? await made : made
-      const unsigned = await this.#unsigned(wire, attempt, options)
+      const given = this.#unsigned(wire, attempt, options)
+      const unsigned = given instanceof Promise ? await given : given
       return { request: this.#writer.write(unsigned, payload), payload }
     } catch (error) {
       throw toStoreError(error, attempt)
@@ -166,22 +168,20 @@ export class Channel {
     return body === undefined ? NO_PAYLOAD : makePayload(body, this.#settings.payloads, attempt)
   }
 
-  async #unsigned(
+  #unsigned(
     wire: WireRequest,
-    attempt: Attempt,
+    { signal, operation, key }: Attempt,
     { isPatient = false, isAnonymous = false }: SendOptions,
-  ): Promise<UnsignedRequest> {
+  ): UnsignedRequest | Promise<UnsignedRequest> {
     const { nowMs, idleTimeoutMs, patientTimeoutMs } = this.#settings
-    const credentials = isAnonymous ? undefined : this.#settings.credentials
-    const { signal, operation, key } = attempt
-    const given = credentials?.()
-    const known = given instanceof Promise ? await unlessAborted(given, signal, operation, key) : given
-    return {
+    const signedBy = (credentials: S3Credentials | undefined) => ({
       wire,
       time: signingTime(nowMs() + this.#clockAheadMs),
-      credentials: known,
+      credentials,
       idleTimeoutMs: isPatient ? patientTimeoutMs : idleTimeoutMs,
-    }
+    })
+    const given = isAnonymous ? undefined : this.#settings.credentials?.()
+    return given instanceof Promise ? unlessAborted(given, signal, operation, key).then(signedBy) : signedBy(given)
   }
 
   #failure({ refusal, error }: Received, attempt: Attempt): StoreError {

@@ -20,7 +20,7 @@ import { ExactSink } from './exact-sink.js'
 import type { Flow } from './http/exchange.js'
 import type { ResponseHead } from './http/response-head.js'
 import { readListing } from './list-reply.js'
-import { type PreparedGet, readGet } from './range-reply.js'
+import { readGet } from './range-reply.js'
 import { bodyChecksum, readChecksums, readInfo, readSize, readTime, readWrite } from './replies.js'
 import { copySource, type RequestContext } from './request-context.js'
 import type { Fields } from './request-head.js'
@@ -96,18 +96,20 @@ export class ObjectRequests {
     })
   }
 
-  /** For a range that must lie within the object as a whole. */
-  async prepareGet(key: string, range: ByteRange, options: WireGet): Promise<PreparedGet> {
-    const attempt: Attempt = { operation: 'get', key, reads: true, signal: options.signal }
-    const { ifMatch } = options
-    return { request: await this.#prepareGet(key, { ...options, range }, attempt), key, range, ifMatch }
-  }
-
-  /** Resolves when the sink has all of the range. */
-  async getInto(get: PreparedGet, sink: ReadSink, signal?: Signal): Promise<ObjectInfo> {
-    const attempt: Attempt = { operation: 'get', key: get.key, reads: true, signal }
+  /** Resolves when the sink has all of a range, which must lie within the object as a whole. */
+  async getInto(
+    key: string,
+    range: ByteRange,
+    ifMatch: string | undefined,
+    sink: ReadSink,
+    signal?: Signal,
+  ): Promise<ObjectInfo> {
+    const attempt: Attempt = { operation: 'get', key, reads: true, signal }
+    const prepared = this.#prepareGet(key, { range, ifMatch }, attempt)
+    // Each turn of the queue that a small read waits for is a part of what it costs.
+    const request = prepared instanceof Promise ? await prepared : prepared
     try {
-      return await this.#context.channel.receiveRange(get, sink, attempt)
+      return await this.#context.channel.receiveRange({ request, key, range, ifMatch }, sink, attempt)
     } catch (error) {
       if (error instanceof StoreError && error.code === 'InvalidRange')
         throw corruptReply('the object ends before the range', attempt)
@@ -131,7 +133,7 @@ export class ObjectRequests {
     counting?.finish()
   }
 
-  #prepareGet(key: string, { range, ifMatch }: WireGet, attempt: Attempt): Promise<UnsignedRequest> {
+  #prepareGet(key: string, { range, ifMatch }: WireGet, attempt: Attempt): UnsignedRequest | Promise<UnsignedRequest> {
     const { channel, shared } = this.#context
     const fields = {
       range: range === undefined ? undefined : rangeField(range),

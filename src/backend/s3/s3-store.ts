@@ -144,8 +144,7 @@ class S3Store implements ObjectStore {
     checkRange(range, 'prepareRead', key)
     const { objects } = this.#services
     // Its turn may come when credentials and the time of a signature made now are no longer good.
-    const run = async (sink: ReadSink, signal?: Signal) =>
-      objects.getInto(await objects.prepareGet(key, range, { ...options, signal }), sink, signal)
+    const run = (sink: ReadSink, signal?: Signal) => objects.getInto(key, range, options.ifMatch, sink, signal)
     return { key, range, run }
   }
 
