@@ -1,5 +1,6 @@
 import PQueue from 'p-queue'
 import { onAbort } from './call.js'
+import type { Signal } from './call-signal.js'
 
 /** Runs `task` for every item, `width` at once. The first failure ends it, and is thrown once all under way have ended. */
 export async function inParallel<T>(
@@ -29,7 +30,7 @@ export async function inParallel<T>(
 export async function allOrNone<T>(
   items: AsyncIterable<T>,
   width: number,
-  signal: AbortSignal | undefined,
+  signal: Signal | undefined,
   task: (item: T, signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
   const given = new AbortController()

@@ -15,7 +15,7 @@ export type Priority = 'demand' | 'read-ahead' | 'background'
 
 export interface CallOptions {
   /** Ends the call with kind `aborted`. */
-  readonly signal?: AbortSignal | undefined
+  readonly signal?: Signal | undefined
   /** Default `demand`. */
   readonly priority?: Priority | undefined
   /** A call that still waits for its turn when a program has come to wait for the answer then is `demand`. */
@@ -213,9 +213,7 @@ export interface ReadPlan {
   run(sink: ReadSink, signal?: Signal): Promise<ObjectInfo>
 }
 
-export interface PrepareReadOptions extends Omit<CallOptions, 'signal'> {
-  /** As of any call. */
-  readonly signal?: Signal | undefined
+export interface PrepareReadOptions extends CallOptions {
   readonly ifMatch?: string | undefined
 }
 

@@ -1,4 +1,5 @@
 import { onAbort, throwIfAborted } from './call.js'
+import type { Signal } from './call-signal.js'
 import type { CallOptions, CompletedPart, Upload, WriteConditions, WriteResult } from './object-store.js'
 
 /** How long an end in order waits for a store that does not answer. */
@@ -10,7 +11,7 @@ const LAST_ANSWER_MS = 8000
  */
 export function beginUpload(
   key: string,
-  signal: AbortSignal | undefined,
+  signal: Signal | undefined,
   create: (signal: AbortSignal) => Promise<Upload>,
 ): Promise<Upload> {
   return answered('createUpload', key, signal, create)
@@ -31,7 +32,7 @@ export function completeUpload(
 async function answered<T>(
   operation: string,
   key: string,
-  signal: AbortSignal | undefined,
+  signal: Signal | undefined,
   ask: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   throwIfAborted(signal, operation, key)

@@ -1,4 +1,4 @@
-import { abortSignalOf, type Signal } from '../backend/call-signal.js'
+import type { Signal } from '../backend/call-signal.js'
 import type {
   Attachments,
   Body,
@@ -235,7 +235,7 @@ export class Committer {
       const known = stream?.stored.get(number)
       if (known?.sizeBytes === end - start) return known
       const body = await this.#body(request, start, end, number)
-      return (await upload).part(number, body, { signal: abortSignalOf(signal) })
+      return (await upload).part(number, body, { signal })
     }
     const { key } = part.version
     const range = { offset: part.offset, lengthBytes: end - start }
@@ -243,7 +243,7 @@ export class Committer {
     const isAskedAgain = key === request.key && etag === request.conditions.ifMatch
     const source = { key, range, sourceIfMatch: etag, isAskedAgain }
     try {
-      return await (await upload).copyPart(number, source, { signal: abortSignalOf(signal) })
+      return await (await upload).copyPart(number, source, { signal })
     } catch (error) {
       throw sourceChanged(error, part.version, file.base)
     }

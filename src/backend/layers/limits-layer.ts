@@ -1,4 +1,5 @@
 import { throwIfAborted } from '../call.js'
+import type { Signal } from '../call-signal.js'
 import { closableBody } from '../closable-body.js'
 import type {
   Body,
@@ -184,7 +185,7 @@ async function turnOf(slots: Slots, operation: StoreOperation, options: SlotOpti
 function heldBody(
   body: AsyncIterable<Uint8Array>,
   release: Release,
-  signal: AbortSignal | undefined,
+  signal: Signal | undefined,
 ): AsyncIterable<Uint8Array> {
   const inner = body[Symbol.asyncIterator]()
   const close = async () => {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { tryLockExclusive } from '../../system/flock.js'
+import type { Signal } from '../call-signal.js'
 import { SYSTEM_TIMERS, sleep } from '../timers.js'
 
 const LOCKS = 256
@@ -21,12 +22,7 @@ export class KeyLocks {
     this.#folder = folder
   }
 
-  async withLock<T>(
-    key: string,
-    signal: AbortSignal | undefined,
-    operation: string,
-    step: () => Promise<T>,
-  ): Promise<T> {
+  async withLock<T>(key: string, signal: Signal | undefined, operation: string, step: () => Promise<T>): Promise<T> {
     const name = lockOf(key)
     const before = this.#lines.get(name)
     let leave = () => {}
@@ -43,12 +39,7 @@ export class KeyLocks {
     }
   }
 
-  async #withFile<T>(
-    name: string,
-    signal: AbortSignal | undefined,
-    operation: string,
-    step: () => Promise<T>,
-  ): Promise<T> {
+  async #withFile<T>(name: string, signal: Signal | undefined, operation: string, step: () => Promise<T>): Promise<T> {
     const file = await open(join(this.#folder, name), 'a')
     try {
       for (let waitMs = FIRST_WAIT_MS; !tryLockExclusive(file.fd); waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS))

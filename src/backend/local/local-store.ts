@@ -272,7 +272,7 @@ export class LocalStore implements ObjectStore {
 
   async #delete(
     { key, ifMatch }: DeleteEntry,
-    signal: AbortSignal | undefined,
+    signal: Signal | undefined,
     folders: Set<string>,
   ): Promise<DeleteResult> {
     try {

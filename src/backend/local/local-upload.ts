@@ -2,6 +2,7 @@ import { constants } from 'node:fs'
 import { copyFile, open } from 'node:fs/promises'
 import { readBody } from '../body.js'
 import { throwIfAborted } from '../call.js'
+import type { Signal } from '../call-signal.js'
 import { checkConditions, checkVersion } from '../conditions.js'
 import { checkKey } from '../keys.js'
 import type {
@@ -104,7 +105,7 @@ export class LocalUpload implements Upload {
   }
 
   /** The first part shares its blocks with the object where the disk can; the others are copied behind it. */
-  async #join(parts: readonly PartFile[], path: string, signal?: AbortSignal): Promise<void> {
+  async #join(parts: readonly PartFile[], path: string, signal?: Signal): Promise<void> {
     const [first, ...others] = parts
     if (first === undefined) return
     await copyFile(first.path, path, constants.COPYFILE_FICLONE)

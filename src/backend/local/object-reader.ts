@@ -14,7 +14,7 @@ export function bodyOf(
   object: OpenedObject,
   range: ByteRange,
   key: string,
-  signal: AbortSignal | undefined,
+  signal: Signal | undefined,
 ): AsyncIterable<Uint8Array> {
   let isOpen = true
   const close = async () => {

@@ -2,6 +2,7 @@ import { type BigIntStats, constants } from 'node:fs'
 import { copyFile, type FileHandle, link, lstat, open, rename, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { throwIfAborted } from '../call.js'
+import type { Signal } from '../call-signal.js'
 import { checkConditions } from '../conditions.js'
 import type { CallOptions, WriteConditions, WriteResult } from '../object-store.js'
 import { StoreError } from '../store-error.js'
@@ -108,7 +109,7 @@ export class ObjectWriter {
   }
 
   /** Removes an object; resolves with the folders that lost a name and are to be put on the disk. */
-  async remove(key: string, ifMatch: string | undefined, signal: AbortSignal | undefined): Promise<readonly string[]> {
+  async remove(key: string, ifMatch: string | undefined, signal: Signal | undefined): Promise<readonly string[]> {
     await this.#layout.prepareWriting()
     return this.#locks.withLock(key, signal, 'delete', async () => {
       throwIfAborted(signal, 'delete', key)
@@ -206,7 +207,7 @@ export async function appendBytes(
   to: FileHandle,
   offset: number,
   lengthBytes: number,
-  signal: AbortSignal | undefined,
+  signal: Signal | undefined,
   operation: string,
 ): Promise<void> {
   const buffer = Buffer.allocUnsafe(Math.max(1, Math.min(COPY_BYTES, lengthBytes)))
@@ -220,12 +221,7 @@ export async function appendBytes(
 }
 
 /** Makes a new file the copy of an opened object, sharing its blocks where the disk can (`path` is `to`'s). */
-export async function copyBytes(
-  source: OpenedObject,
-  to: FileHandle,
-  path: string,
-  signal?: AbortSignal,
-): Promise<void> {
+export async function copyBytes(source: OpenedObject, to: FileHandle, path: string, signal?: Signal): Promise<void> {
   if (process.platform === 'linux') {
     const { mode } = await to.stat()
     await copyFile(`/proc/self/fd/${source.file.fd}`, path, constants.COPYFILE_FICLONE)

@@ -1,5 +1,6 @@
 import { aclState, cannedGrants, grantsOfTraits } from '../acl-grants.js'
 import { throwIfAborted } from '../call.js'
+import type { Signal } from '../call-signal.js'
 import { cdnUrl, checkedBaseUrl } from '../cdn-url.js'
 import type { AclState, CannedAcl, Powers } from '../powers.js'
 import { StoreError } from '../store-error.js'
@@ -8,9 +9,9 @@ import type { MemoryBucket, StoredObject } from './memory-bucket.js'
 /** ACLs and the CDN's URL are kept as they are given: nothing acts by them, since nobody reaches this memory. */
 export function memoryPowers(
   bucket: MemoryBucket,
-  find: (key: string, operation: string, signal: AbortSignal | undefined) => StoredObject,
+  find: (key: string, operation: string, signal: Signal | undefined) => StoredObject,
 ): Powers {
-  const base = async (options: { readonly signal?: AbortSignal | undefined } = {}) => {
+  const base = async (options: { readonly signal?: Signal | undefined } = {}) => {
     throwIfAborted(options.signal, 'getCdn')
     return bucket.cdnBase
   }

@@ -1,4 +1,5 @@
 import { bodySizeBytes } from '../body.js'
+import type { Signal } from '../call-signal.js'
 import type { Body, CompletedPart, CopyPartSource, PendingUpload, WriteResult } from '../object-store.js'
 import { isStoreError } from '../store-error.js'
 import { type Attempt, corruptReply } from './errors.js'
@@ -28,7 +29,7 @@ export class MultipartRequests {
     this.#context = context
   }
 
-  async create(key: string, given: Fields, signal?: AbortSignal): Promise<string> {
+  async create(key: string, given: Fields, signal?: Signal): Promise<string> {
     const { channel, shared } = this.#context
     const carries = () => carriedBy({ ...shared.creation, ...given })
     const attempt: Attempt = { operation: 'createUpload', key, writes: true, carries, signal }
@@ -46,7 +47,7 @@ export class MultipartRequests {
     return UploadId
   }
 
-  async part(upload: UploadName, number: number, body: Body, signal?: AbortSignal): Promise<CompletedPart> {
+  async part(upload: UploadName, number: number, body: Body, signal?: Signal): Promise<CompletedPart> {
     const attempt: Attempt = { operation: 'part', key: upload.key, writes: true, inUpload: true, signal }
     const { channel, shared } = this.#context
     const fields = { ...shared.payer, ...shared.customerKey }
@@ -58,7 +59,7 @@ export class MultipartRequests {
     upload: UploadName,
     number: number,
     source: CopyPartSource,
-    signal?: AbortSignal,
+    signal?: Signal,
     sourceBucket: string = this.#context.bucket,
   ): Promise<CompletedPart> {
     const attempt: Attempt = { operation: 'copyPart', key: upload.key, writes: true, reads: true, signal }
@@ -82,7 +83,7 @@ export class MultipartRequests {
     upload: UploadName,
     parts: readonly CompletedPart[],
     conditions: WireConditions,
-    signal?: AbortSignal,
+    signal?: Signal,
   ): Promise<WriteResult> {
     const conditional = isConditional(conditions)
     const { key, uploadId } = upload
@@ -103,7 +104,7 @@ export class MultipartRequests {
     return bareEtag(ETag) === '' ? { etag: '' } : readWrite(reply.fields, attempt, ETag)
   }
 
-  async abort(upload: UploadName, signal?: AbortSignal): Promise<void> {
+  async abort(upload: UploadName, signal?: Signal): Promise<void> {
     const attempt: Attempt = { operation: 'abort', key: upload.key, writes: true, inUpload: true, signal }
     const command = new AbortMultipartUploadCommand({ ...this.#named(upload), ...this.#context.payer })
     try {
@@ -114,7 +115,7 @@ export class MultipartRequests {
   }
 
   /** Asks for plain names: Ceph RGW 16 sends encoded ones without saying so when asked for these. */
-  async list(prefix: string | undefined, signal?: AbortSignal): Promise<readonly PendingUpload[]> {
+  async list(prefix: string | undefined, signal?: Signal): Promise<readonly PendingUpload[]> {
     const attempt: Attempt = { operation: 'listUploads', signal }
     const { bucket, payer } = this.#context
     const uploads: PendingUpload[] = []
@@ -139,7 +140,7 @@ export class MultipartRequests {
     return uploads
   }
 
-  async listParts(upload: UploadName, signal?: AbortSignal): Promise<readonly CompletedPart[]> {
+  async listParts(upload: UploadName, signal?: Signal): Promise<readonly CompletedPart[]> {
     const attempt: Attempt = { operation: 'listParts', key: upload.key, inUpload: true, signal }
     const { payer, customerKey } = this.#context
     const parts: CompletedPart[] = []

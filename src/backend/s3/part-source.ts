@@ -1,4 +1,5 @@
 import { unlessAborted } from '../call.js'
+import type { Signal } from '../call-signal.js'
 import type { KnowledgeBase } from './knowledge.js'
 import { asProbeFailure, type EndpointProbe } from './probe.js'
 
@@ -14,7 +15,7 @@ export class PartSource {
   }
 
   /** The key to send instead of `key`; `nearKey` is where a temporary object may stand. */
-  async keyFor(key: string, nearKey: string, signal?: AbortSignal): Promise<string> {
+  async keyFor(key: string, nearKey: string, signal?: Signal): Promise<string> {
     if (!key.includes('%')) return key
     if (this.#knowledge.value.partSourceTwiceDecoded === undefined)
       await unlessAborted(this.#findOut(nearKey), signal, 'copyPart', nearKey)

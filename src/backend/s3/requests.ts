@@ -57,7 +57,7 @@ export class ObjectRequests {
     this.#context = context
   }
 
-  async head(key: string, signal?: AbortSignal): Promise<ObjectInfo> {
+  async head(key: string, signal?: Signal): Promise<ObjectInfo> {
     const attempt: Attempt = { operation: 'head', key, reads: true, signal }
     const { channel, shared } = this.#context
     const { fields } = await channel.send(
@@ -145,13 +145,7 @@ export class ObjectRequests {
     return channel.prepare({ method: 'GET', key, fields }, attempt)
   }
 
-  async put(
-    key: string,
-    body: Body,
-    conditions: WireConditions,
-    given: Fields,
-    signal?: AbortSignal,
-  ): Promise<WriteResult> {
+  async put(key: string, body: Body, conditions: WireConditions, given: Fields, signal?: Signal): Promise<WriteResult> {
     const { channel, shared } = this.#context
     const conditional = isConditional(conditions)
     const carries = () => carriedBy({ ...shared.creation, ...given })
@@ -189,7 +183,7 @@ export class ObjectRequests {
   }
 
   /** A key that is not there is deleted. */
-  async delete(key: string, conditions: WireConditions, signal?: AbortSignal): Promise<void> {
+  async delete(key: string, conditions: WireConditions, signal?: Signal): Promise<void> {
     const attempt: Attempt = { operation: 'delete', key, writes: true, reads: true, signal }
     const { channel, shared } = this.#context
     const fields = { ...conditionFields(conditions), ...shared.payer }
@@ -201,7 +195,7 @@ export class ObjectRequests {
   }
 
   /** Up to 1,000 keys, which XML must be able to carry. Gives those that are still there. */
-  async deleteMany(keys: readonly string[], signal?: AbortSignal): Promise<readonly DeleteFailure[]> {
+  async deleteMany(keys: readonly string[], signal?: Signal): Promise<readonly DeleteFailure[]> {
     const attempt: Attempt = { operation: 'delete', writes: true, signal }
     const { channel, shared } = this.#context
     const text = writeDeleteRequest(keys)

@@ -1,4 +1,5 @@
 import type { BucketAdmin, BucketInfo, CreateBucketOptions } from '../bucket-admin.js'
+import type { Signal } from '../call-signal.js'
 import { abortSignalOf } from '../call-signal.js'
 import type { CallOptions } from '../object-store.js'
 import { isStoreError, StoreError } from '../store-error.js'
@@ -116,7 +117,7 @@ class S3Buckets implements BucketAdmin {
     this.#client.destroy()
   }
 
-  async #isThere(name: string, signal: AbortSignal | undefined): Promise<boolean> {
+  async #isThere(name: string, signal: Signal | undefined): Promise<boolean> {
     try {
       return await this.exists(name, { signal })
     } catch (error) {

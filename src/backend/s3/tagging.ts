@@ -1,4 +1,5 @@
 import { unlessAborted } from '../call.js'
+import type { Signal } from '../call-signal.js'
 import type { Log } from '../log.js'
 import type { TraitsOptions } from '../object-store.js'
 import { isStoreError, StoreError } from '../store-error.js'
@@ -65,7 +66,7 @@ export class Tagging {
     }
   }
 
-  async #ask(key: string, signal: AbortSignal | undefined): Promise<Tags | undefined> {
+  async #ask(key: string, signal: Signal | undefined): Promise<Tags | undefined> {
     try {
       const tags = await this.#requests.tags(key, signal)
       return Object.keys(tags).length === 0 ? undefined : tags
@@ -86,19 +87,19 @@ export class Tagging {
     to: string,
     given: Tags | undefined,
     isReplaced: boolean,
-    signal?: AbortSignal,
+    signal?: Signal,
   ): Promise<Tags | undefined> {
     if ((given === undefined && !isReplaced) || (await this.#keeps('copies', to, signal))) return undefined
     if (given !== undefined) return given
     return this.#knowledge.value.tags === 'none' ? undefined : this.#ask(from, signal)
   }
 
-  async owedAfterUpload(key: string, given: Tags | undefined, signal?: AbortSignal): Promise<Tags | undefined> {
+  async owedAfterUpload(key: string, given: Tags | undefined, signal?: Signal): Promise<Tags | undefined> {
     return given === undefined || (await this.#keeps('uploads', key, signal)) ? undefined : given
   }
 
   /** What failed is not repeated: the object is stored, and a repetition would find it changed. */
-  async putBack(key: string, tags: Tags, operation: string, signal?: AbortSignal): Promise<void> {
+  async putBack(key: string, tags: Tags, operation: string, signal?: Signal): Promise<void> {
     try {
       await this.#requests.putTags(key, tags, operation, signal)
     } catch (cause) {
@@ -114,7 +115,7 @@ export class Tagging {
     }
   }
 
-  async #keeps(what: 'copies' | 'uploads', nearKey: string, signal: AbortSignal | undefined): Promise<boolean> {
+  async #keeps(what: 'copies' | 'uploads', nearKey: string, signal: Signal | undefined): Promise<boolean> {
     const known = () => {
       const { tags, copiesKeepTags, uploadsKeepTags } = this.#knowledge.value
       return tags === 'none' ? true : what === 'copies' ? copiesKeepTags : uploadsKeepTags

@@ -1,4 +1,5 @@
 import type { Grant } from '@aws-sdk/client-s3'
+import type { Signal } from '../call-signal.js'
 import type { GrantKind, ObjectTraits } from '../object-store.js'
 import type { Attempt } from './errors.js'
 import type { RequestContext } from './request-context.js'
@@ -28,7 +29,7 @@ export class TraitRequests {
     this.#context = context
   }
 
-  async tags(key: string, signal?: AbortSignal): Promise<Tags> {
+  async tags(key: string, signal?: Signal): Promise<Tags> {
     const attempt: Attempt = { operation: 'traits', key, reads: true, signal }
     const { bucket, payer } = this.#context
     const command = new GetObjectTaggingCommand({ Bucket: bucket, Key: key, ...payer })
@@ -36,7 +37,7 @@ export class TraitRequests {
     return Object.fromEntries((TagSet ?? []).map(({ Key = '', Value = '' }) => [Key, Value]))
   }
 
-  async putTags(key: string, tags: Tags, operation: string, signal?: AbortSignal): Promise<void> {
+  async putTags(key: string, tags: Tags, operation: string, signal?: Signal): Promise<void> {
     const attempt: Attempt = { operation, key, writes: true, reads: true, carries: () => 'tags', signal }
     const { bucket, payer } = this.#context
     const TagSet = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }))
@@ -44,7 +45,7 @@ export class TraitRequests {
     await this.#context.send(command, attempt)
   }
 
-  async grants(key: string, signal?: AbortSignal): Promise<Grants> {
+  async grants(key: string, signal?: Signal): Promise<Grants> {
     const attempt: Attempt = { operation: 'traits', key, reads: true, signal }
     const { bucket, payer } = this.#context
     const command = new GetObjectAclCommand({ Bucket: bucket, Key: key, ...payer })

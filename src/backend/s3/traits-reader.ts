@@ -1,4 +1,5 @@
 import { unlessAborted } from '../call.js'
+import type { Signal } from '../call-signal.js'
 import type { Log } from '../log.js'
 import type { ObjectInfo, ObjectTraits, ObjectVersion, TraitsOptions } from '../object-store.js'
 import { isStoreError } from '../store-error.js'
@@ -64,7 +65,7 @@ export class TraitsReader {
    * Whether ACLs say anything is worth a request where several objects are asked for: the second one shows that. Of the
    * first it is asked only when there is something to hand on.
    */
-  async #grants(key: string, isOneOfMany: boolean, signal: AbortSignal | undefined): Promise<Grants | undefined> {
+  async #grants(key: string, isOneOfMany: boolean, signal: Signal | undefined): Promise<Grants | undefined> {
     if (this.#services.knowledge.value.acls === false) return undefined
     const isFirst = !isOneOfMany && !this.#hasAskedAcl && !this.#givesAcl
     const ownerEnforced = () => unlessAborted(this.#ownerEnforced(), signal, 'traits', key)
@@ -75,7 +76,7 @@ export class TraitsReader {
     return (await ownerEnforced()) ? undefined : grants
   }
 
-  async #acl(key: string, signal: AbortSignal | undefined): Promise<Grants | undefined> {
+  async #acl(key: string, signal: Signal | undefined): Promise<Grants | undefined> {
     const { traitRequests, knowledge, log } = this.#services
     try {
       return await traitRequests.grants(key, signal)

@@ -1,3 +1,4 @@
+import { abortSignalOf } from '../../backend/call-signal.js'
 import { type Log, SILENT } from '../../backend/log.js'
 import type { ObjectStore } from '../../backend/object-store.js'
 import { isDamage } from './engine.js'
@@ -55,7 +56,7 @@ export class SearchIndex implements AsyncDisposable {
 
   /** Brings the index up to date. The first time fetches every object of the bucket, later ones what has changed. */
   async update(options: UpdateOptions = {}): Promise<UpdateProgress> {
-    return this.#run(options.signal, signal => this.#update({ ...options, signal }))
+    return this.#run(abortSignalOf(options.signal), signal => this.#update({ ...options, signal }))
   }
 
   /** What the index says; it is as old as `updatedMs` tells, until `update` is called. */
@@ -75,7 +76,7 @@ export class SearchIndex implements AsyncDisposable {
     await this.close()
   }
 
-  #update(options: UpdateOptions): Promise<UpdateProgress> {
+  #update(options: UpdateOptions & { readonly signal: AbortSignal }): Promise<UpdateProgress> {
     const update = (file: IndexFile) => new IndexUpdate(this.#store, file, options, this.#nowMs).run()
     return this.#folder.whileUpdating(options.signal, () => this.#withFile(update))
   }

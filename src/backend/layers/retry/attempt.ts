@@ -45,9 +45,9 @@ export class Attempt implements Deadline {
     this.#arm(this.#lastProgressMs + this.#timeoutMs)
   }
 
-  /** Both, as all calls but reading take them. */
-  get options(): { readonly signal: AbortSignal; readonly turn: Turn } {
-    return { signal: this.signal.abortSignal, turn: this.turn }
+  /** Both, as calls take them. */
+  get options(): { readonly signal: Signal; readonly turn: Turn } {
+    return { signal: this.signal, turn: this.turn }
   }
 
   progress(): void {

@@ -59,7 +59,7 @@ function wanted(range: ByteRange | undefined, info: ObjectInfo): { readonly offs
 interface ResumeSettings {
   readonly key: string
   readonly budget: RetryBudget
-  readonly signal: AbortSignal | undefined
+  readonly signal: Signal | undefined
   readonly sizeBytes: number
   readonly resume: (doneBytes: number) => ReturnType<typeof begun<GetResult>>
 }
@@ -147,7 +147,7 @@ export function retriedPlan(
     const runOnce = async (attempt: Attempt) => {
       if (broken !== undefined) throw broken
       const rest = { offset: range.offset + doneBytes, lengthBytes: range.lengthBytes - doneBytes }
-      const plan = await store.prepareRead(key, rest, { ...options, signal: attempt.signal, turn: attempt.turn })
+      const plan = await store.prepareRead(key, rest, { ...options, ...attempt.options })
       const counting = new CountingSink(sink, () => {
         attempt.progress()
         budget.progress()

@@ -1,3 +1,4 @@
+import type { Signal } from '../../call-signal.js'
 import type {
   Body,
   ByteRange,
@@ -190,7 +191,7 @@ export class RetryLayer extends StoreLayer {
 }
 
 /** Waits before the next try; false when the budget is spent, `aborted` is thrown. */
-async function hasTimeFor(budget: RetryBudget, error: StoreError, signal: AbortSignal | undefined): Promise<boolean> {
+async function hasTimeFor(budget: RetryBudget, error: StoreError, signal: Signal | undefined): Promise<boolean> {
   try {
     await budget.spend(error, 'delete', signal)
     return true

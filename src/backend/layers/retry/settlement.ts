@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { bodySizeBytes, readBody } from '../../body.js'
+import type { Signal } from '../../call-signal.js'
 import { looksLikeMd5, multipartEtag } from '../../etag.js'
 import type {
   Body,
@@ -32,7 +33,7 @@ export async function settlePut(
   body: Body,
   metadata: Metadata | undefined,
   obstacle: StoreError,
-  signal: AbortSignal | undefined,
+  signal: Signal | undefined,
 ): Promise<WriteResult> {
   const found = await present(store, key, obstacle, signal)
   const sizeBytes = bodySizeBytes(body)
@@ -46,7 +47,7 @@ export async function settleComplete(
   key: string,
   parts: readonly CompletedPart[],
   obstacle: StoreError,
-  signal: AbortSignal | undefined,
+  signal: Signal | undefined,
 ): Promise<WriteResult> {
   const found = await present(store, key, obstacle, signal)
   const ordered = parts.toSorted((a, b) => a.number - b.number)
@@ -88,7 +89,7 @@ async function present(
   store: Heads,
   key: string,
   obstacle: StoreError,
-  signal: AbortSignal | undefined,
+  signal: Signal | undefined,
 ): Promise<ObjectInfo> {
   try {
     return await store.head(key, { signal })
@@ -109,7 +110,7 @@ function unsettled(obstacle: StoreError, error: StoreError): StoreError {
   })
 }
 
-async function md5Of(body: Body, key: string, signal: AbortSignal | undefined): Promise<string> {
+async function md5Of(body: Body, key: string, signal: Signal | undefined): Promise<string> {
   const hash = createHash('md5')
   for await (const chunk of readBody(body, 'put', key, signal)) hash.update(chunk)
   return hash.digest('hex')
