@@ -8,6 +8,7 @@ import { Device } from '../../src/fuse/kernel/device.js'
 import { HANDLERS } from '../../src/fuse/kernel/handlers/table.js'
 import { Replies } from '../../src/fuse/kernel/replies.js'
 import { Request } from '../../src/fuse/kernel/request.js'
+import { messageOf } from '../../src/fuse/protocol/message.js'
 import { Opcode } from '../../src/fuse/protocol/opcodes.js'
 import { MemoryFilesystem } from '../support/fuse-memory-filesystem.js'
 
@@ -31,15 +32,16 @@ let answers = 0
 
 /** The body of the answer to one request; the device is a plain file. */
 async function answer(opcode: number, node: number, ...fields: readonly bigint[]): Promise<Buffer> {
-  const message = Buffer.alloc(40 + 8 * fields.length)
-  message.writeUInt32LE(opcode, 4)
-  message.writeBigUInt64LE(77n, 8)
-  message.writeBigUInt64LE(BigInt(node), 16)
-  for (const [i, field] of fields.entries()) message.writeBigUInt64LE(field, 40 + 8 * i)
+  const bytes = Buffer.alloc(40 + 8 * fields.length)
+  bytes.writeUInt32LE(opcode, 4)
+  bytes.writeBigUInt64LE(77n, 8)
+  bytes.writeBigUInt64LE(BigInt(node), 16)
+  for (const [i, field] of fields.entries()) bytes.writeBigUInt64LE(field, 40 + 8 * i)
   const path = join(folder, String(++answers))
+  const message = messageOf(bytes)
   const device = new Device(openSync(path, 'w'), SILENT)
   try {
-    const serving = { filesystem, replies: new Replies(device), keep: () => ({ data: message, release: () => {} }) }
+    const serving = { filesystem, replies: new Replies(device), keep: () => ({ data: bytes, release: () => {} }) }
     await HANDLERS.get(opcode)?.(new Request(message), message, serving)
   } finally {
     device.close()

@@ -8,6 +8,7 @@ import { fusermountOptions, systemMountOptions } from '../../src/fuse/kernel/mou
 import { Request } from '../../src/fuse/kernel/request.js'
 import { WriteBuffers } from '../../src/fuse/kernel/write-buffers.js'
 import { mountAt, parseMountTable } from '../../src/fuse/mount-table.js'
+import { messageOf } from '../../src/fuse/protocol/message.js'
 import type { TransportOptions } from '../../src/fuse/transport.js'
 import { checkXattrName, joinXattrNames, xattrDemand } from '../../src/fuse/xattrs.js'
 
@@ -109,9 +110,9 @@ describe('options of a mount', () => {
 })
 
 describe('a request', () => {
-  const message = Buffer.alloc(40)
-  message.writeUInt32LE(15, 4)
-  message.writeBigUInt64LE(2n ** 33n + 2n, 8)
+  const message = messageOf(Buffer.alloc(40))
+  message.bytes.writeUInt32LE(15, 4)
+  message.bytes.writeBigUInt64LE(2n ** 33n + 2n, 8)
 
   it('is read from its header', () => {
     expect(new Request(message)).toMatchObject({ opcode: 15, unique: 2 ** 33 + 2, node: 0, uid: 0, pid: 0, umask: 0 })
@@ -131,13 +132,13 @@ describe('buffers of writes', () => {
   it('are kept until released, large ones without a copy', () => {
     const rooms: number[] = []
     const buffers = new WriteBuffers(3 << 20, () => rooms.push(1))
-    const first = buffers.current
+    const { bytes: first } = buffers.current
     first.fill('a', 80, 80 + (1 << 20))
     const large = buffers.keep(80, 1 << 20)
-    expect(buffers.current).not.toBe(first)
-    buffers.current.fill('b')
+    expect(buffers.current.bytes).not.toBe(first)
+    buffers.current.bytes.fill('b')
     const small = buffers.keep(80, 100)
-    buffers.current.fill('c')
+    buffers.current.bytes.fill('c')
     expect([Buffer.from(large.data).indexOf('b'), Buffer.from(small.data).indexOf('c')]).toEqual([-1, -1])
     expect(buffers.full).toBe(false)
     const more = [buffers.keep(80, 1 << 20), buffers.keep(80, 1 << 20)]
@@ -151,10 +152,10 @@ describe('buffers of writes', () => {
 
   it('are used again', () => {
     const buffers = new WriteBuffers(8 << 20, () => {})
-    const first = buffers.current
+    const { bytes: first } = buffers.current
     buffers.keep(80, 1 << 20).release()
     buffers.keep(80, 1 << 20).release()
-    expect(buffers.current).toBe(first)
+    expect(buffers.current.bytes).toBe(first)
   })
 })
 

@@ -3,20 +3,21 @@ import type { Attributes, DirectoryEntry, Entry } from '../../src/fs/operations.
 import { ENTRY_OUT_BYTES, putAttrOut, putEntryOut } from '../../src/fuse/protocol/attributes.js'
 import { DirectoryWriter } from '../../src/fuse/protocol/directory-writer.js'
 import { negotiate } from '../../src/fuse/protocol/init.js'
+import { type Message, messageOf, numbersOf } from '../../src/fuse/protocol/message.js'
 import {
   encodeEntryInvalidation,
   encodeNodeInvalidation,
   encodeRetrieval,
   retrievalUnique,
 } from '../../src/fuse/protocol/notifications.js'
-import { writeOpenOut, writeStatfsOut } from '../../src/fuse/protocol/replies.js'
+import { putOpenOut, writeStatfsOut } from '../../src/fuse/protocol/replies.js'
 import * as requests from '../../src/fuse/protocol/requests.js'
 import { readInt64, readUint64, writeInt64 } from '../../src/fuse/protocol/uint64.js'
 import { putInt64, wordsOf } from '../../src/fuse/protocol/words.js'
 import { readGetxattr, readListxattr, readRemovexattr, readSetxattr } from '../../src/fuse/protocol/xattr-requests.js'
 
 /** A message: 40 bytes of header and the fields `[bytes, value]` of a body; a string is a name with its NUL. */
-function message(...fields: readonly (readonly [2 | 4 | 8, number | bigint] | string)[]): Buffer {
+function message(...fields: readonly (readonly [2 | 4 | 8, number | bigint] | string)[]): Message {
   const parts = fields.map(field => {
     if (typeof field === 'string') return Buffer.from(`${field}\0`)
     const part = Buffer.alloc(8)
@@ -24,7 +25,7 @@ function message(...fields: readonly (readonly [2 | 4 | 8, number | bigint] | st
     return part.subarray(0, field[0])
   })
   // The buffer that requests are read into is longer, and holds what was there before.
-  return Buffer.concat([Buffer.alloc(40, 0xee), ...parts, Buffer.alloc(64, 0xee)])
+  return messageOf(Buffer.concat([Buffer.alloc(40, 0xee), ...parts, Buffer.alloc(64, 0xee)]))
 }
 
 const attributes: Attributes = {
@@ -46,8 +47,8 @@ describe('64-bit fields', () => {
     const buffer = Buffer.alloc(8)
     writeInt64(buffer, value, 0)
     expect(buffer.readBigInt64LE()).toBe(BigInt(value))
-    expect(readInt64(buffer, 0)).toBe(value)
-    if (value >= 0) expect(readUint64(buffer, 0)).toBe(value)
+    expect(readInt64(numbersOf(buffer), 0)).toBe(value)
+    if (value >= 0) expect(readUint64(numbersOf(buffer), 0)).toBe(value)
     const words = Buffer.alloc(16, 0xee)
     putInt64(wordsOf(words), 1, value)
     expect(words.readBigInt64LE(4)).toBe(BigInt(value))
@@ -56,7 +57,7 @@ describe('64-bit fields', () => {
 
 describe('INIT', () => {
   const init = (major: number, minor: number, flags: number) =>
-    message([4, major], [4, minor], [4, 131_072], [4, flags], [4, 0])
+    message([4, major], [4, minor], [4, 131_072], [4, flags], [4, 0]).bytes
 
   it('takes the smaller version, and of the flags what both have', () => {
     const reply = Buffer.alloc(200, 0xee)
@@ -102,7 +103,7 @@ describe('replies', () => {
 
   it('lay out opened files and the size of the filesystem', () => {
     const buffer = Buffer.alloc(80, 0xee)
-    writeOpenOut(buffer, 0, { handle: 9, keepCache: true }, { noFlush: true })
+    putOpenOut(wordsOf(buffer), 0, { handle: 9, keepCache: true }, { noFlush: true })
     expect([buffer.readBigUInt64LE(0), buffer.readBigUInt64LE(8)]).toEqual([9n, 0b100010n])
     writeStatfsOut(buffer, 0, {
       blockSizeBytes: 4096,
@@ -168,7 +169,7 @@ describe('requests', () => {
     const sent = message('link', '../a b')
     const { name, target } = requests.readSymlink(sent)
     expect(name.toString()).toBe('link')
-    sent.fill(0)
+    sent.bytes.fill(0)
     expect(Buffer.from(target).toString()).toBe('../a b')
   })
 
@@ -211,12 +212,12 @@ describe('requests', () => {
     const get = message([4, 100], [4, 0], 'user.a')
     const got = readGetxattr(get)
     const set = message([4, 4], [4, 2], 'user.b', 'a')
-    set.set(Buffer.from('\0x\0y'), 40 + 8 + 7)
+    set.bytes.set(Buffer.from('\0x\0y'), 40 + 8 + 7)
     const { name, value, flags } = readSetxattr(set)
     const remove = message('user.c')
     const removed = readRemovexattr(remove)
     expect(readListxattr(message([4, 7], [4, 0]))).toBe(7)
-    for (const sent of [get, set, remove]) sent.fill('z')
+    for (const sent of [get, set, remove]) sent.bytes.fill('z')
     expect([got.roomBytes, text(got.name)]).toEqual([100, 'user.a'])
     expect([text(name), text(value), flags]).toEqual(['user.b', '\0x\0y', 2])
     expect(text(removed)).toBe('user.c')
@@ -319,7 +320,7 @@ describe('requests', () => {
       sizeBytes: 3,
       options: { fromPageCache: true, killPrivileges: true },
     })
-    expect(write.toString('latin1', dataAt, dataAt + 3)).toBe('abc')
+    expect(write.bytes.toString('latin1', dataAt, dataAt + 3)).toBe('abc')
     expect(requests.readGetattr(message([4, 1], [4, 0], [8, 6]))).toBe(6)
     expect(requests.readGetattr(message([4, 0], [4, 0], [8, 6]))).toBeUndefined()
     expect([requests.readHandle(read), requests.readInterrupt(read), requests.readForget(read)]).toEqual([4, 4, 4])

@@ -2,6 +2,7 @@ import { closeSync, writeSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import type { Log } from '../../backend/log.js'
 import { duplicate } from '../../system/descriptors.js'
+import type { Message } from '../protocol/message.js'
 import { unexpectedErrno, writeAnswer } from './answer-pieces.js'
 import { readingSocket } from './pipe-handle.js'
 import { type Lease, WriteBuffers } from './write-buffers.js'
@@ -11,7 +12,7 @@ const HELD_WRITES_BYTES = 32 << 20
 
 export interface DeviceEvents {
   /** One request. The buffer is the receiver's for the duration of the call only. */
-  onMessage(message: Buffer): void
+  onMessage(message: Message): void
   /** The connection is gone: unmounted, or cut off by the administrator. */
   onEnd(error: Error | undefined): void
 }
@@ -40,7 +41,7 @@ export class Device {
   /** Begins to read; the filesystem must be mounted (a read before fails with EPERM). */
   start(events: DeviceEvents): void {
     const socket = readingSocket(duplicate(this.#descriptor), {
-      buffer: () => this.#buffers.current,
+      buffer: () => this.#buffers.current.bytes,
       callback: () => {
         events.onMessage(this.#buffers.current)
         return !this.#buffers.full

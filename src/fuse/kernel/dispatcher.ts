@@ -2,6 +2,7 @@ import type { Log } from '../../backend/log.js'
 import { type ErrnoName, errnoOf } from '../../fs/fs-error.js'
 import { type Negotiation, negotiate } from '../protocol/init.js'
 import { IN_HEADER_BYTES } from '../protocol/layout.js'
+import type { Message } from '../protocol/message.js'
 import { Opcode, opcodeName } from '../protocol/opcodes.js'
 import { readInterrupt, readRetrieved } from '../protocol/requests.js'
 import { GoneReaders } from './gone-readers.js'
@@ -67,7 +68,7 @@ export class Dispatcher {
   }
 
   /** `message` is only read before the return, but for what a handler keeps. */
-  receive(message: Buffer): void {
+  receive(message: Message): void {
     const request = new Request(message)
     const { opcode } = request
     const { serving } = this.#options
@@ -127,9 +128,9 @@ export class Dispatcher {
       interrupts.take(request, interrupt.unique, () => this.#unfinished.get(unique) === request)
   }
 
-  #init(request: Request, message: Buffer): void {
+  #init(request: Request, { bytes }: Message): void {
     const { replies } = this.#options.serving
-    const outcome = negotiate(message, IN_HEADER_BYTES, replies.scratch)
+    const outcome = negotiate(bytes, IN_HEADER_BYTES, replies.scratch)
     if (outcome.kind === 'too-old') replies.unsupported(request)
     else replies.init(request, outcome.replyBytes)
     this.#options.onInit(outcome)

@@ -5,10 +5,9 @@ import type { AttributesReply, Entry, FilesystemStatistics, NegativeEntry, OpenR
 import { errnoNumber } from '../errno.js'
 import { ATTR_OUT_BYTES, ENTRY_OUT_BYTES, putAttrOut, putEntryOut } from '../protocol/attributes.js'
 import { OUT_HEADER_BYTES } from '../protocol/layout.js'
-import { headerOf, writeOutHeader } from '../protocol/out-header.js'
-import { OPEN_OUT_BYTES, type OpenTraits, STATFS_OUT_BYTES, writeOpenOut, writeStatfsOut } from '../protocol/replies.js'
-import { writeInt64 } from '../protocol/uint64.js'
-import { wordsOf } from '../protocol/words.js'
+import { headerOf, putOutHeader } from '../protocol/out-header.js'
+import { OPEN_OUT_BYTES, type OpenTraits, putOpenOut, STATFS_OUT_BYTES, writeStatfsOut } from '../protocol/replies.js'
+import { putInt64, wordsOf } from '../protocol/words.js'
 import type { Device } from './device.js'
 import type { Request } from './request.js'
 
@@ -47,19 +46,19 @@ export class Replies {
   }
 
   open(request: Request, open: OpenReply, traits: OpenTraits): boolean {
-    writeOpenOut(this.#scratch, OUT_HEADER_BYTES, open, traits)
+    putOpenOut(this.#words, OUT_HEADER_BYTES / 4, open, traits)
     return this.#send(request.unique, OPEN_OUT_BYTES, 0)
   }
 
   create(request: Request, entry: Entry, open: OpenReply, traits: OpenTraits): boolean {
     putEntryOut(this.#words, OUT_HEADER_BYTES / 4, entry)
-    writeOpenOut(this.#scratch, OUT_HEADER_BYTES + ENTRY_OUT_BYTES, open, traits)
+    putOpenOut(this.#words, (OUT_HEADER_BYTES + ENTRY_OUT_BYTES) / 4, open, traits)
     return this.#send(request.unique, ENTRY_OUT_BYTES + OPEN_OUT_BYTES, 0)
   }
 
   /** A number in eight bytes: fuse_write_out, fuse_getxattr_out, fuse_lseek_out, fuse_copy_file_range_out. */
   number(request: Request, value: number): boolean {
-    writeInt64(this.#scratch, value, OUT_HEADER_BYTES)
+    putInt64(this.#words, OUT_HEADER_BYTES / 4, value)
     return this.#send(request.unique, 8, 0)
   }
 
@@ -75,7 +74,7 @@ export class Replies {
 
   /** A message with room for the header in front. */
   prepared(request: Request, message: Buffer): boolean {
-    writeOutHeader(message, message.length, 0, request.unique)
+    putOutHeader(wordsOf(message), message.length, 0, request.unique)
     return this.#device.answer(message)
   }
 
@@ -99,7 +98,7 @@ export class Replies {
 
   #send(unique: number, sizeBytes: number, error: number): boolean {
     const lengthBytes = OUT_HEADER_BYTES + sizeBytes
-    writeOutHeader(this.#scratch, lengthBytes, error, unique)
+    putOutHeader(this.#words, lengthBytes, error, unique)
     return this.#device.answer(this.#scratch, lengthBytes)
   }
 }

@@ -1,5 +1,6 @@
 import { tellAll } from '../../backend/call-signal.js'
 import type { CallContext } from '../../fs/operations.js'
+import type { Message } from '../protocol/message.js'
 import { readUint64 } from '../protocol/uint64.js'
 
 /** One request of the kernel from its arrival to its answer: the header, and the call as the filesystem sees it. */
@@ -18,13 +19,13 @@ export class Request implements CallContext {
   #leaving: Set<() => void> | undefined
 
   /** Reads fuse_in_header. */
-  constructor(message: Buffer) {
-    this.opcode = message.readUInt32LE(4)
-    this.unique = readUint64(message, 8)
-    this.node = readUint64(message, 16)
-    this.uid = message.readUInt32LE(24)
-    this.gid = message.readUInt32LE(28)
-    this.pid = message.readUInt32LE(32)
+  constructor({ numbers }: Message) {
+    this.opcode = numbers.getUint32(4, true)
+    this.unique = readUint64(numbers, 8)
+    this.node = readUint64(numbers, 16)
+    this.uid = numbers.getUint32(24, true)
+    this.gid = numbers.getUint32(28, true)
+    this.pid = numbers.getUint32(32, true)
   }
 
   /** Made when somebody asks for it: most calls end without. */

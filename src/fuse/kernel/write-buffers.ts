@@ -3,6 +3,7 @@ import type { Hold } from '../../fs/lent.js'
 import { alignedMemory } from '../../system/aligned-memory.js'
 import { MAX_TRANSFER_BYTES } from '../protocol/init.js'
 import { IN_HEADER_BYTES, WRITE_IN_BYTES } from '../protocol/layout.js'
+import { type Message, messageOf } from '../protocol/message.js'
 
 /** The kernel refuses a read into less than the largest WRITE; other requests with long names fit as well. */
 const BUFFER_BYTES = Math.ceil((IN_HEADER_BYTES + WRITE_IN_BYTES + MAX_TRANSFER_BYTES) / 8192) * 8192
@@ -32,7 +33,7 @@ export class WriteBuffers {
     // So that the data of a WRITE can go to the disk as it is.
     allocate: sizeBytes => alignedMemory(sizeBytes, IN_HEADER_BYTES + WRITE_IN_BYTES),
   })
-  #current: Buffer = this.#pool.take()
+  #current: Message = messageOf(this.#pool.take())
   #leasedBytes = 0
 
   /** `onRoom` is called when buffers are no longer `full`. */
@@ -41,7 +42,7 @@ export class WriteBuffers {
     this.#onRoom = onRoom
   }
 
-  get current(): Buffer {
+  get current(): Message {
     return this.#current
   }
 
@@ -53,11 +54,11 @@ export class WriteBuffers {
   keep(start: number, sizeBytes: number): Lease {
     if (sizeBytes <= COPIED_BYTES) {
       const data = Buffer.allocUnsafe(sizeBytes)
-      this.#current.copy(data, 0, start, start + sizeBytes)
+      this.#current.bytes.copy(data, 0, start, start + sizeBytes)
       return { data, release: this.#lease(sizeBytes) }
     }
-    const buffer = this.#current
-    this.#current = this.#pool.take()
+    const buffer = this.#current.bytes
+    this.#current = messageOf(this.#pool.take())
     const data = buffer.subarray(start, start + sizeBytes)
     const endLease = this.#lease(BUFFER_BYTES)
     const use = this.#shared(buffer)

@@ -1,4 +1,5 @@
 import { OUT_HEADER_BYTES } from './layout.js'
+import { numbersOf } from './message.js'
 import { readUint64, writeInt64 } from './uint64.js'
 
 /** enum fuse_notify_code, in the place of a reply's errno. */
@@ -35,7 +36,7 @@ export function encodeRetrieval(unique: number, node: number, offset: number, si
 
 /** The `unique` of a notification that asks for what is held; undefined for others. */
 export function retrievalUnique(message: Buffer): number | undefined {
-  return message.readInt32LE(4) === RETRIEVE ? readUint64(message, OUT_HEADER_BYTES) : undefined
+  return message.readInt32LE(4) === RETRIEVE ? readUint64(numbersOf(message), OUT_HEADER_BYTES) : undefined
 }
 
 /** fuse_out_header with unique 0 and zeros behind it. */

@@ -1,5 +1,6 @@
 import type { FilesystemStatistics, OpenReply } from '../../fs/operations.js'
 import { writeInt64 } from './uint64.js'
+import { putInt64 } from './words.js'
 
 /** fuse_open_out: fh, open_flags, backing_id. */
 export const OPEN_OUT_BYTES = 16
@@ -14,10 +15,11 @@ export interface OpenTraits {
   readonly noFlush: boolean
 }
 
-export function writeOpenOut(buffer: Buffer, at: number, open: OpenReply, traits: OpenTraits): void {
-  writeInt64(buffer, open.handle, at)
-  buffer.writeUInt32LE((open.keepCache ? FOPEN_KEEP_CACHE : 0) | (traits.noFlush ? FOPEN_NOFLUSH : 0), at + 8)
-  buffer.writeUInt32LE(0, at + 12)
+/** `at` counts words. */
+export function putOpenOut(words: Uint32Array, at: number, open: OpenReply, traits: OpenTraits): void {
+  putInt64(words, at, open.handle)
+  words[at + 2] = (open.keepCache ? FOPEN_KEEP_CACHE : 0) | (traits.noFlush ? FOPEN_NOFLUSH : 0)
+  words[at + 3] = 0
 }
 
 export function writeStatfsOut(buffer: Buffer, at: number, statistics: FilesystemStatistics): void {

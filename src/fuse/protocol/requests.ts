@@ -9,6 +9,7 @@ import type {
 } from '../../fs/operations.js'
 import { openFlags } from '../open-flags.js'
 import { IN_HEADER_BYTES, RETRIEVE_IN_BYTES, WRITE_IN_BYTES } from './layout.js'
+import type { Message } from './message.js'
 import { readInt64, readUint64 } from './uint64.js'
 
 const BODY = IN_HEADER_BYTES
@@ -45,29 +46,29 @@ const SEEK_HOLE = 4
 /** Permission bits; the type bits are told by the operation. */
 const PERMISSIONS = 0o7777
 
-function nameAt(message: Buffer, at: number): Buffer {
-  return message.subarray(at, message.indexOf(0, at))
+function nameAt({ bytes }: Message, at: number): Buffer {
+  return bytes.subarray(at, bytes.indexOf(0, at))
 }
 
 /** LOOKUP, UNLINK, RMDIR: one name. */
-export function readName(message: Buffer): Buffer {
+export function readName(message: Message): Buffer {
   return nameAt(message, BODY)
 }
 
 /** FORGET: fuse_forget_in. */
-export function readForget(message: Buffer): number {
-  return readUint64(message, BODY)
+export function readForget({ numbers }: Message): number {
+  return readUint64(numbers, BODY)
 }
 
 /** BATCH_FORGET: fuse_batch_forget_in and its fuse_forget_one records. */
-export function readBatchForget(message: Buffer, each: (node: number, lookups: number) => void): void {
-  const count = message.readUInt32LE(BODY)
-  for (let i = 0, at = BODY + 8; i < count; i++, at += 16) each(readUint64(message, at), readUint64(message, at + 8))
+export function readBatchForget({ numbers }: Message, each: (node: number, lookups: number) => void): void {
+  const count = numbers.getUint32(BODY, true)
+  for (let i = 0, at = BODY + 8; i < count; i++, at += 16) each(readUint64(numbers, at), readUint64(numbers, at + 8))
 }
 
 /** GETATTR: the handle it is asked through, if any. */
-export function readGetattr(message: Buffer): number | undefined {
-  return message.readUInt32LE(BODY) & GETATTR_HANDLE ? readUint64(message, BODY + 8) : undefined
+export function readGetattr({ numbers }: Message): number | undefined {
+  return numbers.getUint32(BODY, true) & GETATTR_HANDLE ? readUint64(numbers, BODY + 8) : undefined
 }
 
 export interface SetattrRequest {
@@ -80,26 +81,26 @@ export interface SetattrRequest {
  * nothing is what is left of chown(path, -1, -1) and of a fallocate(2) or copy_file_range(2) that takes privileges away:
  * the kernel has dropped the very bits that it meant, since HANDLE_KILLPRIV_V2 leaves clearing them to the filesystem.
  */
-export function readSetattr(message: Buffer): SetattrRequest {
-  const valid = message.readUInt32LE(BODY)
+export function readSetattr({ numbers }: Message): SetattrRequest {
+  const valid = numbers.getUint32(BODY, true)
   const has = (bit: number): boolean => (valid & bit) !== 0
   return {
-    handle: has(SETATTR.HANDLE) ? readUint64(message, BODY + 8) : undefined,
+    handle: has(SETATTR.HANDLE) ? readUint64(numbers, BODY + 8) : undefined,
     changes: {
-      sizeBytes: has(SETATTR.SIZE) ? readUint64(message, BODY + 16) : undefined,
-      atime: has(SETATTR.ATIME) ? timeOf(message, has(SETATTR.ATIME_NOW), BODY + 32, BODY + 56) : undefined,
-      mtime: has(SETATTR.MTIME) ? timeOf(message, has(SETATTR.MTIME_NOW), BODY + 40, BODY + 60) : undefined,
-      mode: has(SETATTR.MODE) ? message.readUInt32LE(BODY + 68) & PERMISSIONS : undefined,
-      uid: has(SETATTR.UID) ? message.readUInt32LE(BODY + 76) : undefined,
-      gid: has(SETATTR.GID) ? message.readUInt32LE(BODY + 80) : undefined,
+      sizeBytes: has(SETATTR.SIZE) ? readUint64(numbers, BODY + 16) : undefined,
+      atime: has(SETATTR.ATIME) ? timeOf(numbers, has(SETATTR.ATIME_NOW), BODY + 32, BODY + 56) : undefined,
+      mtime: has(SETATTR.MTIME) ? timeOf(numbers, has(SETATTR.MTIME_NOW), BODY + 40, BODY + 60) : undefined,
+      mode: has(SETATTR.MODE) ? numbers.getUint32(BODY + 68, true) & PERMISSIONS : undefined,
+      uid: has(SETATTR.UID) ? numbers.getUint32(BODY + 76, true) : undefined,
+      gid: has(SETATTR.GID) ? numbers.getUint32(BODY + 80, true) : undefined,
       killPrivileges: has(SETATTR.KILL_SUIDGID) || (valid & ~NO_CHANGE) === 0 ? true : undefined,
     },
   }
 }
 
-function timeOf(message: Buffer, now: boolean, secondsAt: number, nanosecondsAt: number): Timestamp | 'now' {
+function timeOf(numbers: DataView, now: boolean, secondsAt: number, nanosecondsAt: number): Timestamp | 'now' {
   if (now) return 'now'
-  return { seconds: readInt64(message, secondsAt), nanoseconds: message.readUInt32LE(nanosecondsAt) }
+  return { seconds: readInt64(numbers, secondsAt), nanoseconds: numbers.getUint32(nanosecondsAt, true) }
 }
 
 export interface MakeRequest {
@@ -109,37 +110,39 @@ export interface MakeRequest {
 }
 
 /** MKNOD: fuse_mknod_in. `rdev` is a dev_t of 32 bits (`new_encode_dev`), as fuse_attr has it. */
-export function readMknod(message: Buffer): MakeRequest & { readonly rdev: number } {
+export function readMknod(message: Message): MakeRequest & { readonly rdev: number } {
+  const { numbers } = message
   return {
-    mode: message.readUInt32LE(BODY),
-    rdev: message.readUInt32LE(BODY + 4),
+    mode: numbers.getUint32(BODY, true),
+    rdev: numbers.getUint32(BODY + 4, true),
     name: nameAt(message, BODY + 16),
   }
 }
 
 /** SYMLINK: the name and the target, which is a copy. */
-export function readSymlink(message: Buffer): { readonly name: Buffer; readonly target: Uint8Array } {
+export function readSymlink(message: Message): { readonly name: Buffer; readonly target: Uint8Array } {
   const name = nameAt(message, BODY)
   return { name, target: Buffer.from(nameAt(message, BODY + name.length + 1)) }
 }
 
 /** MKDIR: fuse_mkdir_in. */
-export function readMkdir(message: Buffer): MakeRequest {
-  return { mode: message.readUInt32LE(BODY) & PERMISSIONS, name: nameAt(message, BODY + 8) }
+export function readMkdir(message: Message): MakeRequest {
+  return { mode: message.numbers.getUint32(BODY, true) & PERMISSIONS, name: nameAt(message, BODY + 8) }
 }
 
 /** CREATE: fuse_create_in. */
-export function readCreate(message: Buffer): MakeRequest & { readonly flags: OpenFlags } {
+export function readCreate(message: Message): MakeRequest & { readonly flags: OpenFlags } {
+  const { numbers } = message
   return {
-    flags: openFlags(message.readUInt32LE(BODY), (message.readUInt32LE(BODY + 12) & OPEN_KILL_SUIDGID) !== 0),
-    mode: message.readUInt32LE(BODY + 4) & PERMISSIONS,
+    flags: openFlags(numbers.getUint32(BODY, true), (numbers.getUint32(BODY + 12, true) & OPEN_KILL_SUIDGID) !== 0),
+    mode: numbers.getUint32(BODY + 4, true) & PERMISSIONS,
     name: nameAt(message, BODY + 16),
   }
 }
 
 /** OPEN and OPENDIR: fuse_open_in. */
-export function readOpen(message: Buffer): OpenFlags {
-  return openFlags(message.readUInt32LE(BODY), (message.readUInt32LE(BODY + 4) & OPEN_KILL_SUIDGID) !== 0)
+export function readOpen({ numbers }: Message): OpenFlags {
+  return openFlags(numbers.getUint32(BODY, true), (numbers.getUint32(BODY + 4, true) & OPEN_KILL_SUIDGID) !== 0)
 }
 
 export interface RenameRequest {
@@ -151,20 +154,20 @@ export interface RenameRequest {
 }
 
 /** RENAME: fuse_rename_in. */
-export function readRename(message: Buffer): RenameRequest {
+export function readRename(message: Message): RenameRequest {
   return renameNames(message, BODY + 8, 0)
 }
 
 /** RENAME2: fuse_rename2_in. */
-export function readRename2(message: Buffer): RenameRequest {
-  return renameNames(message, BODY + 16, message.readUInt32LE(BODY + 8))
+export function readRename2(message: Message): RenameRequest {
+  return renameNames(message, BODY + 16, message.numbers.getUint32(BODY + 8, true))
 }
 
-function renameNames(message: Buffer, at: number, flags: number): RenameRequest {
+function renameNames(message: Message, at: number, flags: number): RenameRequest {
   const name = nameAt(message, at)
   const known = (flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE)) === 0
   return {
-    newParent: readUint64(message, BODY),
+    newParent: readUint64(message.numbers, BODY),
     name,
     newName: nameAt(message, at + name.length + 1),
     flags: known
@@ -180,11 +183,11 @@ export interface ReadRequest {
 }
 
 /** READ, READDIR and READDIRPLUS: fuse_read_in. */
-export function readRead(message: Buffer): ReadRequest {
+export function readRead({ numbers }: Message): ReadRequest {
   return {
-    handle: readUint64(message, BODY),
-    offset: readUint64(message, BODY + 8),
-    sizeBytes: message.readUInt32LE(BODY + 16),
+    handle: readUint64(numbers, BODY),
+    offset: readUint64(numbers, BODY + 8),
+    sizeBytes: numbers.getUint32(BODY + 16, true),
   }
 }
 
@@ -195,12 +198,12 @@ export interface WriteRequest extends ReadRequest {
 }
 
 /** WRITE: fuse_write_in, followed by the data. */
-export function readWrite(message: Buffer): WriteRequest {
-  const flags = message.readUInt32LE(BODY + 20)
+export function readWrite({ numbers }: Message): WriteRequest {
+  const flags = numbers.getUint32(BODY + 20, true)
   return {
-    handle: readUint64(message, BODY),
-    offset: readUint64(message, BODY + 8),
-    sizeBytes: message.readUInt32LE(BODY + 16),
+    handle: readUint64(numbers, BODY),
+    offset: readUint64(numbers, BODY + 8),
+    sizeBytes: numbers.getUint32(BODY + 16, true),
     options: {
       fromPageCache: (flags & WRITE_CACHE) !== 0,
       killPrivileges: (flags & WRITE_KILL_SUIDGID) !== 0,
@@ -218,12 +221,12 @@ export interface FallocateRequest {
 }
 
 /** FALLOCATE: fuse_fallocate_in. */
-export function readFallocate(message: Buffer): FallocateRequest {
+export function readFallocate({ numbers }: Message): FallocateRequest {
   return {
-    handle: readUint64(message, BODY),
-    offset: readUint64(message, BODY + 8),
-    sizeBytes: readUint64(message, BODY + 16),
-    options: allocateOptions(message.readUInt32LE(BODY + 24)),
+    handle: readUint64(numbers, BODY),
+    offset: readUint64(numbers, BODY + 8),
+    sizeBytes: readUint64(numbers, BODY + 16),
+    options: allocateOptions(numbers.getUint32(BODY + 24, true)),
   }
 }
 
@@ -243,11 +246,11 @@ export interface LseekRequest {
 }
 
 /** LSEEK: fuse_lseek_in. */
-export function readLseek(message: Buffer): LseekRequest {
-  const whence = message.readUInt32LE(BODY + 16)
+export function readLseek({ numbers }: Message): LseekRequest {
+  const whence = numbers.getUint32(BODY + 16, true)
   return {
-    handle: readUint64(message, BODY),
-    offset: readUint64(message, BODY + 8),
+    handle: readUint64(numbers, BODY),
+    offset: readUint64(numbers, BODY + 8),
     what: whence === SEEK_DATA ? 'data' : whence === SEEK_HOLE ? 'hole' : undefined,
   }
 }
@@ -263,29 +266,29 @@ export interface CopyFileRangeRequest {
 }
 
 /** COPY_FILE_RANGE and COPY_FILE_RANGE_64: fuse_copy_file_range_in. */
-export function readCopyFileRange(message: Buffer): CopyFileRangeRequest {
+export function readCopyFileRange({ numbers }: Message): CopyFileRangeRequest {
   return {
-    from: readUint64(message, BODY),
-    fromOffset: readUint64(message, BODY + 8),
-    to: readUint64(message, BODY + 24),
-    toOffset: readUint64(message, BODY + 32),
-    sizeBytes: readUint64(message, BODY + 40),
-    flags: readUint64(message, BODY + 48),
+    from: readUint64(numbers, BODY),
+    fromOffset: readUint64(numbers, BODY + 8),
+    to: readUint64(numbers, BODY + 24),
+    toOffset: readUint64(numbers, BODY + 32),
+    sizeBytes: readUint64(numbers, BODY + 40),
+    flags: readUint64(numbers, BODY + 48),
   }
 }
 
 /** The handle that FLUSH, FSYNC, RELEASE and RELEASEDIR begin with. */
-export function readHandle(message: Buffer): number {
-  return readUint64(message, BODY)
+export function readHandle({ numbers }: Message): number {
+  return readUint64(numbers, BODY)
 }
 
 /** INTERRUPT: the unique of the request that is interrupted. */
-export function readInterrupt(message: Buffer): number {
-  return readUint64(message, BODY)
+export function readInterrupt({ numbers }: Message): number {
+  return readUint64(numbers, BODY)
 }
 
 /** fuse_notify_retrieve_in and what the kernel holds; the request's `unique` is that of the notification. */
-export function readRetrieved(message: Buffer): Buffer {
+export function readRetrieved({ bytes, numbers }: Message): Buffer {
   const start = BODY + RETRIEVE_IN_BYTES
-  return message.subarray(start, start + message.readUInt32LE(BODY + 16))
+  return bytes.subarray(start, start + numbers.getUint32(BODY + 16, true))
 }

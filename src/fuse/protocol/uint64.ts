@@ -4,12 +4,12 @@
  */
 const HALF = 0x1_0000_0000
 
-export function readUint64(buffer: Buffer, offset: number): number {
-  return buffer.readUInt32LE(offset) + buffer.readUInt32LE(offset + 4) * HALF
+export function readUint64(numbers: DataView, offset: number): number {
+  return numbers.getUint32(offset, true) + numbers.getUint32(offset + 4, true) * HALF
 }
 
-export function readInt64(buffer: Buffer, offset: number): number {
-  return buffer.readUInt32LE(offset) + buffer.readInt32LE(offset + 4) * HALF
+export function readInt64(numbers: DataView, offset: number): number {
+  return numbers.getUint32(offset, true) + numbers.getInt32(offset + 4, true) * HALF
 }
 
 /** Writes signed and unsigned values alike, since both are two's complement. */

@@ -1,5 +1,6 @@
 /** Reads the bodies of requests about extended attributes. What they give is a copy, valid for as long as it is kept. */
 import { IN_HEADER_BYTES } from './layout.js'
+import type { Message } from './message.js'
 
 const BODY = IN_HEADER_BYTES
 
@@ -20,31 +21,32 @@ export interface SetxattrRequest {
 }
 
 /** REMOVEXATTR: the name alone. */
-export function readRemovexattr(message: Buffer): Uint8Array {
+export function readRemovexattr(message: Message): Uint8Array {
   return copyOfName(message, BODY)
 }
 
 /** GETXATTR: fuse_getxattr_in and the name. */
-export function readGetxattr(message: Buffer): GetxattrRequest {
+export function readGetxattr(message: Message): GetxattrRequest {
   return { name: copyOfName(message, BODY + XATTR_IN_BYTES), roomBytes: readListxattr(message) }
 }
 
 /** LISTXATTR: what the program has room for. */
-export function readListxattr(message: Buffer): number {
-  return message.readUInt32LE(BODY)
+export function readListxattr(message: Message): number {
+  return message.numbers.getUint32(BODY, true)
 }
 
 /** SETXATTR: fuse_setxattr_in, the name and the value. */
-export function readSetxattr(message: Buffer): SetxattrRequest {
+export function readSetxattr(message: Message): SetxattrRequest {
   const name = copyOfName(message, BODY + XATTR_IN_BYTES)
   const valueAt = BODY + XATTR_IN_BYTES + name.length + 1
+  const { bytes, numbers } = message
   return {
     name,
-    value: Buffer.from(message.subarray(valueAt, valueAt + message.readUInt32LE(BODY))),
-    flags: message.readUInt32LE(BODY + 4),
+    value: Buffer.from(bytes.subarray(valueAt, valueAt + numbers.getUint32(BODY, true))),
+    flags: numbers.getUint32(BODY + 4, true),
   }
 }
 
-function copyOfName(message: Buffer, at: number): Uint8Array {
-  return Buffer.from(message.subarray(at, message.indexOf(0, at)))
+function copyOfName({ bytes }: Message, at: number): Uint8Array {
+  return Buffer.from(bytes.subarray(at, bytes.indexOf(0, at)))
 }

@@ -1,4 +1,5 @@
 import { DirectoryWriter } from '../../protocol/directory-writer.js'
+import type { Message } from '../../protocol/message.js'
 import { readHandle, readRead } from '../../protocol/requests.js'
 import type { Request } from '../request.js'
 import type { Handler, Serving } from './handler.js'
@@ -18,7 +19,7 @@ export const releasedir: Handler = async (request, message, { filesystem, replie
   replies.empty(request)
 }
 
-async function list(request: Request, message: Buffer, serving: Serving, plus: boolean): Promise<void> {
+async function list(request: Request, message: Message, serving: Serving, plus: boolean): Promise<void> {
   const { filesystem, replies } = serving
   const { handle, offset, sizeBytes } = readRead(message)
   const writer = new DirectoryWriter(sizeBytes, plus)

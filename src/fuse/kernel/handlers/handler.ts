@@ -1,4 +1,5 @@
 import type { Filesystem } from '../../../fs/operations.js'
+import type { Message } from '../../protocol/message.js'
 import type { Replies } from '../replies.js'
 import type { Request } from '../request.js'
 import type { Lease } from '../write-buffers.js'
@@ -15,4 +16,4 @@ export interface Serving {
  * Carries out one kind of request: reads it before the first `await` (the message is another's afterwards), calls the
  * filesystem and answers. A rejection is the answer's errno; nothing was answered then.
  */
-export type Handler = (request: Request, message: Buffer, serving: Serving) => Promise<void>
+export type Handler = (request: Request, message: Message, serving: Serving) => Promise<void>
