@@ -105,12 +105,13 @@ export class BucketFilesystem implements Filesystem {
   async lookup(parent: number, name: Uint8Array, context: CallContext): Promise<Entry | NegativeEntry> {
     const directory = this.#inodes.directory(parent)
     const slot = slotOf(name, directory.partial)
-    const { node, expiresMs } = await this.#in(directory, context, async () => {
+    const ask = async () => {
       const found = await this.#tree.lookup(directory, slot)
       // Nobody will forget what is found after the program was killed.
       if (found.node !== undefined && context.isAborted) this.#inodes.tidy(found.node)
       return found
-    })
+    }
+    const { node, expiresMs } = this.#tree.known(directory, slot) ?? (await this.#in(directory, context, ask))
     if (node === undefined) return { node: 0, entryTtlMs: this.#tree.remainingMs(expiresMs) }
     return this.#tree.entry(node)
   }

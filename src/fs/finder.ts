@@ -22,11 +22,20 @@ export class Finder {
     this.#expiry = expiry
   }
 
+  /** As `find`, where there is nothing to ask; undefined where there is. */
+  known(parent: Node, slot: string): Found | undefined {
+    if (slot === SELF_SLOT || isPartial(slot) || isTooLong(parent, slot)) return undefined
+    const found = this.#metadata.known(parent.prefix, slot)
+    if (found === undefined || found.isGlimpsed === true || found.isDirectory) return undefined
+    const hasType =
+      found.version === undefined || found.info !== undefined || !this.#knowledge.isTypeOpen(found.version)
+    return hasType ? found : undefined
+  }
+
   async find(parent: Node, slot: string): Promise<Found> {
     if (slot === SELF_SLOT) return this.#foundBeside(parent)
     if (isPartial(slot)) return this.#foundPartial(parent, slot)
-    if (Buffer.byteLength(parent.prefix + slot) > MAX_KEY_BYTES)
-      throw new FsError('ENAMETOOLONG', 'the key would be over 1,024 bytes')
+    if (isTooLong(parent, slot)) throw new FsError('ENAMETOOLONG', 'the key would be over 1,024 bytes')
     const found = await this.#metadata.lookup(parent.prefix, slot)
     if (!found.isDirectory) return this.#withType(parent, slot, found)
     if (this.#knowledge.asksAll && parent.children.get(slot)?.marker === undefined)
@@ -70,4 +79,8 @@ export class Finder {
     } while (!isDirectory && cursor !== undefined)
     return { version: undefined, isDirectory, info: undefined, expiresMs: this.#expiry() }
   }
+}
+
+function isTooLong(parent: Node, slot: string): boolean {
+  return Buffer.byteLength(parent.prefix + slot) > MAX_KEY_BYTES
 }

@@ -49,6 +49,12 @@ export interface TreeOptions {
   readonly asksAll: boolean
 }
 
+/** What a slot leads to, and until when that counts. */
+interface Looked {
+  readonly node: Node | undefined
+  readonly expiresMs: number
+}
+
 /** What names lead to: the bucket's truth as the metadata cache knows it, under the mount's own. */
 export class Tree {
   readonly inodes: Inodes
@@ -84,14 +90,22 @@ export class Tree {
   }
 
   /** The node that a slot leads to; undefined when there is nothing, `expiresMs` tells how long that counts. */
-  async lookup(parent: Node, slot: string): Promise<{ readonly node: Node | undefined; readonly expiresMs: number }> {
-    const child = parent.children.get(slot)
-    if (child?.isLocal === true) return { node: child, expiresMs: this.expiry() }
+  async lookup(parent: Node, slot: string): Promise<Looked> {
+    const known = this.known(parent, slot)
+    if (known !== undefined) return known
     const path = parent.pathOf(slot)
     const found = await this.#finder.find(parent, slot)
     // Found under the old name of a folder that was renamed meanwhile.
     if (path !== parent.pathOf(slot)) return this.lookup(parent, slot)
     return { node: this.adopt(parent, slot, found), expiresMs: found.expiresMs }
+  }
+
+  /** The same where there is nothing to ask; undefined where there is. */
+  known(parent: Node, slot: string): Looked | undefined {
+    const child = parent.children.get(slot)
+    if (child?.isLocal === true) return { node: child, expiresMs: this.expiry() }
+    const found = this.#finder.known(parent, slot)
+    return found && { node: this.adopt(parent, slot, found), expiresMs: found.expiresMs }
   }
 
   /** Runs `task` with the node that a slot leads to, or undefined; what only the lookup needed goes again. */
