@@ -1,4 +1,4 @@
-import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs'
+import { closeSync, constants, openSync, readdirSync, readFileSync, readSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
 import type { HolderProbe } from '../../fs/operations.js'
 import { readMountTable } from '../mount-table.js'
@@ -100,21 +100,25 @@ function listDescriptors(tid: number): readonly string[] {
 /** The mount ids of descriptors that have `ino` open for writing. */
 async function writersOf(tid: number, names: readonly string[], ino: number): Promise<Set<number>> {
   const found = new Set<number>()
+  const line = `\nino:\t${ino}\n`
   for (let i = 0; i < names.length; i++) {
     if (i % READS_IN_A_ROW === READS_IN_A_ROW - 1) await setImmediate()
-    const descriptor = readDescriptor(tid, names[i] ?? '')
-    if (descriptor?.writable && descriptor.ino === ino) found.add(descriptor.mountId)
+    const text = readDescriptor(tid, names[i] ?? '')
+    // Most are of other files, and need not be looked at any closer.
+    if (!text.includes(line)) continue
+    const descriptor = parseFdinfo(text)
+    if (descriptor.writable && descriptor.ino === ino) found.add(descriptor.mountId)
   }
   return found
 }
 
-/** Undefined for what is closed by now. */
-function readDescriptor(tid: number, name: string): OpenDescriptor | undefined {
+/** Empty for what is closed by now. */
+function readDescriptor(tid: number, name: string): string {
   try {
-    return parseFdinfo(readHead(`/proc/${tid}/fdinfo/${name}`))
+    return readHead(`/proc/${tid}/fdinfo/${name}`)
   } catch {
     // Closed meanwhile.
-    return undefined
+    return ''
   }
 }
 
@@ -136,9 +140,9 @@ const HEAD = Buffer.allocUnsafeSlow(512)
 
 /** Half the calls of readFileSync, and no memory of its own: each FLUSH of a writer looks at all descriptors of a program. */
 function readHead(path: string): string {
-  const descriptor = openSync(path, 'r')
+  const descriptor = openSync(path, constants.O_RDONLY)
   try {
-    return HEAD.toString('latin1', 0, readSync(descriptor, HEAD))
+    return HEAD.toString('latin1', 0, readSync(descriptor, HEAD, 0, HEAD.length, null))
   } finally {
     closeSync(descriptor)
   }
