@@ -13,8 +13,15 @@ import {
 import { putOpenOut, writeStatfsOut } from '../../src/fuse/protocol/replies.js'
 import * as requests from '../../src/fuse/protocol/requests.js'
 import { readInt64, readUint64, writeInt64 } from '../../src/fuse/protocol/uint64.js'
+
 import { putInt64, wordsOf } from '../../src/fuse/protocol/words.js'
-import { readGetxattr, readListxattr, readRemovexattr, readSetxattr } from '../../src/fuse/protocol/xattr-requests.js'
+import {
+  isOfUser,
+  readGetxattr,
+  readListxattr,
+  readRemovexattr,
+  readSetxattr,
+} from '../../src/fuse/protocol/xattr-requests.js'
 
 /** A message: 40 bytes of header and the fields `[bytes, value]` of a body; a string is a name with its NUL. */
 function message(...fields: readonly (readonly [2 | 4 | 8, number | bigint] | string)[]): Message {
@@ -205,6 +212,13 @@ describe('requests', () => {
       sizeBytes: 2 ** 34,
       flags: 1,
     })
+  })
+
+  it('tell whether an extended attribute is one that may be kept', () => {
+    const isKept = (name: string) => isOfUser(message([4, 100], [4, 0], name))
+    expect(['user.a', 'user.'].map(isKept)).toEqual([true, true])
+    for (const name of ['security.capability', 'system.posix_acl_access', 'trusted.x', 'user', 'users.a', 'User.a', ''])
+      expect(isKept(name)).toBe(false)
   })
 
   it('tell extended attributes, as copies', () => {

@@ -25,6 +25,16 @@ export function readRemovexattr(message: Message): Uint8Array {
   return copyOfName(message, BODY)
 }
 
+/** `user` as a number. */
+const USER = Buffer.from('user').readUInt32LE()
+const DOT = 0x2e
+
+/** Whether a GETXATTR asks for an attribute of `user.`. */
+export function isOfUser({ bytes, numbers }: Message): boolean {
+  const nameAt = BODY + XATTR_IN_BYTES
+  return numbers.getUint32(nameAt, true) === USER && bytes[nameAt + 4] === DOT
+}
+
 /** GETXATTR: fuse_getxattr_in and the name. */
 export function readGetxattr(message: Message): GetxattrRequest {
   return { name: copyOfName(message, BODY + XATTR_IN_BYTES), roomBytes: readListxattr(message) }

@@ -1,11 +1,16 @@
 import { FsError } from '../../../fs/fs-error.js'
-import { readGetxattr, readListxattr, readRemovexattr, readSetxattr } from '../../protocol/xattr-requests.js'
+import { isOfUser, readGetxattr, readListxattr, readRemovexattr, readSetxattr } from '../../protocol/xattr-requests.js'
 import { checkXattrName, joinXattrNames, xattrDemand } from '../../xattrs.js'
 import type { Replies } from '../replies.js'
 import type { Request } from '../request.js'
 import type { Handler } from './handler.js'
 
 export const getxattr: Handler = async (request, message, { filesystem, replies }) => {
+  // The kernel asks for one of `security.` before the first write to a file: that must cost next to nothing.
+  if (!isOfUser(message)) {
+    replies.error(request.unique, 'EOPNOTSUPP')
+    return
+  }
   const { name, roomBytes } = readGetxattr(message)
   checkXattrName(name)
   answer(request, await filesystem.getxattr(request.node, name, request), roomBytes, replies)
