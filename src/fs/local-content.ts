@@ -16,7 +16,8 @@ export interface LocalContentOptions {
   readonly file?: StagingFile
 }
 
-const FIRST_MEMORY_BYTES = 64 * 1024
+/** Small files are written in one go, and then take no more than they need. */
+const FIRST_MEMORY_BYTES = 4096
 
 /**
  * What a writer has written and the store has not: in memory while it is small and memory is left, else in a staging
