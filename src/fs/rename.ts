@@ -147,9 +147,11 @@ export class Names {
       const moved = version === undefined ? undefined : await this.#copy(node, version, to, rename.noReplace)
       // From here on both names hold the data; what stood at the new one is gone.
       if (version !== undefined && moved !== undefined) this.#loans.moved(version, moved)
-      isReplaced = true
+      isReplaced = moved !== undefined
       const source = storedOf(node)
       const isGone = source === undefined || (await this.#deleteSource(source))
+      // It could not be stored at its last close, which was meanwhile: there is no such file any more.
+      if (moved === undefined && node.isDetached) throw new FsError('ESTALE', `${from} could not be stored`)
       // All at once, so that no lookup finds a part of it.
       if (target !== undefined) this.#gone(target)
       if (isGone) metadata.removed(from)

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { FaultLayer } from '../../src/backend/layers/fault-layer.js'
 import { FaultRules } from '../../src/backend/layers/fault-rules.js'
@@ -208,5 +209,30 @@ describe('the program that renames a folder is killed', () => {
     gate.open()
     await renamed
     expect(await keysOf(h)).toEqual(['b/f'])
+  })
+})
+
+describe('a file whose last close fails while it is renamed', () => {
+  const lost = { kind: 'unavailable', when: 'after' } as const
+
+  it.each([false, true])('is not there as an empty one afterwards (the new name is taken: %s)', async isTaken => {
+    const rules = new FaultRules([])
+    const store = new GatedStore(new FaultLayer(openMemoryStore(`rename-writers-${++buckets}`), rules))
+    const h = await harness({ store })
+    if (isTaken) await h.putOutside('b', 'other')
+    const { handle } = await h.create('a')
+    await h.write(handle, 0, Buffer.from('x'))
+    rules.add({ operations: ['put'], fault: lost })
+    await expect(h.filesystem.flush(handle, h.context())).rejects.toMatchObject({ kind: 'unavailable' })
+    const gate = store.hold('delete', 'before')
+    const renamed = h.rename('a', 'b')
+    await gate.reached
+    const released = h.filesystem.release(handle)
+    await setImmediate()
+    gate.open()
+    await expect(renamed).rejects.toMatchObject({ errno: 'ESTALE' })
+    await released
+    expect(await h.list('')).toEqual(isTaken ? ['b'] : [])
+    if (isTaken) expect((await h.readFile('b')).toString()).toBe('other')
   })
 })
