@@ -1,5 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Meter } from '../../src/backend/layers/meter.js'
 import { MeteringLayer } from '../../src/backend/layers/metering-layer.js'
@@ -12,11 +10,12 @@ import { openS3Store } from '../../src/backend/s3/s3-store.js'
 import { Bucket } from '../../src/bucket/bucket.js'
 import { DownloadMemory } from '../../src/bucket/download-memory.js'
 import { Formats } from '../../src/bucket/formats.js'
+import { temporaryFolder } from './configuration.js'
 import { cephS3, createBucket, ownS3, type S3Server } from './servers.js'
 
 const MIB = 1024 * 1024
 
-/** A Bucket of the library on an empty store, with a folder of its own on the local disk. */
+/** A Bucket of the library on an empty store, with a folder of its own on the local disk that goes with the test. */
 export interface LibraryBucket {
   readonly bucket: Bucket
   /** Below all that is counted. */
@@ -40,7 +39,7 @@ export async function libraryStores(): Promise<readonly (readonly [string, Open]
   const ceph = await cephS3()
   const own = await ownS3()
   return [
-    ['memory', options => around(openMemoryStore(`library-${process.pid}-${nextNumber()}`), options)],
+    ['memory', async options => around(openMemoryStore(`library-${process.pid}-${nextNumber()}`), options)],
     ['a local folder', options => onFolder(options)],
     ['the own S3', options => onServer(own, options)],
     ...(ceph === undefined ? [] : [['Ceph RGW', (options?: LibraryOptions) => onServer(ceph, options)] as const]),
@@ -55,15 +54,7 @@ function nextNumber(): number {
 }
 
 async function onFolder(options?: LibraryOptions): Promise<LibraryBucket> {
-  const folder = await mkdtemp(join(tmpdir(), 'bucket-store-'))
-  const opened = await around(await openLocalStore(folder), options)
-  return {
-    ...opened,
-    dispose: async () => {
-      await opened.dispose()
-      await rm(folder, { recursive: true, force: true })
-    },
-  }
+  return around(await openLocalStore(temporaryFolder()), options)
 }
 
 async function onServer(
@@ -74,8 +65,8 @@ async function onServer(
   return around(await openS3Store(name, { endpoint, credentials }), options)
 }
 
-async function around(store: ObjectStore, options: LibraryOptions = {}): Promise<LibraryBucket> {
-  const folder = await mkdtemp(join(tmpdir(), 'bucket-files-'))
+function around(store: ObjectStore, options: LibraryOptions = {}): LibraryBucket {
+  const folder = temporaryFolder()
   const meter = new Meter()
   const metered = new MeteringLayer(options.layer?.(store) ?? store, meter)
   const bucket = new Bucket({
@@ -103,9 +94,6 @@ async function around(store: ObjectStore, options: LibraryOptions = {}): Promise
       before = now
       return Object.fromEntries(since.filter(([, count]) => count > 0))
     },
-    dispose: async () => {
-      await bucket.close()
-      await rm(folder, { recursive: true, force: true })
-    },
+    dispose: () => bucket.close(),
   }
 }
