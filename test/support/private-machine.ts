@@ -1,10 +1,21 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { execa } from 'execa'
+import { vi } from 'vitest'
 import { canRun, installed } from './acceptance-needs.js'
 
 const ROOT = join(import.meta.dirname, '../..')
@@ -112,9 +123,25 @@ export class PrivateMachine {
       .map(line => line.split(' ')[4] ?? '')
       .filter(place => place.startsWith(`${this.#folder}/homes/`))
     await Promise.all(places.map(place => this.#unmount(place)))
+    await vi.waitUntil(() => this.#inhabitants().length === 0, { timeout: 10_000, interval: 20 })
     this.#holder.stdin?.end()
     if (this.#holder.exitCode === null) await once(this.#holder, 'close')
     rmSync(this.#folder, { recursive: true })
+  }
+
+  /** Processes in the namespace beside the one that holds it. */
+  #inhabitants(): readonly string[] {
+    const { pid } = this.#holder
+    const namespaceOf = (process: string) => {
+      try {
+        return readlinkSync(`/proc/${process}/ns/mnt`)
+      } catch {
+        // It has ended.
+        return undefined
+      }
+    }
+    const own = namespaceOf(String(pid))
+    return readdirSync('/proc').filter(name => /^\d+$/.test(name) && name !== String(pid) && namespaceOf(name) === own)
   }
 
   async #unmount(place: string): Promise<void> {
