@@ -274,7 +274,7 @@ export class FileWriter implements Borrower {
       return 'done'
     } catch (error) {
       if (isStoreError(error) && error.ambiguous) {
-        this.#target.perhapsStored()
+        this.#target.perhapsStored(this.sizeBytes)
         // What may be stored already must not be appended once more.
         this.#appendedFrom = undefined
       }

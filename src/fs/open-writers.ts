@@ -76,10 +76,10 @@ export class OpenWriters {
         return node.isUnlinked
       },
       get isPerhapsStored() {
-        return node.isPerhapsStored
+        return node.perhapsStoredBytes !== undefined
       },
-      perhapsStored: () => {
-        node.isPerhapsStored = true
+      perhapsStored: sizeBytes => {
+        node.perhapsStoredBytes = sizeBytes
         tree.metadata.forget(node.path)
       },
       lock: node.lock,

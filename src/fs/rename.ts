@@ -1,4 +1,4 @@
-import type { ObjectTraits, ObjectVersion } from '../backend/object-store.js'
+import type { ObjectInfo, ObjectTraits, ObjectVersion } from '../backend/object-store.js'
 import { isStoreError } from '../backend/store-error.js'
 import type { Directories } from './directories.js'
 import type { FolderRenames, RenameCall } from './folder-renames.js'
@@ -67,9 +67,10 @@ export class Names {
 
   async #unlink(node: Node, kept: Node[]): Promise<void> {
     if (node.isUnlinked) throw new FsError('ENOENT', node.path)
-    const stored = storedOf(node)
+    const { key } = node.version ?? node.replaced ?? { key: node.path }
+    const isInBucket = isStored(node)
     if (await this.#kept.keep(node)) kept.push(node)
-    if (stored !== undefined) await this.#delete(stored.key)
+    if (isInBucket) await this.#delete(key)
     // At once with the name, or a lookup would find what it has asked for before.
     this.#tree.metadata.removed(node.path)
     this.#gone(node)
@@ -148,8 +149,8 @@ export class Names {
       // From here on both names hold the data; what stood at the new one is gone.
       if (version !== undefined && moved !== undefined) this.#loans.moved(version, moved)
       isReplaced = moved !== undefined
-      const source = storedOf(node)
-      const isGone = source === undefined || (await this.#deleteSource(source))
+      const source = version ?? node.replaced
+      const isGone = source === undefined ? await this.#deletePerhapsStored(node) : await this.#deleteSource(source)
       // It could not be stored at its last close, which was meanwhile: there is no such file any more.
       if (moved === undefined && node.isDetached) throw new FsError('ESTALE', `${from} could not be stored`)
       // All at once, so that no lookup finds a part of it.
@@ -158,7 +159,7 @@ export class Names {
       else metadata.forget(from)
       if (moved !== undefined) metadata.forget(to)
       node.replaced = version === undefined ? replaced : undefined
-      node.isPerhapsStored = false
+      node.perhapsStoredBytes = undefined
       if (node.slot === SELF_SLOT && node.parent !== undefined) node.parent.beside = undefined
       inodes.move(node, newParent, newSlot)
       if (newSlot === SELF_SLOT) newParent.beside = moved
@@ -183,7 +184,7 @@ export class Names {
       const lastModifiedMs = copied.lastModifiedMs ?? version.lastModifiedMs
       return { ...version, versionId: undefined, ...copied, key: to, lastModifiedMs }
     } catch (error) {
-      if (noReplace && isStoreError(error, 'precondition-failed') && (await this.#isStored(to)))
+      if (noReplace && isStoreError(error, 'precondition-failed') && (await this.#find(to)) !== undefined)
         throw new FsError('EEXIST', to, error)
       throw error
     }
@@ -255,12 +256,11 @@ export class Names {
     return traits
   }
 
-  async #isStored(key: string): Promise<boolean> {
+  async #find(key: string): Promise<ObjectInfo | undefined> {
     try {
-      await this.#tree.store.head(key)
-      return true
+      return await this.#tree.store.head(key)
     } catch (error) {
-      if (isStoreError(error, 'not-found')) return false
+      if (isStoreError(error, 'not-found')) return undefined
       throw error
     }
   }
@@ -271,7 +271,7 @@ export class Names {
   }
 
   /** The source of a rename goes only if it is what was copied; what others made of it meanwhile stays: false. */
-  async #deleteSource({ key, etag }: Stored): Promise<boolean> {
+  async #deleteSource({ key, etag }: ObjectVersion): Promise<boolean> {
     const { store } = this.#tree
     const support = store.capabilities.conditions.delete
     // The copy has just checked the version: a HEAD in place of a real condition would tell nothing more.
@@ -280,16 +280,22 @@ export class Names {
     if (result?.error !== undefined && result.error.kind !== 'precondition-failed') throw result.error
     return result?.error === undefined
   }
+
+  /** The same of what an earlier commit may have stored. Of another size, it is what others have stored since. */
+  async #deletePerhapsStored({ path, perhapsStoredBytes }: Node): Promise<boolean> {
+    if (perhapsStoredBytes === undefined) return true
+    const found = await this.#find(path)
+    if (found === undefined) return true
+    return found.sizeBytes === perhapsStoredBytes && (await this.#deleteSource({ ...found, key: path }))
+  }
 }
 
-/** What the bucket holds under the name of a file; of what it perhaps holds nobody knows the version. */
-type Stored = Pick<ObjectVersion, 'key'> & Partial<Pick<ObjectVersion, 'etag'>>
-
-function storedOf(node: Node): Stored | undefined {
-  return node.version ?? node.replaced ?? (node.isPerhapsStored ? { key: node.path } : undefined)
+/** The bucket holds something under the name of a file, or perhaps does. */
+function isStored({ version, replaced, perhapsStoredBytes }: Node): boolean {
+  return version !== undefined || replaced !== undefined || perhapsStoredBytes !== undefined
 }
 
 /** The bucket holds nothing of it, and nothing that it would replace. */
 function isOnlyHere(node: Node): boolean {
-  return !node.isDirectory && !node.isDetached && storedOf(node) === undefined
+  return !node.isDirectory && !node.isDetached && !isStored(node)
 }

@@ -203,7 +203,7 @@ export class Tree {
     const shownModifiedMs = node.modified === undefined ? undefined : toMs(node.modified)
     node.version = version
     node.replaced = undefined
-    node.isPerhapsStored = false
+    node.perhapsStoredBytes = undefined
     forgetDigests(node, metadata)
     node.known = { metadata, headers, traits: this.traits.stored(attachments.traits), shownModifiedMs }
     node.expiresMs = this.expiry()

@@ -24,8 +24,8 @@ export interface WriterTarget {
   rebased(info: ObjectInfo): void
   /** The commit has published this version. */
   committed(version: ObjectVersion, attachments: Attachments): void
-  /** Whether it has is not known. */
-  perhapsStored(): void
+  /** Whether the commit of so many bytes has is not known. */
+  perhapsStored(sizeBytes: number): void
   /** Others have changed the object, so what is known of it is not true. */
   refused(): void
 }
