@@ -149,8 +149,7 @@ export class Names {
       // From here on both names hold the data; what stood at the new one is gone.
       if (version !== undefined && moved !== undefined) this.#loans.moved(version, moved)
       isReplaced = moved !== undefined
-      const source = version ?? node.replaced
-      const isGone = source === undefined ? await this.#deletePerhapsStored(node) : await this.#deleteSource(source)
+      const isGone = version === undefined ? await this.#deleteReplaced(node) : await this.#deleteSource(version)
       // It could not be stored at its last close, which was meanwhile: there is no such file any more.
       if (moved === undefined && node.isDetached) throw new FsError('ESTALE', `${from} could not be stored`)
       // All at once, so that no lookup finds a part of it.
@@ -159,7 +158,7 @@ export class Names {
       else metadata.forget(from)
       if (moved !== undefined) metadata.forget(to)
       node.replaced = version === undefined ? replaced : undefined
-      node.perhapsStoredBytes = undefined
+      node.perhapsStoredBytes = version === undefined ? target?.perhapsStoredBytes : undefined
       if (node.slot === SELF_SLOT && node.parent !== undefined) node.parent.beside = undefined
       inodes.move(node, newParent, newSlot)
       if (newSlot === SELF_SLOT) newParent.beside = moved
@@ -281,11 +280,13 @@ export class Names {
     return result?.error === undefined
   }
 
-  /** The same of what an earlier commit may have stored. Of another size, it is what others have stored since. */
-  async #deletePerhapsStored({ path, perhapsStoredBytes }: Node): Promise<boolean> {
-    if (perhapsStoredBytes === undefined) return true
+  /** The same of what a file that is not stored was to replace, or what an earlier commit may have put there. */
+  async #deleteReplaced({ path, replaced, perhapsStoredBytes }: Node): Promise<boolean> {
+    if (replaced !== undefined && (await this.#deleteSource(replaced))) return true
+    if (perhapsStoredBytes === undefined) return replaced === undefined
     const found = await this.#find(path)
     if (found === undefined) return true
+    // Of another size, it is what others have stored since.
     return found.sizeBytes === perhapsStoredBytes && (await this.#deleteSource({ ...found, key: path }))
   }
 }

@@ -20,6 +20,12 @@ async function losing(operation: 'put' | 'complete'): Promise<{ h: Harness; bare
   return { h: await harness({ store, partSizeBytes: 4 * KIB }), bare }
 }
 
+async function createdAs(h: Harness, name: string, text: string): Promise<number> {
+  const { handle } = await h.create(name)
+  await h.write(handle, 0, Buffer.from(text))
+  return handle
+}
+
 async function created(h: Harness, data: Uint8Array, flags = {}): Promise<number> {
   const { handle } = await h.create('f', flags)
   for (let at = 0; at < data.length; at += KIB) await h.write(handle, at, data.subarray(at, at + KIB))
@@ -114,5 +120,39 @@ describe('a file that may be stored, though its program was told otherwise', () 
     expect(await h.stored('f')).toBe('theirs')
     expect(await h.stored('g')).toBe('text')
     expect(await h.list('')).toEqual(['f', 'g'])
+  })
+
+  it('is not left under the old name when it was to replace another file there', async () => {
+    const { h, bare } = await losing('put')
+    await bare.put('g', Buffer.from('older text'))
+    const handle = await createdAs(h, 'f', 'text')
+    await h.rename('f', 'g')
+    await expect(h.filesystem.fsync(handle, h.context())).rejects.toMatchObject({ ambiguous: true })
+    expect(await h.stored('g')).toBe('text')
+    await h.rename('g', 'i')
+    await h.closeFile(handle)
+    expect(await h.list('')).toEqual(['i'])
+    expect(await h.stored('i')).toBe('text')
+  })
+
+  it('goes from the bucket with the name of a file that has replaced it', async () => {
+    const { h } = await losing('put')
+    const old = await created(h, Buffer.from('text'))
+    const handle = await createdAs(h, 'g', 'next')
+    await h.rename('g', 'f')
+    await h.unlink('f')
+    for (const open of [old, handle]) await h.closeFile(open)
+    expect(await h.stored('f')).toBeUndefined()
+  })
+
+  it('is not left where a file that has replaced it is renamed once more', async () => {
+    const { h } = await losing('put')
+    const old = await created(h, Buffer.from('text'))
+    const handle = await createdAs(h, 'g', 'next')
+    await h.rename('g', 'f')
+    await h.rename('f', 'i')
+    for (const open of [old, handle]) await h.closeFile(open)
+    expect(await h.list('')).toEqual(['i'])
+    expect(await h.stored('i')).toBe('next')
   })
 })
