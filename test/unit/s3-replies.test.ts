@@ -69,11 +69,10 @@ describe('errors of the provider', () => {
   it('keeps a StoreError, puts the caller first who gave up, and drops the response with its socket', () => {
     const mine = new StoreError('corrupt', 'mine')
     expect(toStoreError(mine, READ)).toBe(mine)
-    const signal = AbortSignal.abort()
-    expect(toStoreError(socketError('ECONNRESET'), { ...WRITE, signal })).toMatchObject({
-      kind: 'aborted',
-      ambiguous: true,
-    })
+    const signal = AbortSignal.abort(new Error('no longer wanted'))
+    const given = toStoreError(socketError('ECONNRESET'), { ...WRITE, signal })
+    expect(given).toMatchObject({ kind: 'aborted', ambiguous: true })
+    expect(given.cause).toBe(signal.reason)
     expect(toStoreError(reply(500, 'InternalError'), READ).cause).not.toHaveProperty('$response')
   })
 

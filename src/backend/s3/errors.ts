@@ -173,7 +173,8 @@ function asRecord(value: unknown): Readonly<Record<string, unknown>> {
 /** Turns whatever the SDK, a socket or a body threw into the one error of stores. */
 export function toStoreError(error: unknown, attempt: Attempt): StoreError {
   if (error instanceof StoreError) return error
-  if (attempt.signal?.aborted) return storeError('aborted', 'the call was given up', error, attempt, true)
+  const { signal } = attempt
+  if (signal?.aborted) return storeError('aborted', 'the call was given up', signal.reason, attempt, true)
   const seen = readError(error)
   const row = rowOf(seen, attempt)
   const inDoubt = row.kind === 'unavailable' && (row.refused !== true || wasConnected(error))
