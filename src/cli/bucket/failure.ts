@@ -8,6 +8,9 @@ const EXPIRED: readonly (string | undefined)[] = ['ExpiredToken', 'ExpiredTokenE
 /** Codes of a way to the store that leads nowhere. */
 const NO_WAY = /^(E(NOTFOUND|AI_AGAIN|CONNREFUSED|CONNRESET|HOSTUNREACH|NETUNREACH|TIMEDOUT)|TimedOut)$/
 
+/** What stands beside a key that a message tells of; within a longer path it is something else. */
+const EDGE = /[\s'"(),:;]/
+
 /** How a command of `bucket` ends that could not do its work: one line that says what of which key, and what to do. */
 export function bucketFailureOf(error: unknown): Failure {
   const failure = failureOf(error, 'bucket')
@@ -17,7 +20,7 @@ export function bucketFailureOf(error: unknown): Failure {
 function lineOf(error: StoreError): string {
   const { kind, key, code } = error
   const message = error.message.replaceAll(/\s*\n\s*/g, ' ').replace(/\.$/, '')
-  const named = key === undefined || message.includes(key) ? message : `${key}: ${message}`
+  const named = key === undefined || tellsOf(key, message) ? message : `${key}: ${message}`
   // What the local disk says is said of a path, and by no store.
   if (key === undefined && /^E[A-Z]+$/.test(code ?? '') && kind !== 'unavailable') return message
   switch (kind) {
@@ -38,4 +41,12 @@ function lineOf(error: StoreError): string {
     default:
       return named
   }
+}
+
+function tellsOf(key: string, message: string): boolean {
+  if (key === '') return true
+  for (let at = message.indexOf(key); at !== -1; at = message.indexOf(key, at + 1)) {
+    if (EDGE.test(message[at - 1] ?? ' ') && EDGE.test(message[at + key.length] ?? ' ')) return true
+  }
+  return false
 }
