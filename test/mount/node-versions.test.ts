@@ -52,6 +52,7 @@ describe.skipIf(!canMount()).each(VERSIONS)('on Node.js %s', version => {
   )
 
   test('the bucket command stores, lists, compares, finds and fetches', async context => {
+    // As above: no such Node.js in the registry.
     if (node === '') return context.skip()
     const s3 = await OwnS3.start(mounts)
     try {
@@ -81,6 +82,7 @@ describe.skipIf(!canMount()).each(VERSIONS)('on Node.js %s', version => {
   })
 
   test('data threads receive into shared memory, over TLS too, and answer from it', async context => {
+    // As above: no such Node.js in the registry.
     if (node === '') return context.skip()
     const s3 = await OwnS3.start(mounts, true)
     try {
