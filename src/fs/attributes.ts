@@ -45,8 +45,14 @@ export interface AttributeDefaults {
   readonly directoryMode: number
 }
 
-/** The user metadata that attributes take; `rdev` (st_rdev in decimal) is this project's own. */
-const NAMES = ['mode', 'uid', 'gid', 'mtime', 'atime', 'ctime', 'rdev'] as const
+/**
+ * A word that nobody else sends, as metadata of an object without bytes that must be new: by it the mount that made a lock
+ * knows that it was the one.
+ */
+export const WRITE_ID = 'mount-bucket-write-id'
+
+/** The user metadata that attributes take; `rdev` (st_rdev in decimal) and the last one are this project's own. */
+const NAMES = ['mode', 'uid', 'gid', 'mtime', 'atime', 'ctime', 'rdev', WRITE_ID] as const
 
 /** Permission bits of a link, pipe or device that says nothing of them. */
 export const SPECIAL_MODE = 0o777

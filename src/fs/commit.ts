@@ -1,4 +1,7 @@
+import { createHash } from 'node:crypto'
+import { readBody } from '../backend/body.js'
 import type { Signal } from '../backend/call-signal.js'
+import { multipartEtag } from '../backend/etag.js'
 import type {
   Attachments,
   Body,
@@ -10,6 +13,7 @@ import type {
   WriteResult,
 } from '../backend/object-store.js'
 import type { PartSizes } from '../backend/part-sizes.js'
+import { isStoreError } from '../backend/store-error.js'
 import { type EarlyFetch, fetchEarly, fetchesBase, fetchRemote, sourceChanged } from './fetch-remote.js'
 import type { Told } from './known-traits.js'
 import { abandonable } from './mutex.js'
@@ -17,6 +21,7 @@ import { type PlanLimits, type PlannedPart, planParts } from './part-plan.js'
 import type { PartStream } from './part-stream.js'
 import { bodyOf, piecesOf, type WrittenFile } from './pieces.js'
 import type { StagingArea } from './staging.js'
+import type { SentObject } from './unanswered.js'
 
 export interface CommitterOptions {
   readonly store: ObjectStore
@@ -38,6 +43,8 @@ export interface CommitRequest {
   readonly attachments: (told?: Told) => Promise<Attachments>
   /** Ends the commit while it only sends parts; what publishes the object is waited for all the same. */
   readonly signal: Signal
+  /** Told, before the commit rejects, what may be stored all the same. */
+  readonly unanswered?: (sent: SentObject) => void
 }
 
 /** A commit by a plan. What is kept beside the bytes may still be on its way: what the parts need is fetched meanwhile. */
@@ -78,7 +85,7 @@ export class Committer {
     return this.#options.store.capabilities.copyPart ? this.#minPartBytes : undefined
   }
 
-  /** All or nothing: when it rejects, the bucket holds what it held. */
+  /** All or nothing: when it rejects, the bucket holds what it held, or what `unanswered` was told of. */
   async commit(request: CommitRequest): Promise<Committed> {
     const { file, stream } = request
     if (stream === undefined) return this.#store(request)
@@ -112,7 +119,31 @@ export class Committer {
   async #put(request: PlannedCommit): Promise<WriteResult> {
     const { file, key, conditions, attachments } = request
     const body = await this.#body(request, 0, file.sizeBytes)
-    return this.#options.store.put(key, body, { ...conditions, ...(await attachments) })
+    const kept = await attachments
+    const put = this.#options.store.put(key, body, { ...conditions, ...kept })
+    return this.#told(put, request, kept, async () => {
+      const hash = createHash('md5')
+      for await (const chunk of readBody(body, 'put', key)) hash.update(chunk)
+      return hash.digest('hex')
+    })
+  }
+
+  /** The result of what publishes the object; where nobody knows of one, what was sent is told. */
+  async #told(
+    published: Promise<WriteResult>,
+    { file, unanswered }: PlannedCommit,
+    attachments: Attachments,
+    etag: () => Promise<string | undefined>,
+  ): Promise<WriteResult> {
+    try {
+      return await published
+    } catch (error) {
+      if (unanswered !== undefined && isStoreError(error) && error.ambiguous) {
+        const { sizeBytes } = file
+        unanswered({ sizeBytes, etag: await etag().catch(() => undefined), attachments })
+      }
+      throw error
+    }
   }
 
   /** Begins with the first part that needs bytes of the version that is edited, since their GETs tell more than bytes. */
@@ -219,7 +250,9 @@ export class Committer {
     signal.throwIfAborted()
     // Parts behind the end of the file, which was truncated.
     if (request.stream !== undefined) await abandonable(request.stream.settle(), signal)
-    return (await upload).complete(parts, request.conditions)
+    const kept = request.stream?.attachments ?? (await request.attachments)
+    const completed = (await upload).complete(parts, request.conditions)
+    return this.#told(completed, request, kept, async () => multipartEtag(parts.map(({ etag }) => etag)))
   }
 
   async #part(

@@ -66,9 +66,10 @@ export class FileData {
     return this.#streamsEnded
   }
 
-  /** Some bytes are in the parts of the stream only. */
-  get hasDropped(): boolean {
-    return this.#dropped.ranges.length > 0
+  /** ENOSPC where some bytes are in the parts of the stream only. */
+  checkHeld(toBe: string): void {
+    if (this.#dropped.ranges.length > 0)
+      throw new FsError('ENOSPC', `bytes that are in the store only can not be ${toBe} (--staging-size)`)
   }
 
   /** What the file consists of at this moment. */
@@ -82,14 +83,16 @@ export class FileData {
     }
   }
 
-  /** ENOSPC where nothing has room for the bytes; the file is then as before. */
-  async write(offset: number, data: Uint8Array, leaver: Leaver | undefined, hold?: Hold): Promise<void> {
+  /** ENOSPC where nothing has room for the bytes; the file is then as before. False: there were none. */
+  async write(offset: number, data: Uint8Array, leaver: Leaver | undefined, hold?: Hold): Promise<boolean> {
+    if (data.length === 0) return false
     const end = offset + data.length
     this.#checkSize(end)
     if (offset === this.#sizeBytes && (await this.#continuesStream(offset, end, leaver)))
       await this.#writeBehind(offset, data, leaver, hold)
     else await this.#writeStaged(offset, data)
     this.#sizeBytes = Math.max(this.#sizeBytes, end)
+    return true
   }
 
   async truncate(sizeBytes: number): Promise<void> {
@@ -195,14 +198,41 @@ export class FileData {
   }
 
   /**
+   * What the file was at some time is stored as this version, and nothing was borrowed since: what is neither here nor
+   * zero is to be had from there, where it was.
+   */
+  foundStored(version: ObjectVersion): void {
+    const gone = this.#dropped.split(0, version.sizeBytes).filter(({ isInside }) => isInside)
+    for (const { start, end } of [...this.#remote.ranges, ...gone])
+      this.#remote.set({ start, end, version, offset: start })
+    this.#dropped.remove(0, version.sizeBytes)
+    void this.#content.ownerChanged()
+  }
+
+  /** As `moveBehind`, behind what others have made of the file. Undefined: it stays as it is. */
+  async follow<T extends ObjectVersion>(current: () => Promise<T | undefined>, start: number): Promise<T | undefined> {
+    const { path } = this.#owner
+    const { log } = this.#services
+    try {
+      const version = await current()
+      if (version === undefined) return undefined
+      await this.#moveBehind(version, start)
+      log.info('others have changed a file; what was appended goes behind it', { path })
+      return version
+    } catch (error) {
+      log.warn('what was appended can not go behind what others wrote', { path, error })
+      return undefined
+    }
+  }
+
+  /**
    * The bytes from `start` on come behind those of `version` now, and what was before them is gone. Rejects where
    * there is no room for that, and the file is as it was.
    */
-  async moveBehind(version: ObjectVersion, start: number): Promise<void> {
+  async #moveBehind(version: ObjectVersion, start: number): Promise<void> {
     const shift = version.sizeBytes - start
     this.#checkSize(this.#sizeBytes + shift)
-    if (this.hasDropped)
-      throw new FsError('ENOSPC', 'bytes that are in the store only can not be moved (--staging-size)')
+    this.checkHeld('moved')
     const before = this.#content
     const moved = this.#newContent()
     try {
@@ -223,6 +253,12 @@ export class FileData {
     const aborted = this.#stream?.abort()
     this.#stream = undefined
     if (aborted !== undefined) this.#streamsEnded = Promise.all([this.#streamsEnded, aborted]).then(() => undefined)
+  }
+
+  /** The upload is gone, so that everything goes out again from staging. */
+  lostStream(error: unknown): void {
+    this.#services.log.warn('an upload was lost; all goes out again from staging', { key: this.#owner.path, error })
+    this.endStream()
   }
 
   async #copyPiece(piece: Piece, to: LocalContent, shift: number): Promise<void> {
@@ -325,7 +361,7 @@ export class FileData {
 
   /** ENOSPC unless every part of the range could be sent again, as another one where it ends elsewhere now. */
   #checkDropped(start: number, end: number): void {
-    if (!this.hasDropped || end <= start) return
+    if (end <= start) return
     const { sizes } = this.#services
     const last = sizes.at(end - 1)
     if (this.#dropped.overlaps(sizes.startOf(sizes.at(start)), sizes.startOf(last) + sizes.sizeOf(last)))

@@ -1,9 +1,11 @@
 import { isDeepStrictEqual } from 'node:util'
 import { CallSignal } from '../backend/call-signal.js'
-import type { Attachments, ObjectVersion, WriteConditions, WriteResult } from '../backend/object-store.js'
+import type { Attachments, ObjectVersion, WriteResult } from '../backend/object-store.js'
 import { isStoreError } from '../backend/store-error.js'
+import { WRITE_ID } from './attributes.js'
 import type { Committed } from './commit.js'
 import { FileData } from './file-data.js'
+import { FileOrigin } from './file-origin.js'
 import { FsError } from './fs-error.js'
 import type { Keeping } from './kept-files.js'
 import type { Told } from './known-traits.js'
@@ -11,6 +13,8 @@ import type { Hold } from './lent.js'
 import type { Borrower } from './loans.js'
 import type { AllocateOptions, Leaver, TruncateOptions } from './operations.js'
 import type { WrittenFile } from './pieces.js'
+import { type SentState, Unanswered } from './unanswered.js'
+import { UnstoredChanges } from './unstored-changes.js'
 import type { WriterServices } from './writer-services.js'
 import type { WriterTarget } from './writer-target.js'
 
@@ -24,19 +28,12 @@ export class FileWriter implements Borrower {
   readonly #services: WriterServices
   readonly #target: WriterTarget
   readonly #data: FileData
-  #base: ObjectVersion | undefined
-  #isDirty = false
-  /** Not only attributes have changed. */
-  #isContentDirty = false
-  /** There is something to keep since the last commit: what programs that have the file open have made of it. */
-  #isWritten = false
-  #absence: 'exclusive' | 'believed' | undefined
-  /** Where what was appended begins; undefined when something else was changed since the last commit. */
-  #appendedFrom: number | undefined
-  #changes = 0
-  #failure: { readonly error: unknown; readonly changes: number } | undefined
+  readonly #unstored: UnstoredChanges
+  readonly #origin: FileOrigin
   #closed: Promise<string | undefined> | undefined
   #hasEnded = false
+  /** Commits that may have been carried out. Empty again with the first one that is known to be. */
+  readonly unanswered = new Unanswered()
   /** How often bytes of other objects were found to be elsewhere. */
   #sourceMoves = 0
   /** Of the commit under way. */
@@ -46,9 +43,9 @@ export class FileWriter implements Borrower {
   constructor(target: WriterTarget, base: ObjectVersion | undefined, services: WriterServices) {
     this.#target = target
     this.#services = services
-    this.#base = base
-    this.#data = new FileData(target, () => this.#base, services)
-    this.#appendedFrom = this.#data.sizeBytes
+    this.#origin = new FileOrigin(base)
+    this.#data = new FileData(target, () => this.#origin.version, services)
+    this.#unstored = new UnstoredChanges(this.#data.sizeBytes)
   }
 
   get sizeBytes(): number {
@@ -56,17 +53,17 @@ export class FileWriter implements Borrower {
   }
 
   get isDirty(): boolean {
-    return this.#isDirty
+    return this.#unstored.isDirty
   }
 
   /** Bytes or the size have changed, not only attributes. */
   get hasUnstoredContent(): boolean {
-    return this.#isContentDirty
+    return this.#unstored.isContentDirty
   }
 
   /** Why the present changes are not stored, where that has been tried. */
   get failure(): unknown {
-    return this.#failure?.changes === this.#changes ? this.#failure.error : undefined
+    return this.#unstored.failure
   }
 
   /** What the file consists of at this moment. */
@@ -74,18 +71,18 @@ export class FileWriter implements Borrower {
     return this.#data.file
   }
 
-  /** A new file. What others make under its name meanwhile must not be lost, unless it is to be `replaced` whole. */
+  /** A new file: see `FileOrigin`. */
   create(absence: 'exclusive' | 'believed' | 'replaced'): void {
-    this.#absence = absence === 'replaced' ? undefined : absence
-    this.#isContentDirty = true
+    this.#origin.create(absence)
+    this.#unstored.isContentDirty = true
     this.touch()
   }
 
   /** Attributes have changed, which travel with the next commit. */
   touch(): void {
-    if (!this.#isDirty) this.#target.expectAttachments(this.#base !== undefined && this.#isContentDirty)
-    this.#isDirty = true
-    this.#changes += 1
+    if (!this.#unstored.isDirty)
+      this.#target.expectAttachments(this.#origin.version !== undefined && this.#unstored.isContentDirty)
+    this.#unstored.add()
   }
 
   /**
@@ -93,34 +90,24 @@ export class FileWriter implements Borrower {
    * the writer still waits for its turn or for room.
    */
   write(offset: number, data: Uint8Array, leaver?: Leaver, hold?: Hold): Promise<void> {
-    return this.#change(async () => {
-      if (data.length > 0) await this.#data.write(offset, data, leaver, hold)
-      return data.length > 0
-    }, leaver)
+    return this.#change(() => this.#data.write(offset, data, leaver, hold), leaver)
   }
 
   /** Writes where the file ends when its turn comes. */
   append(data: Uint8Array, leaver?: Leaver, hold?: Hold): Promise<void> {
-    return this.#target.lock.run(async () => {
-      if (data.length === 0) return
-      await this.#data.write(this.sizeBytes, data, leaver, hold)
-      this.#isWritten = true
-      this.#isContentDirty = true
-      this.touch()
-    }, leaver)
+    const write = () => this.#data.write(this.sizeBytes, data, leaver, hold)
+    return this.#change(write, leaver, { isAppend: true })
   }
 
   truncate(sizeBytes: number, { leaver, isByPath = false }: TruncateOptions = {}): Promise<void> {
     const truncate = async () => {
       await this.#data.truncate(sizeBytes)
       if (sizeBytes > 0) return true
-      this.#base = undefined
+      this.#origin.emptied()
       void this.#data.content.ownerChanged()
-      // The file is replaced whole, and the last writer wins; a file that must be new stays one.
-      if (this.#absence === 'believed') this.#absence = undefined
       return true
     }
-    return this.#change(truncate, leaver, !isByPath)
+    return this.#change(truncate, leaver, { isByPath })
   }
 
   /** fallocate(2). EFBIG where the store holds no such file; the store itself is never asked for room. */
@@ -148,7 +135,8 @@ export class FileWriter implements Borrower {
     const { loans } = this.#services
     let isBorrowed = false
     await this.#change(async () => {
-      if (loans.isChanging(source.key) || !isThere()) return false
+      // What the file is made of must be what it was then, should that turn out to be stored.
+      if (loans.isChanging(source.key) || !isThere() || !this.unanswered.isEmpty) return false
       isBorrowed = this.#data.borrow(offset, sizeBytes, source, sourceOffset)
       if (isBorrowed) loans.add(source.key, this)
       return isBorrowed
@@ -180,7 +168,7 @@ export class FileWriter implements Borrower {
   async commit(): Promise<void> {
     const { loans } = this.#services
     for (let outcome = 'again'; outcome === 'again'; ) {
-      const mayChangeBytes = this.#isContentDirty
+      const mayChangeBytes = this.#unstored.isContentDirty
       const commit = () => this.#target.lock.run(() => this.#tryCommit(mayChangeBytes))
       const attempt = () => this.#target.whileNamed(commit)
       outcome = await (mayChangeBytes ? loans.whileChanging(this.#target.path, this, attempt) : attempt())
@@ -216,8 +204,8 @@ export class FileWriter implements Borrower {
     this.#hasEnded = true
     this.#data.endStream()
     this.#services.loans.end(this)
-    this.#isDirty = false
-    if (keeping === undefined || !this.#isContentDirty || !this.#isWritten || this.#target.isUnlinked)
+    this.#unstored.isDirty = false
+    if (keeping === undefined || !this.#unstored.isContentDirty || !this.#unstored.isWritten || this.#target.isUnlinked)
       return this.#data.content.dispose().then(() => undefined)
     const keptAtMs = this.#services.clock.nowMs()
     // It may have been renamed since it was to be kept.
@@ -226,8 +214,7 @@ export class FileWriter implements Borrower {
 
   /** ENOSPC when bytes are needed under another name that only the parts under this one hold. */
   checkMovable(): void {
-    if (this.#data.hasDropped)
-      throw new FsError('ENOSPC', 'bytes that are in the store only can not be renamed (--staging-size)')
+    this.#data.checkHeld('renamed')
   }
 
   /**
@@ -235,8 +222,7 @@ export class FileWriter implements Borrower {
    * sent under the old name are lost, so everything goes out again from staging. `replaces`: over another file.
    */
   moved(base: ObjectVersion | undefined, replaces: boolean): void {
-    if (replaces) this.#absence = undefined
-    else if (this.#absence === 'exclusive') this.#absence = 'believed'
+    this.#origin.renamed(replaces)
     if (base !== undefined) this.rebase(base)
     void this.#data.content.ownerChanged()
     this.#data.endStream()
@@ -244,27 +230,27 @@ export class FileWriter implements Borrower {
 
   /** The stored object is the same, under another ETag or key; call it under the lock. */
   rebase(version: ObjectVersion): void {
-    if (this.#base === undefined) return
-    this.#data.remote.replace(this.#base, version)
-    this.#base = version
+    if (this.#origin.version === undefined) return
+    this.#data.remote.replace(this.#origin.version, version)
+    this.#origin.version = version
     void this.#data.content.ownerChanged()
   }
 
-  /** Runs a change that is no append under the lock; it says whether it changed anything. */
-  #change(task: () => Promise<boolean>, leaver: Leaver | undefined, isWritten = true): Promise<void> {
+  /** Runs a change under the lock; it says whether it changed anything. */
+  #change(task: () => Promise<boolean>, leaver?: Leaver, { isByPath = false, isAppend = false } = {}): Promise<void> {
     return this.#target.lock.run(async () => {
       if (!(await task())) return
-      this.#appendedFrom = undefined
-      this.#isWritten ||= isWritten
-      this.#isContentDirty = true
+      if (!isAppend) this.#unstored.appendedFrom = undefined
+      this.#unstored.isWritten ||= !isByPath
+      this.#unstored.isContentDirty = true
       this.touch()
     }, leaver)
   }
 
   /** `mayChangeBytes`: nobody else needs those that are stored. */
   async #tryCommit(mayChangeBytes: boolean): Promise<'done' | 'again'> {
-    if (!this.#isDirty || this.#target.isUnlinked) return 'done'
-    if (this.#isContentDirty && !mayChangeBytes) return 'again'
+    if (!this.#unstored.isDirty || this.#target.isUnlinked) return 'done'
+    if (this.#unstored.isContentDirty && !mayChangeBytes) return 'again'
     const signal = new CallSignal()
     this.#stepAside = signal
     const moves = this.#sourceMoves
@@ -273,11 +259,7 @@ export class FileWriter implements Borrower {
       await this.#publish(signal)
       return 'done'
     } catch (error) {
-      if (isStoreError(error) && error.ambiguous) {
-        this.#target.perhapsStored(this.sizeBytes)
-        // What may be stored already must not be appended once more.
-        this.#appendedFrom = undefined
-      }
+      if (isStoreError(error) && error.ambiguous) this.#target.unanswered()
       if (signal.aborted || this.#sourceMoves !== moves) return 'again'
       throw await this.#failed(error)
     } finally {
@@ -287,42 +269,31 @@ export class FileWriter implements Borrower {
 
   /** Resolves with what the program is told. */
   async #failed(error: unknown): Promise<unknown> {
-    const isTaken = this.#absence === 'exclusive' && isStoreError(error, 'precondition-failed')
+    const isTaken = this.#origin.isExclusive && isStoreError(error, 'precondition-failed')
     const told = isTaken ? new FsError('EEXIST', `${this.#target.path} was made by another writer first`, error) : error
-    this.#failure = { error: told, changes: this.#changes }
+    this.#unstored.failed(told)
     if (isStoreError(error, 'precondition-failed', 'not-found')) this.#target.refused()
-    if (this.#isContentDirty) await this.secure()
+    if (this.#unstored.isContentDirty) await this.secure()
     return told
   }
 
   async #publish(signal: CallSignal): Promise<void> {
-    const changes = this.#changes
-    const base = this.#base
-    if (base === undefined || this.#isContentDirty) await this.#publishContent(signal)
+    const { count } = this.#unstored
+    const base = this.#origin.version
+    if (base === undefined || this.#unstored.isContentDirty) await this.#publishContent(signal)
     else {
       const attachments = await this.#target.attachments()
       const stored = await this.#services.committer.replaceAttachments(base, attachments)
       this.#services.loans.moved(base, this.#committed(stored, attachments))
     }
     // Attributes do not wait for the lock: those that came meanwhile are the next commit's.
-    this.#isDirty = this.#changes !== changes
-    this.#failure = undefined
+    this.#unstored.stored(count)
   }
 
   async #publishContent(signal: CallSignal): Promise<void> {
-    let sent: Committed
-    try {
-      sent = await this.#send(signal)
-    } catch (error) {
-      if (!(await this.#followOthers(error))) throw error
-      sent = await this.#send(signal)
-    }
-    const { result, kept, wanted } = sent
-    this.#absence = undefined
-    this.#isContentDirty = false
-    this.#isWritten = false
-    this.#appendedFrom = this.sizeBytes
+    const { result, kept, wanted } = await this.#sendUntilSettled(signal)
     const version = this.#committed(result, kept)
+    this.#unstored.storedContent(this.sizeBytes)
     this.#services.loans.end(this)
     await this.#data.stored(version)?.dispose()
     // Metadata is taken when an upload begins; what changed since costs one copy.
@@ -330,21 +301,63 @@ export class FileWriter implements Borrower {
       this.#committed(await this.#services.committer.replaceAttachments(version, wanted), wanted)
   }
 
-  async #send(signal: CallSignal): Promise<Committed> {
-    const { committer } = this.#services
-    const attachments = (told?: Told) => this.#target.attachments(told)
-    const request = { key: this.#target.path, file: this.file, conditions: this.#conditions(), attachments, signal }
-    const { stream } = this.#data
-    if (stream !== undefined) {
+  /** Sends until it is stored, or something stands in the way that is not for the writer to settle. */
+  async #sendUntilSettled(signal: CallSignal): Promise<Committed> {
+    for (let mayFollow = true; ; ) {
+      const { count } = this.#unstored
       try {
-        return await committer.commit({ ...request, stream })
+        return await this.#send(signal)
       } catch (error) {
-        if (!isStoreError(error, 'no-such-upload')) throw error
-        this.#services.log.warn('an upload was lost; all goes out again from staging', { key: request.key, error })
-        this.#data.endStream()
+        const mayBeStored = isStoreError(error, 'precondition-failed', 'not-found', 'no-such-upload')
+        const found = mayBeStored ? await this.settle() : undefined
+        if (found !== undefined) {
+          const { version, sent } = found
+          if (sent.changes === count)
+            return { result: version, kept: sent.attachments, wanted: await this.#target.attachments() }
+        } else if (this.#data.stream !== undefined && isStoreError(error, 'no-such-upload'))
+          this.#data.lostStream(error)
+        else if (mayFollow && (await this.#followOthers(error))) mayFollow = false
+        else throw error
       }
     }
-    return committer.commit({ ...request, stream: undefined })
+  }
+
+  #send(signal: CallSignal): Promise<Committed> {
+    const { file } = this
+    const changes = this.#unstored.count
+    return this.#services.committer.commit({
+      key: this.#target.path,
+      file,
+      stream: this.#data.stream,
+      conditions: this.#origin.conditions,
+      attachments: told => this.#attachments(told),
+      signal,
+      unanswered: sent => {
+        this.unanswered.add({ ...sent, changes })
+        // What may be stored already must not be appended once more.
+        this.#unstored.appendedFrom = undefined
+      },
+    })
+  }
+
+  /** An empty file looks like anybody's: one that must be new says whose it is. */
+  async #attachments(told?: Told): Promise<Attachments> {
+    const kept = await this.#target.attachments(told)
+    if (!this.#origin.isExclusive || this.sizeBytes > 0) return kept
+    return { ...kept, metadata: { ...kept.metadata, [WRITE_ID]: this.#services.newId() } }
+  }
+
+  /**
+   * Looks what has become of commits that got no answer, if there were any; call it under the lock. Where one of them had
+   * been carried out, the file is an edit of what that has stored from now on.
+   */
+  async settle(): Promise<{ readonly version: ObjectVersion; readonly sent: SentState } | undefined> {
+    if (this.unanswered.isEmpty || this.#hasEnded) return undefined
+    const found = await this.#target.current()
+    const sent = this.unanswered.find(found)
+    if (found === undefined || sent === undefined) return undefined
+    this.#data.foundStored(found)
+    return { version: this.#committed(found, sent.attachments, found), sent }
   }
 
   /**
@@ -352,41 +365,28 @@ export class FileWriter implements Borrower {
    * and the commit that was refused is to be tried again.
    */
   async #followOthers(refusal: unknown): Promise<boolean> {
-    const from = this.#appendedFrom
-    if (!isStoreError(refusal, 'precondition-failed') || this.#absence === 'exclusive' || from === undefined)
-      return false
-    const { path } = this.#target
-    try {
-      const current = await this.#target.current()
-      if (current === undefined) return false
-      await this.#data.moveBehind(current, from)
-      this.#base = current
-      void this.#data.content.ownerChanged()
-      this.#absence = undefined
-      this.#appendedFrom = current.sizeBytes
-      this.#target.rebased(current)
-      this.#services.log.info('others have changed a file; what was appended goes behind it', { path })
-      return true
-    } catch (error) {
-      this.#services.log.warn('what was appended can not go behind what others wrote', { path, error })
-      return false
-    }
+    const from = this.#unstored.appendedFrom
+    if (!isStoreError(refusal, 'precondition-failed') || this.#origin.isExclusive || from === undefined) return false
+    const current = await this.#data.follow(() => this.#target.current(), from)
+    if (current === undefined) return false
+    this.#origin.is(current)
+    void this.#data.content.ownerChanged()
+    this.#unstored.appendedFrom = current.sizeBytes
+    this.#target.rebased(current)
+    return true
   }
 
-  #committed({ etag, versionId }: WriteResult, attachments: Attachments): ObjectVersion {
-    const lastModifiedMs = this.#services.clock.nowMs()
-    const version = { key: this.#target.path, sizeBytes: this.sizeBytes, etag, versionId, lastModifiedMs }
+  #committed(
+    { etag, versionId }: WriteResult,
+    attachments: Attachments,
+    { sizeBytes, lastModifiedMs } = { sizeBytes: this.sizeBytes, lastModifiedMs: this.#services.clock.nowMs() },
+  ): ObjectVersion {
+    const version = { key: this.#target.path, sizeBytes, etag, versionId, lastModifiedMs }
     this.rebase(version)
-    this.#base = version
+    this.#origin.is(version)
+    this.unanswered.clear()
     this.#target.committed(version, attachments)
     return version
-  }
-
-  #conditions(): WriteConditions {
-    // An empty lock file looks like anybody's.
-    const mayBeStored = this.#target.isPerhapsStored && (this.#absence !== 'exclusive' || this.sizeBytes > 0)
-    if (this.#base !== undefined) return { ifMatch: this.#base.etag, mayBeStored }
-    return this.#absence === undefined ? {} : { ifNoneMatch: '*', mayBeStored }
   }
 
   /** What is not stored survives this process then. Never rejects. */

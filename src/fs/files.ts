@@ -127,7 +127,7 @@ export class Files {
       } catch (error) {
         if (!isStoreError(error, 'precondition-failed', 'not-found')) throw error
         // This mount may be about to replace or move the object: then the handle goes with it.
-        await node.lock.run(async () => undefined, context)
+        await node.lock.run(async () => node.writer?.settle(), context)
         if (node.version !== shown) continue
         if (!node.isUnlinked) this.#tree.metadata.forget(node.path)
         // ENOENT is for names: this handle's version is gone.
@@ -197,6 +197,8 @@ export class Files {
   ): Promise<number> {
     if (!to.flags.write) throw new FsError('EBADF', 'the file is open for reading only')
     to.usedBy(context.pid)
+    for (const { node } of [from, to])
+      if (node.writer?.unanswered.isEmpty === false) await node.lock.run(async () => node.writer?.settle(), context)
     const copied = await copyRange({
       source: () => from.node.writer?.file ?? from.node.version,
       sourceOffset,

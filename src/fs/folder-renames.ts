@@ -178,7 +178,11 @@ export class FolderRenames {
       const rest = stored.key.slice(from.length)
       return { ...stored, key: node.path + rest, etag: etagOfCopy(rest, stored.etag), versionId: undefined }
     }
-    for (const file of filesBelow(node)) this.#moved(file, relocated)
+    for (const file of filesBelow(node)) {
+      const rest = file.path.slice(node.path.length)
+      file.writer?.unanswered.copied(etag => etagOfCopy(rest, etag))
+      this.#moved(file, relocated)
+    }
     known.movedBelow(from, node.path, etagOfCopy)
     folderTimes.movedBelow(from, node.path)
     for (const path of [from, node.path]) tree.metadata.forgetFolder(path)

@@ -31,7 +31,9 @@ export class KeptOpen {
       await this.#tree.attachments(node)
       // The last handle may have been closed meanwhile: nobody would end what is begun for it.
       if (!this.#kept.has(node)) return false
-      await this.#writers.of(node).fetchAll()
+      const writer = this.#writers.of(node)
+      await writer.settle()
+      await writer.fetchAll()
     } catch (error) {
       const message =
         errnoOf(error) === 'ENOSPC'

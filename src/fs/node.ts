@@ -51,11 +51,6 @@ export class Node {
   version: ObjectVersion | undefined
   /** What is stored under the name until the file, which is not stored yet, replaces it: it goes when the name does. */
   replaced: ObjectVersion | undefined
-  /**
-   * The last commit, of the file or of the one that it is to replace, was one of unknown outcome: the bucket may hold
-   * what it sent, so many bytes.
-   */
-  perhapsStoredBytes: number | undefined
   /** What is kept beside the bytes of `version` (or of a folder's marker), once known. */
   known: KnownVersion | undefined
   /** What programs set; follows `known` until something is changed here. */

@@ -75,13 +75,7 @@ export class OpenWriters {
       get isUnlinked() {
         return node.isUnlinked
       },
-      get isPerhapsStored() {
-        return node.perhapsStoredBytes !== undefined
-      },
-      perhapsStored: sizeBytes => {
-        node.perhapsStoredBytes = sizeBytes
-        tree.metadata.forget(node.path)
-      },
+      unanswered: () => tree.metadata.forget(node.path),
       lock: node.lock,
       whileNamed: task => this.#moving.change(() => [node.path], task),
       expectAttachments: isFetchDue => tree.traits.expect(node, isFetchDue),

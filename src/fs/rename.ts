@@ -1,4 +1,4 @@
-import type { ObjectInfo, ObjectTraits, ObjectVersion } from '../backend/object-store.js'
+import type { ObjectTraits, ObjectVersion } from '../backend/object-store.js'
 import { isStoreError } from '../backend/store-error.js'
 import type { Directories } from './directories.js'
 import type { FolderRenames, RenameCall } from './folder-renames.js'
@@ -10,6 +10,7 @@ import { leaverOf } from './mutex.js'
 import { SELF_SLOT } from './names.js'
 import type { Node } from './node.js'
 import type { Leaver, RenameFlags } from './operations.js'
+import { deleteUnanswered, deleteVersion } from './removal.js'
 import type { Tree } from './tree.js'
 
 export interface NamesOptions {
@@ -67,12 +68,11 @@ export class Names {
 
   async #unlink(node: Node, kept: Node[]): Promise<void> {
     if (node.isUnlinked) throw new FsError('ENOENT', node.path)
-    const { key } = node.version ?? node.replaced ?? { key: node.path }
-    const isInBucket = isStored(node)
     if (await this.#kept.keep(node)) kept.push(node)
-    if (isInBucket) await this.#delete(key)
+    const isGone = await this.#deleteObject(node)
     // At once with the name, or a lookup would find what it has asked for before.
-    this.#tree.metadata.removed(node.path)
+    if (isGone) this.#tree.metadata.removed(node.path)
+    else this.#tree.metadata.forget(node.path)
     this.#gone(node)
   }
 
@@ -138,18 +138,20 @@ export class Names {
     const { node, newParent, newSlot, target } = rename
     const from = node.path
     const to = newParent.pathOf(newSlot)
-    const { metadata, inodes } = this.#tree
-    const { version } = node
-    const replaced = target?.version ?? target?.replaced
-    node.writer?.checkMovable()
+    const { metadata, inodes, store } = this.#tree
     let isReplaced = false
     try {
+      // What is copied is what the bucket has of the file.
+      if (node.version !== undefined) await node.writer?.settle()
+      const { version } = node
+      node.writer?.checkMovable()
       if (target !== undefined && (await this.#kept.keep(target))) kept.push(target)
+      const replaced = target?.version ?? target?.replaced
       const moved = version === undefined ? undefined : await this.#copy(node, version, to, rename.noReplace)
       // From here on both names hold the data; what stood at the new one is gone.
       if (version !== undefined && moved !== undefined) this.#loans.moved(version, moved)
       isReplaced = moved !== undefined
-      const isGone = version === undefined ? await this.#deleteReplaced(node) : await this.#deleteSource(version)
+      const isGone = version === undefined ? await this.#deleteReplaced(node) : await deleteVersion(store, version)
       // It could not be stored at its last close, which was meanwhile: there is no such file any more.
       if (moved === undefined && node.isDetached) throw new FsError('ESTALE', `${from} could not be stored`)
       // All at once, so that no lookup finds a part of it.
@@ -158,7 +160,7 @@ export class Names {
       else metadata.forget(from)
       if (moved !== undefined) metadata.forget(to)
       node.replaced = version === undefined ? replaced : undefined
-      node.perhapsStoredBytes = version === undefined ? target?.perhapsStoredBytes : undefined
+      node.writer?.unanswered.moved(version === undefined ? target?.writer?.unanswered : undefined)
       if (node.slot === SELF_SLOT && node.parent !== undefined) node.parent.beside = undefined
       inodes.move(node, newParent, newSlot)
       if (newSlot === SELF_SLOT) newParent.beside = moved
@@ -183,7 +185,11 @@ export class Names {
       const lastModifiedMs = copied.lastModifiedMs ?? version.lastModifiedMs
       return { ...version, versionId: undefined, ...copied, key: to, lastModifiedMs }
     } catch (error) {
-      if (noReplace && isStoreError(error, 'precondition-failed') && (await this.#find(to)) !== undefined)
+      if (
+        noReplace &&
+        isStoreError(error, 'precondition-failed') &&
+        (await this.#tree.knowledge.head(to)) !== undefined
+      )
         throw new FsError('EEXIST', to, error)
       throw error
     }
@@ -255,45 +261,26 @@ export class Names {
     return traits
   }
 
-  async #find(key: string): Promise<ObjectInfo | undefined> {
-    try {
-      return await this.#tree.store.head(key)
-    } catch (error) {
-      if (isStoreError(error, 'not-found')) return undefined
-      throw error
-    }
-  }
-
-  async #delete(key: string): Promise<void> {
-    const [result] = await this.#tree.store.delete([{ key }])
+  /** Whatever stands there of a file that the bucket has; of one that it perhaps has, that alone. Whether nothing is left. */
+  async #deleteObject(node: Node): Promise<boolean> {
+    const stored = node.version ?? node.replaced
+    if (stored === undefined) return this.#deleteReplaced(node)
+    const [result] = await this.#tree.store.delete([{ key: stored.key }])
     if (result?.error !== undefined) throw result.error
+    return true
   }
 
-  /** The source of a rename goes only if it is what was copied; what others made of it meanwhile stays: false. */
-  async #deleteSource({ key, etag }: ObjectVersion): Promise<boolean> {
-    const { store } = this.#tree
-    const support = store.capabilities.conditions.delete
-    // The copy has just checked the version: a HEAD in place of a real condition would tell nothing more.
-    const ifMatch = support === 'atomic' || support === 'unknown' ? etag : undefined
-    const [result] = await store.delete([{ key, ifMatch }])
-    if (result?.error !== undefined && result.error.kind !== 'precondition-failed') throw result.error
-    return result?.error === undefined
-  }
-
-  /** The same of what a file that is not stored was to replace, or what an earlier commit may have put there. */
-  async #deleteReplaced({ path, replaced, perhapsStoredBytes }: Node): Promise<boolean> {
-    if (replaced !== undefined && (await this.#deleteSource(replaced))) return true
-    if (perhapsStoredBytes === undefined) return replaced === undefined
-    const found = await this.#find(path)
-    if (found === undefined) return true
-    // Of another size, it is what others have stored since.
-    return found.sizeBytes === perhapsStoredBytes && (await this.#deleteSource({ ...found, key: path }))
+  /** What a file that is not stored was to replace goes, or what an earlier commit may have put there. */
+  async #deleteReplaced({ path, replaced, writer }: Node): Promise<boolean> {
+    if (replaced !== undefined && (await deleteVersion(this.#tree.store, replaced))) return true
+    if (writer === undefined || writer.unanswered.isEmpty) return replaced === undefined
+    return deleteUnanswered(this.#tree, path, writer.unanswered)
   }
 }
 
 /** The bucket holds something under the name of a file, or perhaps does. */
-function isStored({ version, replaced, perhapsStoredBytes }: Node): boolean {
-  return version !== undefined || replaced !== undefined || perhapsStoredBytes !== undefined
+function isStored({ version, replaced, writer }: Node): boolean {
+  return version !== undefined || replaced !== undefined || writer?.unanswered.isEmpty === false
 }
 
 /** The bucket holds nothing of it, and nothing that it would replace. */

@@ -203,7 +203,6 @@ export class Tree {
     const shownModifiedMs = node.modified === undefined ? undefined : toMs(node.modified)
     node.version = version
     node.replaced = undefined
-    node.perhapsStoredBytes = undefined
     forgetDigests(node, metadata)
     node.known = { metadata, headers, traits: this.traits.stored(attachments.traits), shownModifiedMs }
     node.expiresMs = this.expiry()

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Log } from '../backend/log.js'
 import type { Attachments, ObjectStore } from '../backend/object-store.js'
 import { PartSizes } from '../backend/part-sizes.js'
@@ -18,6 +19,7 @@ export interface WriterServices {
   readonly loans: Loans
   readonly clock: Clock
   readonly log: Log
+  newId(): string
   newStream(key: string, attachments: Attachments): PartStream
 }
 
@@ -34,6 +36,8 @@ export interface WriterOptions {
   readonly writeMemory: MemoryBudget
   readonly clock: Clock
   readonly log: Log
+  /** Random words. */
+  readonly newId?: () => string
 }
 
 export function writerServices(options: WriterOptions): WriterServices {
@@ -51,5 +55,6 @@ export function writerServices(options: WriterOptions): WriterServices {
     loans: new Loans(log),
     clock,
     log,
+    newId: options.newId ?? randomUUID,
   }
 }

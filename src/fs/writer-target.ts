@@ -10,8 +10,6 @@ export interface WriterTarget {
   readonly lock: Mutex
   /** The name is gone: nothing is to be published. */
   readonly isUnlinked: boolean
-  /** The last commit was one of unknown outcome: the bucket may hold what it sent. */
-  readonly isPerhapsStored: boolean
   /** Runs a change of what is stored, behind the renaming of a folder above. Not to be called under the lock. */
   whileNamed<T>(task: () => Promise<T>): Promise<T>
   /** `attachments` will be called: it may get ready. `isFetchDue`: probably with what a GET tells. */
@@ -24,8 +22,8 @@ export interface WriterTarget {
   rebased(info: ObjectInfo): void
   /** The commit has published this version. */
   committed(version: ObjectVersion, attachments: Attachments): void
-  /** Whether the commit of so many bytes has is not known. */
-  perhapsStored(sizeBytes: number): void
+  /** Whether the commit has published anything is not known, and so is what the name leads to in the bucket. */
+  unanswered(): void
   /** Others have changed the object, so what is known of it is not true. */
   refused(): void
 }

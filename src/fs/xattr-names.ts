@@ -5,12 +5,13 @@
  */
 import { isUtf8 } from 'node:buffer'
 import type { Metadata } from '../backend/object-store.js'
+import { WRITE_ID } from './attributes.js'
 
 const PREFIX = 'user.'
 /** XATTR_NAME_MAX of Linux without the prefix. */
 const MAX_NAME_BYTES = 255 - PREFIX.length
 /** What holds the attributes of the file itself, as s3fs has them. */
-const RESERVED = new Set(['mode', 'uid', 'gid', 'rdev', 'mtime', 'atime', 'ctime'])
+const RESERVED = new Set(['mode', 'uid', 'gid', 'rdev', 'mtime', 'atime', 'ctime', WRITE_ID])
 /** What the driver tells of the object; none of it is metadata. */
 const VIRTUAL = 'bucket.'
 const PLAIN = /^[a-z0-9-]+$/

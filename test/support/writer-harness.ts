@@ -49,6 +49,7 @@ export class WriterHarness {
       sizes,
       clock: { nowMs },
       log,
+      newId: () => 'id',
     }
     const blocks = new BlockCache({
       lane: new MainLane(store),
@@ -80,8 +81,7 @@ export class WriterHarness {
       path,
       lock: new Mutex(),
       isUnlinked: false,
-      isPerhapsStored: false,
-      perhapsStored: () => undefined,
+      unanswered: () => undefined,
       whileNamed: <T>(task: () => Promise<T>) => task(),
       expectAttachments: () => undefined,
       attachments: async (): Promise<Attachments> => ({}),

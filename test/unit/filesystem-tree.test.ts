@@ -288,6 +288,7 @@ describe('attributes', () => {
   it('stores what differs from the defaults with the PUT, in the form of s3fs', async () => {
     const h = await harness()
     const { handle } = await h.create('f', {}, 0o600, { uid: 5, gid: 1000 })
+    await h.write(handle, 0, Buffer.from('text'))
     await h.filesystem.setattr(
       (await h.walk('f')).node,
       { mtime: { seconds: 1_600_000_000, nanoseconds: 5_000_000 } },

@@ -78,7 +78,8 @@ function compared(found: ObjectInfo, expected: Expected, obstacle: StoreError): 
   return { etag: found.etag, versionId: found.versionId, lastModifiedMs: found.lastModifiedMs }
 }
 
-function sameMetadata(sent: Metadata | undefined, found: Metadata): boolean {
+/** What a store answers for what it was sent; undefined: that was left to it. */
+export function sameMetadata(sent: Metadata | undefined, found: Metadata): boolean {
   if (sent === undefined) return true
   const names = Object.keys(sent)
   return names.length === Object.keys(found).length && names.every(name => sent[name] === found[name.toLowerCase()])
