@@ -9,7 +9,9 @@ import { leavable } from './mutex.js'
 import { nameOfSlot } from './names.js'
 import type { Node } from './node.js'
 import type { CallContext, HolderProbe, KernelCache, Leaver } from './operations.js'
+import { deleteUnanswered } from './removal.js'
 import type { Tree } from './tree.js'
+import type { Unanswered } from './unanswered.js'
 import { keepingOf, revert } from './unstored.js'
 import type { WriterServices } from './writer-services.js'
 import type { WriterTarget } from './writer-target.js'
@@ -35,6 +37,8 @@ export class OpenWriters {
   readonly #log: Log
   /** How many handles of a node are open for writing: its writer ends with the last. */
   readonly #writeHandles = new Map<Node, number>()
+  /** What is going again, since it is not known whether it came. */
+  readonly #withdrawals = new Set<Promise<void>>()
 
   constructor(options: OpenWritersOptions) {
     this.#tree = options.tree
@@ -136,6 +140,7 @@ export class OpenWriters {
       else kept.push({ path: node.path, keptAt })
     }
     await Promise.all([...this.#tree.inodes.all()].map(store))
+    await Promise.all(this.#withdrawals)
     return { stored, kept }
   }
 
@@ -178,6 +183,23 @@ export class OpenWriters {
     node.writer = undefined
     this.#dropFromKernel(node)
     await writer.close(undefined)
+    const { unanswered } = writer
+    if (unanswered.isEmpty) return
+    const withdrawal = this.#withdraw(node.path, unanswered).finally(() => this.#withdrawals.delete(withdrawal))
+    this.#withdrawals.add(withdrawal)
+  }
+
+  /** What was perhaps stored of a handle that is not there goes again. Never rejects. */
+  async #withdraw(path: string, unanswered: Unanswered): Promise<void> {
+    try {
+      await this.#moving.change(
+        () => [path],
+        () => deleteUnanswered(this.#tree, path, unanswered),
+      )
+      this.#tree.metadata.forget(path)
+    } catch (error) {
+      this.#log.warn('a file that could not be created may be in the bucket, and nobody has it', { path, error })
+    }
   }
 
   /** The last writer was killed. The bucket and the mount show what was stored before; what it wrote is kept. */

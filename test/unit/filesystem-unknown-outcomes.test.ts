@@ -331,4 +331,21 @@ describe('a file that may be stored, though its program was told otherwise', () 
     expect((await bare.head('f')).metadata).toMatchObject({ mode: String(0o100600) })
     expect(Object.keys((await bare.head('f')).metadata)).not.toContain('mount-bucket-write-id')
   })
+
+  it('is no lock that nobody holds, where opening it was to take it', async () => {
+    const { h, bare } = await losing('put', { exclusiveCreate: 'open' })
+    await expect(h.create('f')).rejects.toMatchObject({ ambiguous: true })
+    await expect.poll(() => h.stored('f')).toBeUndefined()
+    await h.closeFile((await h.create('f')).handle)
+    expect((await bare.head('f')).sizeBytes).toBe(0)
+  })
+
+  it('leaves the lock of another one where opening it was to take it', async () => {
+    const bare = openMemoryStore(`unknown-outcomes-${++buckets}`)
+    const lost = new LostBefore(bare, () => bare.put('f', new Uint8Array(0), { ifNoneMatch: '*' }))
+    const h = await harness({ store: new RetryLayer(lost, { maxAttempts: 1 }), exclusiveCreate: 'open' })
+    await expect(h.create('f')).rejects.toMatchObject({ ambiguous: true })
+    await h.filesystem.shutdown()
+    expect(await h.stored('f')).toBe('')
+  })
 })
