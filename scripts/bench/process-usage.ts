@@ -25,6 +25,12 @@ export function usageOf(pid: number): ProcessUsage {
   }
 }
 
+/** CPU-seconds of each thread of a process, by its id. */
+export function threadSeconds(pid: number): ReadonlyMap<number, number> {
+  const ids = readdirSync(`/proc/${pid}/task`).map(Number)
+  return new Map(ids.map(id => [id, orZero(() => cpuSeconds(`/proc/${pid}/task/${id}/stat`, false))]))
+}
+
 /** Fields 14 to 17 of stat; `withChildren`: of those that have ended, too. */
 function cpuSeconds(file: string, withChildren: boolean): number {
   const text = readFileSync(file, 'utf8')
@@ -72,7 +78,7 @@ function orZero(read: () => number): number {
   try {
     return read()
   } catch {
-    // A child that has just ended.
+    // A child or a thread that has just ended.
     return 0
   }
 }

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import { request } from 'node:http'
+import { connect } from 'node:net'
 import {
   CreateBucketCommand,
   GetBucketLocationCommand,
@@ -11,6 +13,7 @@ import {
 } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { type S3Server, startS3Server } from '../../scripts/servers/s3/s3-server.js'
+import { TLS_CERTIFICATE, TLS_KEY } from '../../scripts/servers/tls-certificate.js'
 import { ownS3 } from '../support/servers.js'
 
 /** What the suite over the store can't show of the own server: its refusals, its switches, and what the store never asks. */
@@ -157,6 +160,18 @@ it('lists by the first version of the listing, too', async () => {
 it('answers what it has not got with NotImplemented, and not as if it were something else', async () => {
   for (const resource of ['retention', 'cors', 'versions', 'policy'])
     expect((await raw('GET', `${open.url}/bucket/first?${resource}`, {})).status).toBe(501)
+})
+
+it('ends while a client of HTTPS has not said hello, or has gone before', async () => {
+  const secure = await startS3Server({ tls: { cert: TLS_CERTIFICATE, key: TLS_KEY } })
+  const port = Number(new URL(secure.secureUrl ?? '').port)
+  const [silent, gone] = [connect(port, '127.0.0.1'), connect(port, '127.0.0.1')]
+  // The server may end with a reset.
+  for (const socket of [silent, gone]) socket.on('error', () => socket.destroy())
+  await Promise.all([once(silent, 'connect'), once(gone, 'connect')])
+  gone.end()
+  await secure.close()
+  silent.destroy()
 })
 
 it('is switched and read over HTTP, as a process of its own', async () => {

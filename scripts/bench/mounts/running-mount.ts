@@ -43,6 +43,11 @@ export class RunningMount {
     return mount
   }
 
+  /** Of the process that serves. */
+  get pid(): number {
+    return this.#servingPid
+  }
+
   usage(): ProcessUsage {
     return usageOf(this.#servingPid)
   }

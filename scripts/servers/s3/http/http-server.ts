@@ -19,12 +19,13 @@ export class HttpServer {
   /** `bytesPerSecond`: of each connection; 0: no limit. With `tls` it speaks HTTPS. */
   constructor(answer: Answer, bytesPerSecond: () => number, tls?: ServerTls) {
     const take = (socket: Socket) => {
-      this.#sockets.add(socket)
-      socket.once('close', () => this.#sockets.delete(socket))
+      this.#keep(socket)
       new HttpConnection(socket, answer, bytesPerSecond)
     }
     const options = { allowHalfOpen: true }
     this.#server = tls === undefined ? createServer(options, take) : createTlsServer({ ...options, ...tls }, take)
+    // Of TLS, those whose handshake is not done: a client that goes before it is would be waited for.
+    this.#server.on('connection', socket => this.#keep(socket))
   }
 
   /** Gives the port. */
@@ -33,6 +34,11 @@ export class HttpServer {
       this.#server.once('error', reject)
       this.#server.listen(port, '127.0.0.1', () => resolve((this.#server.address() as AddressInfo).port))
     })
+  }
+
+  #keep(socket: Socket): void {
+    this.#sockets.add(socket)
+    socket.once('close', () => this.#sockets.delete(socket))
   }
 
   close(): Promise<void> {
