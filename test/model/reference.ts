@@ -214,6 +214,8 @@ export class Reference {
     for (const [path, file] of [...this.files]) {
       this.files.delete(path)
       file.path = moved(path)
+      const copy = file.version && versions.get(file.version)
+      if (copy?.isOutside === true) file.kept = { ...file.kept, mtimes: [...file.kept.mtimes, ...copy.kept.mtimes] }
       file.version = versionOf(file.version)
       file.base = versionOf(file.base)
       file.replaced = versionOf(file.replaced)
