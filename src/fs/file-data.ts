@@ -206,6 +206,8 @@ export class FileData {
     for (const { start, end } of [...this.#remote.ranges, ...gone])
       this.#remote.set({ start, end, version, offset: start })
     this.#dropped.remove(0, version.sizeBytes)
+    // Its upload is an object by now, or has been overtaken by one.
+    if (this.#dropped.ranges.length === 0) this.endStream()
     void this.#content.ownerChanged()
   }
 

@@ -102,10 +102,9 @@ export class FileWriter implements Borrower {
   truncate(sizeBytes: number, { leaver, isByPath = false }: TruncateOptions = {}): Promise<void> {
     const truncate = async () => {
       await this.#data.truncate(sizeBytes)
-      if (sizeBytes > 0) return true
+      if (sizeBytes > 0) return
       this.#origin.emptied()
       void this.#data.content.ownerChanged()
-      return true
     }
     return this.#change(truncate, leaver, { isByPath })
   }
@@ -144,10 +143,7 @@ export class FileWriter implements Borrower {
     return isBorrowed
   }
 
-  /**
-   * Makes everything local, for a file whose stored object is about to go; call it under the lock. ENOSPC where
-   * staging has no room for it.
-   */
+  /** Makes everything local: the stored object is about to go. Call it under the lock. ENOSPC where there is no room. */
   fetchAll(): Promise<void> {
     return this.#data.fetch()
   }
@@ -236,10 +232,10 @@ export class FileWriter implements Borrower {
     void this.#data.content.ownerChanged()
   }
 
-  /** Runs a change under the lock; it says whether it changed anything. */
-  #change(task: () => Promise<boolean>, leaver?: Leaver, { isByPath = false, isAppend = false } = {}): Promise<void> {
+  /** Runs a change under the lock; it says if it changed nothing. */
+  #change(task: () => Promise<unknown>, leaver?: Leaver, { isByPath = false, isAppend = false } = {}): Promise<void> {
     return this.#target.lock.run(async () => {
-      if (!(await task())) return
+      if ((await task()) === false) return
       if (!isAppend) this.#unstored.appendedFrom = undefined
       this.#unstored.isWritten ||= !isByPath
       this.#unstored.isContentDirty = true
@@ -293,12 +289,16 @@ export class FileWriter implements Borrower {
   async #publishContent(signal: CallSignal): Promise<void> {
     const { result, kept, wanted } = await this.#sendUntilSettled(signal)
     const version = this.#committed(result, kept)
-    this.#unstored.storedContent(this.sizeBytes)
-    this.#services.loans.end(this)
-    await this.#data.stored(version)?.dispose()
+    await this.#allStored(version)
     // Metadata is taken when an upload begins; what changed since costs one copy.
     if (!isDeepStrictEqual(kept, wanted))
       this.#committed(await this.#services.committer.replaceAttachments(version, wanted), wanted)
+  }
+
+  async #allStored(version: ObjectVersion): Promise<void> {
+    this.#unstored.storedContent(this.sizeBytes)
+    this.#services.loans.end(this)
+    await this.#data.stored(version)?.dispose()
   }
 
   /** Sends until it is stored, or something stands in the way that is not for the writer to settle. */
@@ -310,12 +310,10 @@ export class FileWriter implements Borrower {
       } catch (error) {
         const mayBeStored = isStoreError(error, 'precondition-failed', 'not-found', 'no-such-upload')
         const found = mayBeStored ? await this.settle() : undefined
-        if (found !== undefined) {
-          const { version, sent } = found
-          if (sent.changes === count)
-            return { result: version, kept: sent.attachments, wanted: await this.#target.attachments() }
-        } else if (this.#data.stream !== undefined && isStoreError(error, 'no-such-upload'))
-          this.#data.lostStream(error)
+        if (found?.changes === count)
+          return { result: found.version, kept: found.attachments, wanted: await this.#target.attachments() }
+        if (found !== undefined) continue
+        if (this.#data.stream !== undefined && isStoreError(error, 'no-such-upload')) this.#data.lostStream(error)
         else if (mayFollow && (await this.#followOthers(error))) mayFollow = false
         else throw error
       }
@@ -351,13 +349,15 @@ export class FileWriter implements Borrower {
    * Looks what has become of commits that got no answer, if there were any; call it under the lock. Where one of them had
    * been carried out, the file is an edit of what that has stored from now on.
    */
-  async settle(): Promise<{ readonly version: ObjectVersion; readonly sent: SentState } | undefined> {
+  async settle(): Promise<(SentState & { readonly version: ObjectVersion }) | undefined> {
     if (this.unanswered.isEmpty || this.#hasEnded) return undefined
     const found = await this.#target.current()
     const sent = this.unanswered.find(found)
     if (found === undefined || sent === undefined) return undefined
     this.#data.foundStored(found)
-    return { version: this.#committed(found, sent.attachments, found), sent }
+    const version = this.#committed(found, sent.attachments, found)
+    if (sent.changes === this.#unstored.count) await this.#allStored(version)
+    return { ...sent, version }
   }
 
   /**

@@ -6,12 +6,14 @@ import { FaultRules } from '../../src/backend/layers/fault-rules.js'
 import { Meter } from '../../src/backend/layers/meter.js'
 import { MeteringLayer } from '../../src/backend/layers/metering-layer.js'
 import { openMemoryStore } from '../../src/backend/memory/memory-store.js'
+import { isStoreError } from '../../src/backend/store-error.js'
 import { copyRange } from '../../src/fs/copy-range.js'
 import type { FileWriter } from '../../src/fs/file-writer.js'
 import { seekStored } from '../../src/fs/pieces.js'
 import { pattern } from '../support/bytes.js'
 import { endsWithTest } from '../support/ends-with-test.js'
 import { GatedStore } from '../support/gated-store.js'
+import { type Fate, LostAnswers } from '../support/lost-answers.js'
 import { keeping, WriterHarness } from '../support/writer-harness.js'
 
 /** Parts are so small here that a file of a few hundred bytes has many. */
@@ -21,10 +23,29 @@ let buckets = 0
 async function harness(options: { maxStagingBytes?: number } = {}) {
   buckets += 1
   const meter = new Meter()
-  const store = openMemoryStore(`writer-${buckets}`, { minPartBytes: PART })
-  const h = await WriterHarness.open(new MeteringLayer(store, meter), { partBytes: PART, ...options })
+  const answers = new LostAnswers(openMemoryStore(`writer-${buckets}`, { minPartBytes: PART }))
+  const h = await WriterHarness.open(new MeteringLayer(answers, meter), { partBytes: PART, ...options })
   endsWithTest(h)
-  return Object.assign(h, { meter })
+  return Object.assign(h, { meter, answers })
+}
+
+/** A commit whose answer never comes, where it sends something. */
+async function commitUnheard(writer: FileWriter, answers: LostAnswers, fate: Fate): Promise<void> {
+  answers.loseNext(fate)
+  await writer.commit().catch((error: unknown) => {
+    if (!isStoreError(error) || !error.ambiguous) throw error
+  })
+  answers.loseNone()
+}
+
+/** As a program reads that finds the version gone which the file was made from. */
+async function bytesOf(h: WriterHarness, writer: FileWriter): Promise<Buffer> {
+  try {
+    return await h.bytesOf(writer)
+  } catch (error) {
+    if (!isStoreError(error, 'precondition-failed') || (await writer.settle()) === undefined) throw error
+    return h.bytesOf(writer)
+  }
 }
 
 function copyBetween(
@@ -59,6 +80,7 @@ describe('a file that is being written', () => {
       fc.record({ kind: fc.constant('borrow' as const), place, length, from: fc.nat(100) }),
       fc.record({ kind: fc.constant('copy' as const), place, length, from: place }),
       fc.record({ kind: fc.constantFrom('commit' as const, 'fetch' as const) }),
+      fc.record({ kind: fc.constant('unheard' as const), fate: fc.constantFrom('carried out', 'not carried out') }),
     )
     let runs = 0
     const h = await harness()
@@ -96,15 +118,20 @@ describe('a file that is being written', () => {
             if (await writer.borrow(one.place, one.length, version, one.from))
               put(one.place, source.subarray(one.from, one.from + one.length))
           } else if (one.kind === 'copy') {
+            await writer.settle()
             const isApart = one.from + one.length <= one.place || one.place + one.length <= one.from
             const copied = isApart ? await copyBetween(h, writer, writer, one.from, one.place, one.length) : 0
             const bytes = Buffer.from(model.subarray(one.from, one.from + one.length))
             if (isApart) expect(copied).toBe(bytes.length)
             if (copied > 0) put(one.place, bytes)
           } else if (one.kind === 'commit') await writer.commit()
-          else await writer.fetchAll()
+          else if (one.kind === 'unheard') await commitUnheard(writer, h.answers, one.fate)
+          else {
+            await writer.settle()
+            await writer.fetchAll()
+          }
           expect(writer.sizeBytes).toBe(model.length)
-          expect((await h.bytesOf(writer)).equals(model)).toBe(true)
+          expect((await bytesOf(h, writer)).equals(model)).toBe(true)
           for (let at = 0; at < model.length; at += 37) {
             const hole = writer.seek(at, 'hole')
             expect(hole).toBeGreaterThanOrEqual(at)
