@@ -168,6 +168,7 @@ export class BlockCache {
 
   /** What was brought of a version for one owner is another's from now on. */
   handOver(source: BlockSource, from: object, to: object): void {
+    if (!this.#shares.has(from)) return
     for (const part of this.#index.find(source, 0, source.sizeBytes))
       if (part instanceof Block && part.owner === from) this.#shares.hand(part, to)
   }

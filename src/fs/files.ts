@@ -143,16 +143,16 @@ export class Files {
     reply: ReadReply,
     context: CallContext,
   ): Promise<void> {
-    const { node, pattern } = handle
+    const { node, reads } = handle
     if (node.writer !== undefined)
-      return this.#reader.readWritten(node.writer, offset, sizeBytes, pattern, reply, context)
+      return this.#reader.readWritten(node.writer, offset, sizeBytes, reads, reply, context)
     if (node.version === undefined) {
       reply.send([], () => undefined)
       return DONE
     }
-    const answered = this.#reader.read(node.version, offset, sizeBytes, pattern, reply, context)
+    const answered = this.#reader.read(node.version, offset, sizeBytes, reads, reply, context)
     // What is waited for has been asked for first.
-    if (!handle.hasRead && offset === 0) this.#across.began(node.version, pattern)
+    if (!handle.hasRead && offset === 0) this.#across.began(node.version, reads.pattern)
     handle.hasRead = true
     return answered
   }
@@ -227,9 +227,10 @@ export class Files {
   /** The handle is gone. Stores what is left; what can't be stored is kept on this disk. */
   async release(handle: FileHandle): Promise<void> {
     const { node } = handle
-    this.#reader.end(handle.pattern)
+    this.#reader.end(node.version, handle.reads)
     try {
       node.openFiles -= 1
+      if (node.openFiles === 0) node.reads = undefined
       if (handle.flags.write) await this.#writers.release(handle)
       if (node.openFiles === 0) await this.#kept.ended(node)
     } finally {

@@ -1,8 +1,8 @@
 import type { ListingInUse } from '../cache/metadata-cache.js'
+import { FileReads, type HandleReads } from './file-reads.js'
 import { FsError } from './fs-error.js'
 import type { Node } from './node.js'
 import type { OpenFlags } from './operations.js'
-import { ReadPattern } from './read-pattern.js'
 
 /** Threads of one handle that are remembered; of more, who opened it and the latest. */
 const MAX_PIDS = 256
@@ -11,7 +11,7 @@ export class FileHandle {
   readonly kind = 'file'
   readonly node: Node
   readonly flags: OpenFlags
-  readonly pattern = new ReadPattern()
+  readonly reads: HandleReads
   /** A program has asked for bytes. */
   hasRead = false
   /** The signal that was ending whoever closed it last, where that is no reason to store what was written. */
@@ -21,6 +21,8 @@ export class FileHandle {
   constructor(node: Node, flags: OpenFlags) {
     this.node = node
     this.flags = flags
+    node.reads ??= new FileReads()
+    this.reads = node.reads.open()
   }
 
   /** Threads that opened, wrote or flushed: their processes may hold the file open still. */

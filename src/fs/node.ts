@@ -1,6 +1,7 @@
 import type { Metadata, ObjectHeaders, ObjectVersion } from '../backend/object-store.js'
 import type { KnownVersion } from '../cache/known-versions.js'
 import { NO_ATTRIBUTES, type OwnAttributes, S_IFDIR } from './attributes.js'
+import type { FileReads } from './file-reads.js'
 import type { FileWriter } from './file-writer.js'
 import { Mutex } from './mutex.js'
 import { isPartial, partialText, SELF_SLOT } from './names.js'
@@ -47,6 +48,8 @@ export class Node {
   uses = 0
   /** Open file handles. */
   openFiles = 0
+  /** There while it has any. */
+  reads: FileReads | undefined
   /** The stored object that a file shows; undefined while there is none. */
   version: ObjectVersion | undefined
   /** What is stored under the name until the file, which is not stored yet, replaces it: it goes when the name does. */

@@ -43,8 +43,8 @@ export interface ReadWindow {
 }
 
 /**
- * How one handle has been read so far, and how far ahead of it is worth fetching. It is also the owner of its read-ahead
- * in the block cache.
+ * How a file has been read so far by those who read it together, and how far ahead of them is worth fetching. It is also
+ * the owner of its read-ahead in the block cache.
  *
  * The first read is no stream: who looks at one place gets that place. From the second on that continues the first, a
  * window is kept under way that follows what was measured: with S the speed of the reader and T the time that a request
@@ -70,25 +70,37 @@ export class ReadPattern {
     return this.#reads > 1
   }
 
-  /** A read has come. False: it does not go on where the ones before were. */
-  follow(offset: number, sizeBytes: number, nowMs: number): boolean {
-    const end = offset + sizeBytes
-    const nextOffset = Math.max(this.#nextOffset, end)
+  /** Whether a read goes on where the ones before were. */
+  isGoneOnBy(offset: number, sizeBytes: number): boolean {
+    if (this.#reads === 0) return false
+    const nextOffset = Math.max(this.#nextOffset, offset + sizeBytes)
     const isNear = Math.abs(offset - this.#nextOffset) <= (this.isStream ? REORDER_BYTES : 0)
-    const isDense = this.#readBytes + sizeBytes >= (nextOffset - this.#beganAt) * LEAST_DENSITY
-    if (this.#reads > 0 && isNear && isDense) {
-      this.#reads += 1
-      this.#readBytes += sizeBytes
-      this.#nextOffset = nextOffset
-      this.#measure(nowMs)
-      return true
-    }
+    return isNear && this.#readBytes + sizeBytes >= (nextOffset - this.#beganAt) * LEAST_DENSITY
+  }
+
+  /** Such a read has come. */
+  goOn(offset: number, sizeBytes: number, nowMs: number): void {
+    this.#reads += 1
+    this.#readBytes += sizeBytes
+    this.#nextOffset = Math.max(this.#nextOffset, offset + sizeBytes)
+    this.#measure(nowMs)
+  }
+
+  /** A read has come that is the first, or goes on nowhere. */
+  begin(offset: number, sizeBytes: number, nowMs: number): void {
     this.#reads = 1
     this.#beganAt = offset
     this.#readBytes = sizeBytes
-    this.#nextOffset = end
+    this.#nextOffset = offset + sizeBytes
     this.#sample = { offset, ms: nowMs }
-    return false
+    this.aheadTo = this.#nextOffset
+    this.quietTo = 0
+  }
+
+  /** Each reads what was brought, or will be, for the other. */
+  isBeside(other: ReadPattern): boolean {
+    if (this.#reads === 0) return false
+    return this.#nextOffset - REORDER_BYTES <= other.aheadTo && other.#nextOffset - REORDER_BYTES <= this.aheadTo
   }
 
   /** For a stream. `inThreads`: its bytes are received there. */

@@ -2,6 +2,7 @@ import type { BlockSource } from '../cache/block.js'
 import type { Caller } from '../cache/block-answer.js'
 import type { BlockCache } from '../cache/block-cache.js'
 import type { ReadReply } from '../cache/lanes/read-reply.js'
+import type { HandleReads } from './file-reads.js'
 import type { FileWriter } from './file-writer.js'
 import { FsError } from './fs-error.js'
 import { type Piece, piecesOf } from './pieces.js'
@@ -30,12 +31,15 @@ export class Reader {
     source: BlockSource,
     offset: number,
     sizeBytes: number,
-    pattern: ReadPattern,
+    reads: HandleReads,
     reply: ReadReply,
     caller: Caller,
   ): Promise<void> {
-    if (this.#maxWindowBytes > 0) this.#readAhead(source, offset, sizeBytes, pattern)
-    return this.#blocks.read(source, offset, sizeBytes, reply, caller)
+    const left = this.#maxWindowBytes > 0 ? this.#readAhead(source, offset, sizeBytes, reads) : undefined
+    const answered = this.#blocks.read(source, offset, sizeBytes, reply, caller)
+    // What is waited for by now is not given up.
+    if (left !== undefined) this.#leave(source, reads, left)
+    return answered
   }
 
   /** Fetches the beginning of a version, which the cache then holds; with it comes what is kept beside the bytes. */
@@ -49,7 +53,7 @@ export class Reader {
     writer: FileWriter,
     offset: number,
     sizeBytes: number,
-    pattern: ReadPattern,
+    reads: HandleReads,
     reply: ReadReply,
     caller: Caller,
   ): Promise<void> {
@@ -57,7 +61,7 @@ export class Reader {
     const pieces = piecesOf(file, offset, offset + sizeBytes)
     const only = pieces[0]
     if (pieces.length === 1 && only?.kind === 'remote')
-      return this.read(only.version, only.offset, only.end - offset, pattern, reply, caller)
+      return this.read(only.version, only.offset, only.end - offset, reads, reply, caller)
     const use = file.content.use()
     try {
       const views = await Promise.all(
@@ -81,9 +85,17 @@ export class Reader {
     return this.#blocks.settled()
   }
 
-  /** The handle is closed. */
-  end(pattern: ReadPattern): void {
-    this.#blocks.cancelReadAhead(pattern)
+  /** The handle, of a file that shows `source`, is closed. */
+  end(source: BlockSource | undefined, reads: HandleReads): void {
+    const left = reads.end()
+    if (left !== undefined) this.#leave(source, reads, left)
+  }
+
+  /** Nobody follows a pattern any more, or it has begun anew: what was brought for it is given up, or another's. */
+  #leave(source: BlockSource | undefined, reads: HandleReads, left: ReadPattern): void {
+    const heir = reads.file.heirOf(left)
+    if (heir !== undefined && source !== undefined) this.#blocks.handOver(source, left, heir)
+    this.#blocks.cancelReadAhead(left)
   }
 
   async #readRemote(piece: Piece, signal: AbortSignal): Promise<Uint8Array> {
@@ -92,15 +104,22 @@ export class Reader {
     throw new FsError('EIO', 'these bytes are only in the parts of an upload: staging had no room (--staging-size)')
   }
 
-  #readAhead(source: BlockSource, offset: number, sizeBytes: number, pattern: ReadPattern): void {
-    const end = offset + sizeBytes
-    if (!pattern.follow(offset, sizeBytes, this.#nowMs())) {
-      this.#blocks.cancelReadAhead(pattern)
-      pattern.aheadTo = end
-      pattern.quietTo = 0
-      if (offset === 0 && source.sizeBytes <= WHOLE_BYTES) this.#blocks.readAhead(source, 0, source.sizeBytes, pattern)
+  /** Answers with what is to be left then. */
+  #readAhead(source: BlockSource, offset: number, sizeBytes: number, reads: HandleReads): ReadPattern | undefined {
+    const left = reads.read(offset, sizeBytes, this.#nowMs())
+    const { pattern } = reads
+    if (pattern.isStream) this.#keepAhead(source, offset, sizeBytes, pattern)
+    else if (source.sizeBytes <= WHOLE_BYTES) {
+      if (offset === 0) this.#blocks.readAhead(source, 0, source.sizeBytes, pattern)
+      // Whoever reads here and there in it reads what was brought.
+      return left === pattern ? undefined : left
     }
-    if (!pattern.isStream || end < pattern.quietTo) return
+    return left
+  }
+
+  #keepAhead(source: BlockSource, offset: number, sizeBytes: number, pattern: ReadPattern): void {
+    const end = offset + sizeBytes
+    if (end < pattern.quietTo) return
     const window = pattern.window(this.#blocks.pace, this.#maxWindowBytes, this.#blocks.hasThreads)
     const target = Math.min(end + window.sizeBytes, source.sizeBytes)
     // What is waited for comes with the first request, where it is not on its way already.

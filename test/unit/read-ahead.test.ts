@@ -1,10 +1,12 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { ByteRange } from '../../src/backend/object-store.js'
 import { BlockCache } from '../../src/cache/block-cache.js'
 import { BufferBudget } from '../../src/cache/buffer-budget.js'
 import type { AnsweringThreads } from '../../src/cache/lanes/answering-threads.js'
 import { MainLane } from '../../src/cache/lanes/main-lane.js'
 import type { ReadReply } from '../../src/cache/lanes/read-reply.js'
-import { ReadPattern } from '../../src/fs/read-pattern.js'
+import { FileReads } from '../../src/fs/file-reads.js'
 import { Reader } from '../../src/fs/reader.js'
 import { FarStore, VirtualTime, type Way } from '../support/far-store.js'
 
@@ -59,12 +61,36 @@ async function readThrough(time: VirtualTime, reader: Reader, reading: Reading):
   end()
 }
 
-function opened(reader: Reader, key: string, sizeBytes: number, pieceBytes: number) {
+/**
+ * As the kernel reads one file for programs side by side: whoever comes to a piece first asks for it, and for the next
+ * one, and all others find it there. `pausesMs` has what each program does with the pieces, over and over.
+ */
+async function readSideBySide(time: VirtualTime, reader: Reader, reading: Reading, pausesMs: readonly number[][]) {
+  const { sizeBytes, pieceBytes } = reading
+  const file = new FileReads()
+  const pages = new Map<number, Promise<void>>()
+  const readAll = async (pauses: readonly number[]) => {
+    const { ask, end } = opened(reader, reading.key, sizeBytes, pieceBytes, file)
+    const page = (offset: number) => {
+      const known = pages.get(offset) ?? (offset < sizeBytes ? ask(offset) : Promise.resolve())
+      pages.set(offset, known)
+      return known
+    }
+    for (let offset = 0; offset < sizeBytes; offset += pieceBytes) {
+      await time.sleep(pauses[(offset / pieceBytes) % pauses.length] ?? 0)
+      await Promise.all([page(offset), page(offset + pieceBytes)])
+    }
+    end()
+  }
+  await time.until(Promise.all(pausesMs.map(readAll)))
+}
+
+function opened(reader: Reader, key: string, sizeBytes: number, pieceBytes: number, file = new FileReads()) {
   const source = { key, etag: 'e', sizeBytes }
-  const pattern = new ReadPattern()
+  const reads = file.open()
   return {
-    ask: (offset: number) => reader.read(source, offset, pieceBytes, pattern, REPLY, NEVER),
-    end: () => reader.end(pattern),
+    ask: (offset: number) => reader.read(source, offset, pieceBytes, reads, REPLY, NEVER),
+    end: () => reader.end(source, reads),
   }
 }
 
@@ -146,6 +172,53 @@ describe('reading ahead', () => {
     expect(store.sentBytes).toBe(reading.sizeBytes)
   })
 
+  it('lets programs that read one file side by side share a stream, whoever of them comes first to a place', async () => {
+    const pauses = fc.array(fc.oneof(fc.constant(1), fc.nat(60)), { minLength: 1, maxLength: 20 })
+    const property = fc.asyncProperty(
+      fc.array(pauses, { minLength: 2, maxLength: 6 }),
+      fc.constantFrom(MIB, MIB / 8),
+      async (pausesMs, pieceBytes) => {
+        const { time, store, reader } = setUp(FAR)
+        const reading = { key: 'f', sizeBytes: 48 * MIB + 12_345, pieceBytes, msPerPiece: 0 }
+        await readSideBySide(time, reader, reading, pausesMs)
+        expect(store.sentBytes).toBe(reading.sizeBytes)
+      },
+    )
+    await fc.assert(property, { numRuns: 30 })
+  })
+
+  it('goes on for who reads behind another that closes the file', async () => {
+    const { time, store, reader } = setUp(FAR)
+    const file = new FileReads()
+    const sizeBytes = 64 * MIB
+    const [first, second] = [1, 2].map(() => opened(reader, 'f', sizeBytes, MIB, file))
+    const readBoth = async () => {
+      for (let i = 0; i < 12; i++) await first?.ask(i * MIB)
+      for (let i = 0; i < 3; i++) await second?.ask(i * MIB)
+      expect(store.open).toBeGreaterThan(0)
+      first?.end()
+      expect(store.open).toBeGreaterThan(0)
+      for (let offset = 3 * MIB; offset < sizeBytes; offset += MIB) await second?.ask(offset)
+    }
+    await time.until(readBoth())
+    expect(store.sentBytes).toBe(sizeBytes)
+  })
+
+  it('does not give up what its reader skips to', async () => {
+    const { time, store, reader } = setUp(FAR)
+    const { ask } = opened(reader, 'f', GIB, MIB)
+    const skip = async () => {
+      for (let i = 0; i < 16; i++) await ask(i * MIB)
+      // On its way, and farther than reads overtake each other.
+      const target = 24 * MIB
+      const bringing = store.ranges.filter(range => covers(range, target))
+      expect(bringing.length).toBe(1)
+      await ask(target)
+      expect(store.ranges.filter(range => covers(range, target))).toEqual(bringing)
+    }
+    await time.until(skip())
+  })
+
   it('never begins for one read, and fetches what was asked for and no more of who reads backwards or in strides', async () => {
     const { time, store, reader } = setUp(FAR)
     const orders = {
@@ -194,3 +267,7 @@ describe('reading ahead', () => {
     expect(cache.heldBytes).toBeLessThanOrEqual(128 * MIB)
   })
 })
+
+function covers({ offset, lengthBytes }: ByteRange, at: number): boolean {
+  return offset <= at && at < offset + lengthBytes
+}
