@@ -4,6 +4,7 @@ import { ATTRIBUTE_COMMANDS, UNDOABLE_ATTRIBUTE_COMMANDS } from './attribute-com
 import { Command, StoreIsDown } from './command.js'
 import { closeHandle, FILE_COMMANDS, UNDOABLE_FILE_COMMANDS } from './file-commands.js'
 import { NAME_COMMANDS } from './name-commands.js'
+import { unheardSync } from './unheard.js'
 
 const wait = fc.constantFrom(1, 1000, 11_000).map(
   ms =>
@@ -73,4 +74,4 @@ const outage = fc.oneof(...UNDOABLE_FILE_COMMANDS, ...NAME_COMMANDS, ...UNDOABLE
     }),
 )
 
-export const MOUNT_COMMANDS = [wait, remount, crash, hiccup, hiccup, hiccup, outage, outage]
+export const MOUNT_COMMANDS = [unheardSync, unheardSync, wait, remount, crash, hiccup, hiccup, hiccup, outage, outage]

@@ -4,6 +4,7 @@ import { S_IFBLK, S_IFCHR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK } from '../../src
 import { anyPath, Command, DEFAULTS, failsWith, folder, path, succeeds } from './command.js'
 import { keyOf, type Reference } from './reference.js'
 import type { ReferenceFile } from './reference-file.js'
+import { beforeRename } from './unheard.js'
 import type { World } from './world.js'
 
 /** Why nothing new can stand at a path. */
@@ -95,6 +96,8 @@ const rename = fc
           return void failsWith(done, 'EEXIST')
         succeeds(done)
         if (from === to) return
+        const isStoredAnew = file.isUnheard && world.bucket.get(keyOf(to))?.etag !== file.version?.etag
+        if (isStoredAnew && !file.wasEdited) beforeRename(model, file)
         model.rename(file, to)
         await settle(model, world, hides)
       }),

@@ -39,6 +39,7 @@ function storedBy(world: World, bytes: Buffer, given: Partial<KeptAttributes>, i
  */
 function isClear(model: Reference, at: string): boolean {
   return ![...model.files].some(([path, file]) => {
+    if (file.isUnheard) return true
     const shown = path.replace(/\/\u241bo$/, '')
     return file.isLocal && path !== at && (at.startsWith(`${shown}/`) || shown.startsWith(`${at}/`) || shown === at)
   })

@@ -39,6 +39,10 @@ export class ReferenceFile {
   /** The version that the next commit demands to find; undefined where it demands none. */
   base: StoredObject | undefined
   absence: 'exclusive' | 'believed' | undefined
+  /** `version` was stored by a commit that got no answer: its writer does not know of it, or will find out. */
+  isUnheard = false
+  /** There was a version before that, which was edited. */
+  wasEdited = false
   isDirty = false
   isContentDirty = false
   /** Programs have put something into it since the last commit, which is kept where it can't be stored. */

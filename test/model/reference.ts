@@ -125,6 +125,7 @@ export class Reference {
     file.replaced = undefined
     file.absence = undefined
     file.isDirty = false
+    file.isUnheard = false
     file.isRisky = false
     file.borrowed.clear()
     if (file.isContentDirty) file.appendedFrom = file.content.length
@@ -136,6 +137,8 @@ export class Reference {
   /** The last writer has gone and what it wrote is not stored. */
   giveUp(file: ReferenceFile): void {
     if (file.isContentDirty && file.isWritten && !file.isUnlinked) this.keptFiles += 1
+    if (file.isUnheard) file.version = undefined
+    file.isUnheard = false
     file.isDirty = false
     file.isContentDirty = false
     file.borrowed.clear()
