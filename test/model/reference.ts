@@ -38,6 +38,8 @@ export class Reference {
   readonly bucket = new Map<string, StoredObject>()
   /** How many contents could not be stored and must lie in `kept/`. */
   keptFiles = 0
+  /** How many of those the mount may have found in the store instead. */
+  perhapsFound = 0
 
   /** What a walk along a path comes to. */
   at(path: string): Place {
@@ -137,7 +139,10 @@ export class Reference {
   /** The last writer has gone and what it wrote is not stored. */
   giveUp(file: ReferenceFile): void {
     if (file.isContentDirty && file.isWritten && !file.isUnlinked) this.keptFiles += 1
-    if (file.isUnheard) file.version = undefined
+    if (file.isUnheard) {
+      this.perhapsFound += 1
+      file.version = undefined
+    }
     file.isUnheard = false
     file.isDirty = false
     file.isContentDirty = false
@@ -303,8 +308,11 @@ export class Reference {
       for (let i = 1; i < parts.length; i++) seen.add(parts.slice(0, i).map(shownPart).join('/'))
     }
     for (const file of this.files.values()) if (file.isLocal) for (const at of foldersOf(file.path)) seen.add(at)
+    // With a folder that gives way to an object goes what it was remembered to hold.
+    const givesWay = (path: string) => !seen.has(path) && this.bucket.has(keyOf(path))
     for (const [path, folder] of this.folders)
-      if (!seen.has(path) && (!folder.isRemembered || this.bucket.has(keyOf(path)))) this.folders.delete(path)
+      if (!seen.has(path) && (!folder.isRemembered || [...foldersOf(path), path].some(givesWay)))
+        this.folders.delete(path)
     for (const path of seen) if (!this.folders.has(path)) this.folders.set(path, newFolder())
   }
 

@@ -10,15 +10,17 @@ export const unheardSync = onHandle('fsync unheard', fc.constant(''), async ({ i
   if (!canCommit(model, file)) return
   const { h, driver, faults, bucket } = world
   const key = keyOf(file.path)
-  const before = bucket.get(key)?.etag
+  const before = bucket.get(key)
   const operations = ['put', 'complete'] as const
   faults.add({ fault: { kind: 'unavailable', when: 'after' }, operations, nth: 1 })
   faults.add({ fault: { kind: 'unavailable' }, operations: [...operations, 'head'] })
   const outcome = await driver.on(h.filesystem.fsync(id, h.context({ pid })))
   faults.clear()
+  // It may have been found that an earlier one has stored all of it.
+  if (file.isUnheard && 'value' in outcome) return model.commit(file)
   assert.deepEqual(outcome, { errno: 'EIO' })
   // Whether an earlier one had been carried out could not be found out.
-  if (!file.isUnheard || bucket.get(key)?.etag !== before) commitUnheard(model, file, world.now())
+  if (bucket.get(key) !== before) commitUnheard(model, file, world.now())
 })
 
 /** There is something to send, and no conflict. */
