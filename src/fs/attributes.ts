@@ -46,8 +46,8 @@ export interface AttributeDefaults {
 }
 
 /**
- * A word that nobody else sends, as metadata of an object without bytes that must be new: by it the mount that made a lock
- * knows that it was the one.
+ * A word that nobody else sends, as metadata of what must be new and looks like anybody's: empty files, folders, links. By it
+ * the mount that made a lock knows that it was the one.
  */
 export const WRITE_ID = 'mount-bucket-write-id'
 

@@ -219,7 +219,10 @@ export class Directories {
 
   async #storeNew(node: Node): Promise<void> {
     const { store, metadata, inodes } = this.#tree
-    const attachments = { headers: MARKER_HEADERS, metadata: withAttributes({}, node.own, S_IFDIR) }
+    const attachments = {
+      headers: MARKER_HEADERS,
+      metadata: this.#tree.newMetadata(withAttributes({}, node.own, S_IFDIR)),
+    }
     node.isChanging = true
     try {
       const stored = await store.put(node.prefix, new Uint8Array(0), { ifNoneMatch: '*', ...attachments })

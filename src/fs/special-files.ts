@@ -60,7 +60,8 @@ export class SpecialFiles {
       this.#tree.shown.give(node, file.mode, context.uid, context.gid)
       if (file.rdev !== 0) node.own = { ...node.own, rdev: file.rdev }
       const plain = await this.#tree.attachments(node)
-      const attachments = file.type === S_IFREG ? plain : { ...plain, headers: HEADERS }
+      const headers = file.type === S_IFREG ? plain.headers : HEADERS
+      const attachments = { ...plain, headers, metadata: this.#tree.newMetadata(plain.metadata ?? {}) }
       const { etag, versionId } = await store.put(key, file.body, { ifNoneMatch: '*', ...attachments })
       node.modified = this.#tree.now()
       node.changed = node.modified

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import mime from 'mime/lite'
 import { withoutDigests } from '../backend/content-digests.js'
@@ -24,6 +25,7 @@ import {
   timestampOf,
   toMs,
   typeFrom,
+  WRITE_ID,
   withAttributes,
 } from './attributes.js'
 import { Finder } from './finder.js'
@@ -47,6 +49,8 @@ export interface TreeOptions {
   readonly clock: Clock
   /** `--attributes full`: the attributes of every version are asked for at its first sight, else when it is opened. */
   readonly asksAll: boolean
+  /** Random words. */
+  readonly newId?: (() => string) | undefined
 }
 
 /** What a slot leads to, and until when that counts. */
@@ -67,6 +71,7 @@ export class Tree {
   readonly #folderTimes: FolderTimes
   readonly #ttlMs: number
   readonly #clock: Clock
+  readonly #newId: () => string
 
   constructor(options: TreeOptions) {
     this.store = options.store
@@ -76,6 +81,7 @@ export class Tree {
     this.#finder = new Finder(options.store, options.metadata, this.knowledge, () => this.expiry())
     this.#ttlMs = options.ttlMs
     this.#clock = options.clock
+    this.#newId = options.newId ?? randomUUID
     this.traits = new KnownTraits({ ...options, nowMs: () => this.nowMs() })
     this.shown = new ShownAttributes({ ...options, startedMs: options.clock.nowMs() })
     this.#folderTimes = options.folderTimes
@@ -234,6 +240,11 @@ export class Tree {
       this.knowledge.known.wrote(version, node.known)
       this.metadata.stored({ ...version, ...node.known })
     }
+  }
+
+  /** The metadata of what must be new, so that it is told from the same that others make. */
+  newMetadata(metadata: Metadata): Metadata {
+    return { ...metadata, [WRITE_ID]: this.#newId() }
   }
 
   /** When something learnt now stops to count. */

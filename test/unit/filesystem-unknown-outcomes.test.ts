@@ -321,6 +321,20 @@ describe('a file that may be stored, though its program was told otherwise', () 
     await expect(h.closeFile(handle)).rejects.toMatchObject({ errno: 'EEXIST' })
   })
 
+  it.each([
+    ['folder', 'd/', '', (h: Harness) => h.mkdir('d')],
+    ['link', 'l', 'x', (h: Harness) => h.filesystem.symlink(1, Buffer.from('l'), Buffer.from('x'), h.context())],
+    ['pipe', 'p', '', (h: Harness) => h.filesystem.mknod(1, Buffer.from('p'), 0o010644, 0, h.context())],
+  ] as const)('is no %s that two have made', async (_, key, body, make) => {
+    const bare = openMemoryStore(`unknown-outcomes-${++buckets}`)
+    const other = await harness({ store: openMemoryStore(`unknown-outcomes-${++buckets}`) })
+    await make(other)
+    const { metadata, headers } = await other.store.head(key)
+    const lost = new LostBefore(bare, () => bare.put(key, Buffer.from(body), { metadata, headers }))
+    const h = await harness({ store: new RetryLayer(lost, { baseDelayMs: 1 }) })
+    await expect(make(h)).rejects.toMatchObject({ errno: 'EEXIST' })
+  })
+
   it('is a lock that is taken where the answer was lost afterwards', async () => {
     const bare = openMemoryStore(`unknown-outcomes-${++buckets}`)
     const rules = new FaultRules([{ operations: ['put'], nth: 1, fault: { kind: 'unavailable', when: 'after' } }])
