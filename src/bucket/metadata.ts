@@ -37,6 +37,7 @@ export async function setMetadata(
         headers: { ...kept, ...defined(options.headers ?? {}) },
         traits,
         sourceIfMatch: etag,
+        ifMatch: etag,
         sizeBytes,
         signal,
       })

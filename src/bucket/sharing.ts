@@ -55,6 +55,7 @@ async function republish(
         traits: { ...traits, grants: undefined },
         acl: 'public-read',
         sourceIfMatch: info.etag,
+        ifMatch: info.etag,
         sizeBytes: info.sizeBytes,
         signal,
       })

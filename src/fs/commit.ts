@@ -157,9 +157,13 @@ export class Committer {
     return fetchRemote(this.#options.store, file, start, end)
   }
 
-  /** Stores what is kept beside the bytes anew, by a copy on the server. */
+  /**
+   * Stores what is kept beside the bytes anew, by a copy on the server. What others store while it copies, which takes long
+   * for what is large, stays.
+   */
   replaceAttachments({ key, etag, sizeBytes }: ObjectVersion, attachments: Attachments): Promise<WriteResult> {
-    return this.#options.store.copy(key, key, { metadata: {}, ...attachments, sourceIfMatch: etag, sizeBytes })
+    const conditions = { sourceIfMatch: etag, ifMatch: etag }
+    return this.#options.store.copy(key, key, { metadata: {}, ...attachments, ...conditions, sizeBytes })
   }
 
   /** The parts of an upload; undefined where one PUT is to carry all. */

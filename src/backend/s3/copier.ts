@@ -37,14 +37,17 @@ export class Copier {
     const kept = isReplaced ? keptAttachments(options, MAX_METADATA_BYTES, 'copy', to) : undefined
     const attachments = kept && wireAttachments(kept, 'copy', to)
     const owedTags = await tagging.owedAfterCopy(from, to, traits?.tags, isReplaced, signal)
+    const sourceIfMatch = await conditions.applyToSource(from, options.sourceIfMatch, to, options)
+    // A version that was just looked at, since the server keeps no conditions, is not looked at once more.
+    const isLookedAt = from === to && sourceIsOf(options) && conditions.support.copy !== 'atomic'
     const wire = {
       attachments,
       traits: {
         ...wireTraits(owedTags === undefined ? traits : { ...traits, tags: undefined }),
         ...wireAcl(options.acl),
       },
-      sourceIfMatch: await conditions.applyToSource(from, options.sourceIfMatch, to, options),
-      conditions: await conditions.apply('copy', to, options, options),
+      sourceIfMatch,
+      conditions: isLookedAt ? {} : await conditions.apply('copy', to, options, options),
       signal,
     }
     let result: WriteResult
@@ -85,6 +88,11 @@ export class Copier {
     const { ifMatch, ifNoneMatch } = options
     return copyByParts(source, upload, { signal, priority, ifMatch, ifNoneMatch })
   }
+}
+
+/** The source has to be the version that is replaced. */
+function sourceIsOf({ ifMatch, sourceIfMatch }: CopyOptions): boolean {
+  return sourceIfMatch !== undefined && ifMatch === sourceIfMatch
 }
 
 /** Given metadata or headers replace both. */
