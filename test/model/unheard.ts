@@ -33,7 +33,10 @@ function canCommit(model: Reference, file: ReferenceFile): boolean {
 
 /** What is written by now is in the bucket, but nobody has heard of that: the file owes it still. `now`: by the store's clock. */
 function commitUnheard(model: Reference, file: ReferenceFile, now: Timestamp): void {
-  const kept = { ...file.kept, mtimes: [...file.kept.mtimes, now] }
+  const before = model.bucket.get(keyOf(file.path))
+  // Of the same bytes the ETag is the same, too: who knows the one takes the other for it.
+  const times = before?.bytes.equals(file.content) === true ? before.kept.mtimes : []
+  const kept = { ...file.kept, mtimes: [...file.kept.mtimes, ...times, now] }
   const stored = { bytes: file.content, type: file.type, kept, isOutside: false, etag: undefined }
   model.bucket.set(keyOf(file.path), stored)
   if (!file.isUnheard) file.wasEdited = file.version !== undefined
