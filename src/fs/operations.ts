@@ -261,7 +261,7 @@ export interface HolderProbe {
    * Whether a file of this mount is still held open for writing by any of these processes. `pids` are the threads seen
    * on the handle; what can't be looked at does not hold.
    */
-  isHeld(pids: readonly number[], ino: number): Promise<boolean>
+  isHeld(pids: readonly number[], ino: number): boolean | Promise<boolean>
   /**
    * The signal that is ending this thread's process at this moment; undefined while it lives, when it exits by itself,
    * and where that can't be told (facts of Linux: /proc/TID/stat, fields 9 and 52).

@@ -45,7 +45,7 @@ const MAX_SOURCE_CHARACTERS = 256
 export class FuseNativeTransport implements Transport {
   readonly kernelCache: KernelCache
   /** The pids are unknown. */
-  readonly holders: HolderProbe = { isHeld: () => Promise.resolve(false), killedBy: () => undefined }
+  readonly holders: HolderProbe = { isHeld: () => false, killedBy: () => undefined }
   readonly ended: Promise<void>
   readonly #options: TransportOptions
   #mountPoint: string

@@ -1,7 +1,8 @@
-import { closeSync, constants, openSync, readdirSync, readFileSync, readSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
 import type { HolderProbe } from '../../fs/operations.js'
 import { readMountTable } from '../mount-table.js'
+import { ProcFiles } from './proc-files.js'
 
 /** Descriptors looked at for one question. A process with more is taken not to hold the file. */
 const MAX_DESCRIPTORS = 4096
@@ -26,6 +27,7 @@ interface OpenDescriptor {
  * (`exec_update_lock`): whoever reads those then waits for the answer of this very FLUSH.
  */
 export class FdinfoProbe implements HolderProbe {
+  readonly #files = new ProcFiles()
   #device: string | undefined
 
   /** `device` is the mount's `major:minor`. */
@@ -33,14 +35,31 @@ export class FdinfoProbe implements HolderProbe {
     this.#device = device
   }
 
-  async isHeld(pids: readonly number[], ino: number): Promise<boolean> {
+  /** Nothing stays open from then on. */
+  close(): void {
+    this.#files.close()
+  }
+
+  /** At once where few descriptors are to be looked at and none has the file open: that is nearly always so. */
+  isHeld(pids: readonly number[], ino: number): false | Promise<boolean> {
+    let room = READS_IN_A_ROW
+    for (const tid of pids) {
+      const names = listDescriptors(tid)
+      room -= names.length
+      if (room < 0) return this.#look(pids, ino)
+      for (const name of names) if (this.#writer(tid, name, ino) !== undefined) return this.#look(pids, ino)
+    }
+    return false
+  }
+
+  async #look(pids: readonly number[], ino: number): Promise<boolean> {
     let room = MAX_DESCRIPTORS
     for (const tid of new Set(pids)) {
       if (tid === 0) continue
       const names = listDescriptors(tid)
       if (names.length > room) return false
       room -= names.length
-      for (const mountId of await writersOf(tid, names, ino)) if (await this.#isOurs(tid, mountId)) return true
+      for (const mountId of await this.#writersOf(tid, names, ino)) if (await this.#isOurs(tid, mountId)) return true
     }
     return false
   }
@@ -48,11 +67,41 @@ export class FdinfoProbe implements HolderProbe {
   killedBy(tid: number): number | undefined {
     try {
       // A process gives its memory up before its files, and nobody calls execve without memory: stat can be read.
-      if (hasMemory(readHead(`/proc/${tid}/statm`))) return undefined
+      if (hasMemory(this.#files.readHead(`/proc/${tid}/statm`))) return undefined
       return parseDeath(readFileSync(`/proc/${tid}/stat`, 'latin1'))
     } catch {
       // Gone, or not ours to look at: who can't be asked has finished.
       return undefined
+    }
+  }
+
+  /** The mount ids of descriptors that have `ino` open for writing. */
+  async #writersOf(tid: number, names: readonly string[], ino: number): Promise<Set<number>> {
+    const found = new Set<number>()
+    for (let i = 0; i < names.length; i++) {
+      if (i % READS_IN_A_ROW === READS_IN_A_ROW - 1) await setImmediate()
+      const mountId = this.#writer(tid, names[i] ?? '', ino)
+      if (mountId !== undefined) found.add(mountId)
+    }
+    return found
+  }
+
+  /** The mount id of a descriptor that has `ino` open for writing. */
+  #writer(tid: number, name: string, ino: number): number | undefined {
+    const text = this.#descriptor(tid, name)
+    // Most are of other files, and need not be looked at any closer.
+    if (!text.includes(`\nino:\t${ino}\n`)) return undefined
+    const descriptor = parseFdinfo(text)
+    return descriptor.writable && descriptor.ino === ino ? descriptor.mountId : undefined
+  }
+
+  /** Empty for what is closed by now. */
+  #descriptor(tid: number, name: string): string {
+    try {
+      return this.#files.readHead(`/proc/${tid}/fdinfo/${name}`)
+    } catch {
+      // Closed meanwhile.
+      return ''
     }
   }
 
@@ -97,31 +146,6 @@ function listDescriptors(tid: number): readonly string[] {
   }
 }
 
-/** The mount ids of descriptors that have `ino` open for writing. */
-async function writersOf(tid: number, names: readonly string[], ino: number): Promise<Set<number>> {
-  const found = new Set<number>()
-  const line = `\nino:\t${ino}\n`
-  for (let i = 0; i < names.length; i++) {
-    if (i % READS_IN_A_ROW === READS_IN_A_ROW - 1) await setImmediate()
-    const text = readDescriptor(tid, names[i] ?? '')
-    // Most are of other files, and need not be looked at any closer.
-    if (!text.includes(line)) continue
-    const descriptor = parseFdinfo(text)
-    if (descriptor.writable && descriptor.ino === ino) found.add(descriptor.mountId)
-  }
-  return found
-}
-
-/** Empty for what is closed by now. */
-function readDescriptor(tid: number, name: string): string {
-  try {
-    return readHead(`/proc/${tid}/fdinfo/${name}`)
-  } catch {
-    // Closed meanwhile.
-    return ''
-  }
-}
-
 /** The common head of /proc/PID/fdinfo/N (proc_pid_fdinfo(5)); `flags` is octal. */
 export function parseFdinfo(text: string): OpenDescriptor {
   return {
@@ -134,16 +158,3 @@ export function parseFdinfo(text: string): OpenDescriptor {
 const INO = /^ino:\s*(\d+)/m
 const MOUNT_ID = /^mnt_id:\s*(\d+)/m
 const FLAGS = /^flags:\s*(\d+)/m
-
-/** The common head of fdinfo has four short lines. */
-const HEAD = Buffer.allocUnsafeSlow(512)
-
-/** Half the calls of readFileSync, and no memory of its own: each FLUSH of a writer looks at all descriptors of a program. */
-function readHead(path: string): string {
-  const descriptor = openSync(path, constants.O_RDONLY)
-  try {
-    return HEAD.toString('latin1', 0, readSync(descriptor, HEAD, 0, HEAD.length, null))
-  } finally {
-    closeSync(descriptor)
-  }
-}

@@ -87,6 +87,7 @@ export class KernelTransport implements Transport {
     await dispatcher.drain()
     interrupts.close()
     await this.kernelCache.close()
+    this.holders.close()
     process.off('exit', this.#onExit)
     device.close()
     this.#setEnded()
