@@ -14,13 +14,10 @@ export function keptAttachments(
   operation: string,
   key: string,
 ): KeptAttachments {
-  const metadata = Object.fromEntries(
-    Object.entries(given.metadata ?? {}).map(([name, value]) => [name.toLowerCase(), value]),
-  )
-  const sizeBytes = Object.entries(metadata).reduce(
-    (sum, [name, value]) => sum + Buffer.byteLength(name) + Buffer.byteLength(value),
-    0,
-  )
+  const entries = Object.entries(given.metadata ?? {})
+  const metadata = Object.fromEntries(entries.map(([name, value]) => [name.toLowerCase(), value]))
+  let sizeBytes = 0
+  for (const name in metadata) sizeBytes += Buffer.byteLength(name) + Buffer.byteLength(metadata[name] ?? '')
   if (sizeBytes > maxMetadataBytes)
     throw new StoreError('invalid', `${operation}: ${sizeBytes} bytes of metadata, more than ${maxMetadataBytes}`, {
       key,

@@ -86,6 +86,8 @@ export function typeFrom(metadata: Metadata): number {
 
 /** User metadata without what attributes take. */
 export function withoutAttributes(metadata: Metadata): Metadata {
+  // Most objects have none, and each file that is stored comes by here.
+  if (Object.keys(metadata).length === 0) return metadata
   return Object.fromEntries(Object.entries(metadata).filter(([name]) => !NAMES.some(reserved => reserved === name)))
 }
 
@@ -93,16 +95,15 @@ export function withoutAttributes(metadata: Metadata): Metadata {
 export function withAttributes(metadata: Metadata, own: OwnAttributes, type: number): Metadata {
   const isPlain = type === S_IFREG || type === S_IFDIR
   const mode = own.mode ?? (isPlain ? undefined : SPECIAL_MODE)
-  const attributes = Object.entries({
-    mode: mode === undefined ? undefined : String(type | mode),
-    uid: own.uid?.toString(),
-    gid: own.gid?.toString(),
-    mtime: own.mtime && formatTimestamp(own.mtime),
-    atime: own.atime && formatTimestamp(own.atime),
-    ctime: own.ctime && formatTimestamp(own.ctime),
-    rdev: own.rdev?.toString(),
-  }).filter((entry): entry is [string, string] => entry[1] !== undefined)
-  return { ...withoutAttributes(metadata), ...Object.fromEntries(attributes) }
+  const attributes: Record<string, string> = {}
+  if (mode !== undefined) attributes.mode = String(type | mode)
+  if (own.uid !== undefined) attributes.uid = String(own.uid)
+  if (own.gid !== undefined) attributes.gid = String(own.gid)
+  if (own.mtime !== undefined) attributes.mtime = formatTimestamp(own.mtime)
+  if (own.atime !== undefined) attributes.atime = formatTimestamp(own.atime)
+  if (own.ctime !== undefined) attributes.ctime = formatTimestamp(own.ctime)
+  if (own.rdev !== undefined) attributes.rdev = String(own.rdev)
+  return { ...withoutAttributes(metadata), ...attributes }
 }
 
 /** Permission bits after a write or a change of owner: setuid goes, setgid too where the group may execute. */

@@ -86,9 +86,13 @@ export class Committer {
   }
 
   /** All or nothing: when it rejects, the bucket holds what it held, or what `unanswered` was told of. */
-  async commit(request: CommitRequest): Promise<Committed> {
-    const { file, stream } = request
-    if (stream === undefined) return this.#store(request)
+  commit(request: CommitRequest): Promise<Committed> {
+    const { stream } = request
+    return stream === undefined ? this.#store(request) : this.#finish(request, stream)
+  }
+
+  async #finish(request: CommitRequest, stream: PartStream): Promise<Committed> {
+    const { file } = request
     const attachments = request.attachments()
     const wanted = await attachments
     const planned = { ...request, attachments, early: undefined }
@@ -118,7 +122,7 @@ export class Committer {
 
   async #put(request: PlannedCommit): Promise<WriteResult> {
     const { file, key, conditions, attachments } = request
-    const body = await this.#body(request, 0, file.sizeBytes)
+    const body = file.content.inMemory(0, file.sizeBytes) ?? (await this.#body(request, 0, file.sizeBytes))
     const kept = await attachments
     const put = this.#options.store.put(key, body, { ...conditions, ...kept })
     return this.#told(put, request, kept, async () => {
@@ -289,10 +293,10 @@ export class Committer {
   async #body(request: PlannedCommit, start: number, end: number, part?: number): Promise<Body> {
     const { file, stream, early } = request
     if (early !== undefined && start < early.end && early.start < end) await early.done
-    const { content } = file
-    const isInMemory = () => content.isInMemory && content.held.covers(start, end)
-    if (!isInMemory()) await this.fetch(file, start, end)
-    if (isInMemory()) return content.read(start, end)
+    const inMemory = () => file.content.inMemory(start, end)
+    if (inMemory() === undefined) await this.fetch(file, start, end)
+    const bytes = inMemory()
+    if (bytes !== undefined) return bytes
     const held = part === undefined ? undefined : stream?.heldBody(part, end - start)
     return held ?? bodyOf(file, start, end)
   }

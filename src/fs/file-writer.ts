@@ -295,10 +295,10 @@ export class FileWriter implements Borrower {
       this.#committed(await this.#services.committer.replaceAttachments(version, wanted), wanted)
   }
 
-  async #allStored(version: ObjectVersion): Promise<void> {
+  #allStored(version: ObjectVersion): Promise<void> | undefined {
     this.#unstored.storedContent(this.sizeBytes)
     this.#services.loans.end(this)
-    await this.#data.stored(version)?.dispose()
+    return this.#data.stored(version)?.dispose()
   }
 
   /** Sends until it is stored, or something stands in the way that is not for the writer to settle. */
@@ -339,10 +339,10 @@ export class FileWriter implements Borrower {
   }
 
   /** An empty file looks like anybody's: one that must be new says whose it is. */
-  async #attachments(told?: Told): Promise<Attachments> {
-    const kept = await this.#target.attachments(told)
+  #attachments(told?: Told): Promise<Attachments> {
+    const kept = this.#target.attachments(told)
     if (!this.#origin.isExclusive || this.sizeBytes > 0) return kept
-    return { ...kept, metadata: { ...kept.metadata, [WRITE_ID]: this.#services.newId() } }
+    return kept.then(all => ({ ...all, metadata: { ...all.metadata, [WRITE_ID]: this.#services.newId() } }))
   }
 
   /**

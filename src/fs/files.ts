@@ -213,9 +213,9 @@ export class Files {
     return copied
   }
 
-  async flush(handle: FileHandle, context: CallContext): Promise<void> {
+  flush(handle: FileHandle, context: CallContext): Promise<void> {
     handle.usedBy(context.pid)
-    await this.#writers.flush(handle, context)
+    return this.#writers.flush(handle, context)
   }
 
   /** Stores what was written; who only reads waits until what was read is in the disk cache, or has been left out of it, or is killed. */

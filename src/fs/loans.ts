@@ -61,7 +61,7 @@ export class Loans {
   async whileChanging<T>(key: string, owner: Borrower | undefined, task: () => Promise<T>): Promise<T> {
     this.#changing.set(key, (this.#changing.get(key) ?? 0) + 1)
     try {
-      await this.settle(key, owner)
+      if (this.#borrowers.has(key)) await this.settle(key, owner)
       return await task()
     } finally {
       const left = (this.#changing.get(key) ?? 1) - 1

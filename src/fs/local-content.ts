@@ -69,6 +69,12 @@ export class LocalContent {
     await this.#file?.settled()
   }
 
+  /** The bytes of a range where all of it is held in memory. */
+  inMemory(start: number, end: number): Uint8Array | undefined {
+    const isHeld = this.#file === undefined && this.#memoryHeld.covers(start, end)
+    return isHeld ? this.#memory?.subarray(start, end) : undefined
+  }
+
   /** Bytes of a range that is held. */
   async read(start: number, end: number): Promise<Uint8Array> {
     if (this.#file !== undefined) return this.#file.read(start, end - start)

@@ -25,7 +25,7 @@ export class Moving {
 
   /** Runs a change of what is stored at these paths, behind a move that concerns them. EINTR if it never began. */
   async change<T>(paths: Paths, task: () => Promise<T>, leaver?: Leaver): Promise<T> {
-    await this.#behindMoves(paths, leaver)
+    if (this.#moves.size > 0) await this.#behindMoves(paths, leaver)
     this.#changes.add(paths)
     try {
       return await task()

@@ -26,6 +26,8 @@ export interface OpenWritersOptions {
   readonly log: Log
 }
 
+const DONE = Promise.resolve()
+
 /** The writers of files that are open for writing: who needs them, when they store what is dirty, and how they end. */
 export class OpenWriters {
   readonly #tree: Tree
@@ -106,21 +108,28 @@ export class OpenWriters {
    * A descriptor was closed: stores what the file owes, unless another process still holds it for writing. A program
    * that is being killed stores nothing, and only marks the handle: a later close of it by a living one may.
    */
-  async flush(handle: FileHandle, context: CallContext): Promise<void> {
+  flush(handle: FileHandle, context: CallContext): Promise<void> {
     const { node } = handle
     handle.killedBy = undefined
-    if (!handle.flags.write || node.writer?.isDirty !== true) return
-    if (context.pid !== 0 && (await this.#holders.isHeld(handle.pids, node.ino))) return
+    if (!handle.flags.write || node.writer?.isDirty !== true) return DONE
+    const held = context.pid !== 0 && this.#holders.isHeld(handle.pids, node.ino)
+    if (held === false) return this.#settle(handle, context)
+    return Promise.resolve(held).then(isHeld => (isHeld ? undefined : this.#settle(handle, context)))
+  }
+
+  /** Nobody else holds the file. */
+  #settle(handle: FileHandle, context: CallContext): Promise<void> {
+    const { node } = handle
     if (node.writer?.hasUnstoredContent === true) handle.killedBy = this.#killed.signalOf(handle, context)
-    if (handle.killedBy === undefined) await this.commit(node, context)
+    return handle.killedBy === undefined ? this.commit(node, context) : DONE
   }
 
   /** Resolves when everything written so far is stored. What is being stored goes on when the caller leaves. */
-  async commit(node: Node, leaver?: Leaver): Promise<void> {
+  commit(node: Node, leaver?: Leaver): Promise<void> {
     const { writer } = node
-    if (writer === undefined) return
+    if (writer === undefined) return DONE
     const committed = writer.commit()
-    await (leaver === undefined ? committed : leavable(committed, leaver))
+    return leaver === undefined ? committed : leavable(committed, leaver)
   }
 
   /** Stores everything that is dirty; what can't be stored is kept. */

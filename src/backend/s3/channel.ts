@@ -50,6 +50,11 @@ export interface Reply {
   readonly text: string
 }
 
+interface Sent {
+  readonly request: HttpRequest
+  readonly body?: RequestBody | undefined
+}
+
 /** A page of a thousand keys of 1,024 bytes, each percent-encoded, and what is said of them. */
 const MAX_TEXT_BYTES = 16 * 1024 ** 2
 /** Statuses that mean many things: which one is told by the body. */
@@ -91,8 +96,9 @@ export class Channel {
       collector = new Collector(MAX_TEXT_BYTES, bodyBytes)
       return collector
     }
-    const { request, payload } = await this.#prepared(wire, attempt, options)
-    const { status, fields } = await this.#receive(request, payload.body, attempt, accept)
+    const prepared = this.#prepared(wire, attempt, options)
+    const sent = prepared instanceof Promise ? await prepared : prepared
+    const { status, fields } = this.#headOf(await receiveReply(this.#settings.pool, sent, accept, attempt.signal), attempt)
     if (collector?.isCut) throw corruptReply(`a reply of more than ${MAX_TEXT_BYTES} bytes`, attempt)
     const text = collector?.text() ?? ''
     if (isError(text)) throw toStoreError(this.#refusal(status, fields, text), attempt)
@@ -101,7 +107,8 @@ export class Channel {
 
   /** Runs a request whose reply's body goes elsewhere; resolves when it has come as a whole. */
   async receive(request: UnsignedRequest, attempt: Attempt, accept: Accept): Promise<ResponseHead> {
-    return this.#receive(this.#written(request, attempt), undefined, attempt, accept)
+    const sent = { request: this.#written(request, attempt) }
+    return this.#headOf(await receiveReply(this.#settings.pool, sent, accept, attempt.signal), attempt)
   }
 
   /** Runs a GET, in another thread where the sink's memory is shared; resolves when the sink has all of its range. */
@@ -132,28 +139,34 @@ export class Channel {
     this.#settings.pool.close()
   }
 
-  async #receive(
-    request: HttpRequest,
-    body: RequestBody | undefined,
-    attempt: Attempt,
-    accept: Accept,
-  ): Promise<ResponseHead> {
-    const received = await receiveReply(this.#settings.pool, { request, body }, accept, attempt.signal)
+  #headOf(received: Received, attempt: Attempt): ResponseHead {
     if (received.head === undefined) throw this.#failure(received, attempt)
     return received.head
   }
 
-  async #prepared(wire: WireRequest, attempt: Attempt, options: SendOptions) {
+  /** At once where all that the request is made of is at hand. */
+  #prepared(wire: WireRequest, attempt: Attempt, options: SendOptions): Sent | Promise<Sent> {
     const { body, text } = options
-    try {
-      const made = text !== undefined ? textPayload(text) : this.#payloadOf(body, attempt)
-      const payload = made instanceof Promise ? await made : made
-      const given = this.#unsigned(wire, attempt, options)
-      const unsigned = given instanceof Promise ? await given : given
-      return { request: this.#writer.write(unsigned, payload), payload }
-    } catch (error) {
+    const fail = (error: unknown): never => {
       throw toStoreError(error, attempt)
     }
+    try {
+      const made = text !== undefined ? textPayload(text) : this.#payloadOf(body, attempt)
+      const signed = (payload: Payload) => this.#signed(wire, payload, attempt, options)
+      const sent = made instanceof Promise ? made.then(signed) : signed(made)
+      return sent instanceof Promise ? sent.catch(fail) : sent
+    } catch (error) {
+      return fail(error)
+    }
+  }
+
+  #signed(wire: WireRequest, payload: Payload, attempt: Attempt, options: SendOptions): Sent | Promise<Sent> {
+    const write = (unsigned: UnsignedRequest) => ({
+      request: this.#writer.write(unsigned, payload),
+      body: payload.body,
+    })
+    const unsigned = this.#unsigned(wire, attempt, options)
+    return unsigned instanceof Promise ? unsigned.then(write) : write(unsigned)
   }
 
   #written(request: UnsignedRequest, attempt: Attempt): HttpRequest {

@@ -43,25 +43,35 @@ export class Conditions {
   /**
    * What goes out with the request. Where the server does not keep the condition itself, it is checked now, by a HEAD.
    */
-  async apply(
+  apply(
+    operation: ConditionalOperation,
+    key: string,
+    conditions: WriteConditions,
+    options: CallOptions,
+  ): WireConditions | Promise<WireConditions> {
+    if (conditions.ifMatch === undefined && conditions.ifNoneMatch === undefined) return {}
+    if (this.#knowledge.value.conditions[operation] === 'atomic') return this.#wire(operation, conditions)
+    return this.#check(operation, key, conditions, options)
+  }
+
+  async #check(
     operation: ConditionalOperation,
     key: string,
     conditions: WriteConditions,
     options: CallOptions,
   ): Promise<WireConditions> {
-    if (conditions.ifMatch === undefined && conditions.ifNoneMatch === undefined) return {}
     const finding = await this.#find(operation, key, options)
     if (finding !== 'atomic') {
       const present = await this.#presentEtag(key, options)
       const gone = operation === 'delete' && present === undefined
       if (!gone) checkConditions(conditions, present, operation, key)
     }
-    if (finding === 'refused') return {}
+    return finding === 'refused' ? {} : this.#wire(operation, conditions)
+  }
+
+  #wire(operation: ConditionalOperation, { ifMatch, ifNoneMatch }: WriteConditions): WireConditions {
     const bare = operation === 'put' && this.#knowledge.value.bareIfMatch
-    return {
-      ...(conditions.ifMatch !== undefined && { IfMatch: bare ? conditions.ifMatch : `"${conditions.ifMatch}"` }),
-      ...(conditions.ifNoneMatch !== undefined && { IfNoneMatch: conditions.ifNoneMatch }),
-    }
+    return { IfMatch: bare || ifMatch === undefined ? ifMatch : `"${ifMatch}"`, IfNoneMatch: ifNoneMatch }
   }
 
   /** The same for the source of a copy: the ETag to send, if any. */

@@ -86,6 +86,8 @@ function isSigned(name: string): boolean {
 
 /** A body that is chunked for its checksum is so on top of what its bytes are encoded with. */
 function withEncodings(fields: Fields | undefined, added: Fields): Fields {
-  const encodings = [added['content-encoding'], fields?.['content-encoding']].filter(name => name !== undefined)
-  return { ...fields, ...added, ...(encodings.length > 0 && { 'content-encoding': encodings.join(',') }) }
+  const outer = added['content-encoding']
+  const inner = fields?.['content-encoding']
+  const all = { ...fields, ...added }
+  return outer === undefined || inner === undefined ? all : { ...all, 'content-encoding': `${outer},${inner}` }
 }

@@ -152,8 +152,8 @@ class S3Store implements ObjectStore {
     checkKey(key, 'put')
     const { conditions, objects } = this.#services
     const given = wireGiven(options, 'put', key)
-    const wire = await conditions.apply('put', key, options, options)
-    return objects.put(key, body, wire, given, options.signal)
+    const wire = conditions.apply('put', key, options, options)
+    return await objects.put(key, body, wire instanceof Promise ? await wire : wire, given, options.signal)
   }
 
   async createUpload(key: string, options: CallOptions & Attachments = {}): Promise<Upload> {

@@ -21,6 +21,7 @@ export function wireAttachments(given: Attachments, operation: string, key: stri
 }
 
 function wireMetadata(metadata: Attachments['metadata'] = {}): Fields {
+  if (Object.keys(metadata).length === 0) return metadata
   return Object.fromEntries(
     Object.entries(toWireMetadata(metadata)).map(([name, value]) => [`x-amz-meta-${name}`, value]),
   )
