@@ -19,6 +19,14 @@ export interface HeldListingsOptions {
   readonly maxEntries: number
 }
 
+/** A listing, and with how many names it counts. */
+interface Held extends ListingInUse {
+  readonly counted: number
+}
+
+/** One that has grown by less than this is not counted anew. */
+const COUNTED_GROWTH = 17 / 16
+
 /** Directories as listed: whole ones, those that were begun, and those that somebody reads at the moment. */
 export class HeldListings {
   readonly #store: Pick<ObjectStore, 'list'>
@@ -27,7 +35,7 @@ export class HeldListings {
   readonly #maxEntries: number
   readonly #walk: TreeWalk
   /** Complete ones, and those of which the first pages have come, by prefix. */
-  readonly #held: LRUCache<string, ListingInUse>
+  readonly #held: LRUCache<string, Held>
   /** Listings that readers hold, by prefix, with how many do. */
   readonly #live = new Map<string, Map<Listing, number>>()
   /** Listings that say something untrue: whoever reads one goes on, nobody else takes it. */
@@ -42,7 +50,7 @@ export class HeldListings {
     this.#maxEntries = options.maxEntries
     this.#held = new LRUCache({
       maxSize: Math.max(1, options.maxEntries),
-      sizeCalculation: held => held.listing.entries.length + 1,
+      sizeCalculation: held => held.counted + 1,
     })
     this.#walk = new TreeWalk({
       ...options,
@@ -133,7 +141,7 @@ export class HeldListings {
     const isTold = listing.isComplete || listing.pageCount > 0
     const isBetter = listing.isComplete || this.complete(listing.prefix) === undefined
     // What is held already has grown while it was read: its names are counted anew.
-    if (isHeld || (isTold && isBetter && !isExpired)) this.#held.set(listing.prefix, { listing, expiresMs })
+    if (isHeld || (isTold && isBetter && !isExpired)) this.#hold({ listing, expiresMs })
     return true
   }
 
@@ -151,7 +159,7 @@ export class HeldListings {
     if (held.expiresMs > this.#clock.nowMs()) {
       listings.add(held.listing)
       // The names that changes before this one added are counted.
-      this.#held.set(prefix, { ...held })
+      if (held.listing.entries.length > held.counted * COUNTED_GROWTH) this.#hold(held)
     } else this.#held.delete(prefix)
     return listings
   }
@@ -183,6 +191,10 @@ export class HeldListings {
     const held = this.complete(listing.prefix)
     if (held !== undefined && held.expiresMs >= expiresMs) return
     this.#glimpsed.add(listing)
-    this.#held.set(listing.prefix, { listing, expiresMs })
+    this.#hold({ listing, expiresMs })
+  }
+
+  #hold({ listing, expiresMs }: ListingInUse): void {
+    this.#held.set(listing.prefix, { listing, expiresMs, counted: listing.entries.length })
   }
 }

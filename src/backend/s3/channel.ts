@@ -98,7 +98,10 @@ export class Channel {
     }
     const prepared = this.#prepared(wire, attempt, options)
     const sent = prepared instanceof Promise ? await prepared : prepared
-    const { status, fields } = this.#headOf(await receiveReply(this.#settings.pool, sent, accept, attempt.signal), attempt)
+    const { status, fields } = this.#headOf(
+      await receiveReply(this.#settings.pool, sent, accept, attempt.signal),
+      attempt,
+    )
     if (collector?.isCut) throw corruptReply(`a reply of more than ${MAX_TEXT_BYTES} bytes`, attempt)
     const text = collector?.text() ?? ''
     if (isError(text)) throw toStoreError(this.#refusal(status, fields, text), attempt)
