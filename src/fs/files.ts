@@ -71,8 +71,14 @@ export class Files {
     }
   }
 
-  /** EEXIST when another mount has made the file meanwhile and that is to be known at once. */
-  async create(parent: Node, slot: string, mode: number, flags: OpenFlags, context: CallContext): Promise<FileHandle> {
+  /** EEXIST when another mount has made the file meanwhile and that is to be known; else it is made at once. */
+  create(
+    parent: Node,
+    slot: string,
+    mode: number,
+    flags: OpenFlags,
+    context: CallContext,
+  ): FileHandle | Promise<FileHandle> {
     this.#tree.newKey(parent, slot)
     const node = this.#tree.inodes.make(parent, slot, S_IFREG)
     this.#tree.shown.give(node, mode, context.uid, context.gid)
@@ -82,14 +88,17 @@ export class Files {
     node.changed = node.modified
     this.#tree.touchDirectory(parent)
     const handle = this.#handle(node, { ...flags, write: true }, context)
-    if (flags.exclusive && this.#exclusiveCreate === 'open') await this.#storeEmpty(handle)
-    return handle
+    return flags.exclusive && this.#exclusiveCreate === 'open'
+      ? this.#tree.inodes.using(parent, () => this.#storedEmpty(handle))
+      : handle
   }
 
   /** Lock files: whoever stores the empty object first has made it. */
-  async #storeEmpty({ node }: FileHandle): Promise<void> {
+  async #storedEmpty(handle: FileHandle): Promise<FileHandle> {
+    const { node } = handle
     try {
       await this.#writers.commit(node)
+      return handle
     } catch (error) {
       node.openFiles -= 1
       await this.#writers.abandon(node)

@@ -292,10 +292,8 @@ export class BucketFilesystem implements Filesystem {
       const open = await this.open(existing.id, flags, context)
       return { entry: this.#tree.entry(existing), open }
     }
-    const created = this.#inodes.using(directory, () =>
-      this.#files.create(directory, slot, mode & ~context.umask, flags, context),
-    )
-    const handle = await this.#opened(created, context)
+    const made = this.#files.create(directory, slot, mode & ~context.umask, flags, context)
+    const handle = made instanceof Promise ? await this.#opened(made, context) : made
     return { entry: this.#tree.entry(handle.node), open: { handle: this.#handles.add(handle), keepCache: true } }
   }
 

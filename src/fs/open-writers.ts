@@ -1,5 +1,4 @@
 import type { Log } from '../backend/log.js'
-import { typeFrom } from './attributes.js'
 import { FileWriter } from './file-writer.js'
 import { errnoOf } from './fs-error.js'
 import type { FileHandle } from './handles.js'
@@ -8,13 +7,13 @@ import type { Moving } from './moving.js'
 import { leavable } from './mutex.js'
 import { nameOfSlot } from './names.js'
 import type { Node } from './node.js'
+import { NodeTarget, type TargetRooms } from './node-target.js'
 import type { CallContext, HolderProbe, KernelCache, Leaver } from './operations.js'
 import { deleteUnanswered } from './removal.js'
 import type { Tree } from './tree.js'
 import type { Unanswered } from './unanswered.js'
 import { keepingOf, revert } from './unstored.js'
 import type { WriterServices } from './writer-services.js'
-import type { WriterTarget } from './writer-target.js'
 
 export interface OpenWritersOptions {
   readonly tree: Tree
@@ -35,7 +34,7 @@ export class OpenWriters {
   readonly #holders: HolderProbe
   readonly #killed: KilledWriters
   readonly #kernelCache: KernelCache
-  readonly #moving: Moving
+  readonly #rooms: TargetRooms
   readonly #log: Log
   /** How many handles of a node are open for writing: its writer ends with the last. */
   readonly #writeHandles = new Map<Node, number>()
@@ -48,7 +47,7 @@ export class OpenWriters {
     this.#holders = options.holders
     this.#killed = options.killed
     this.#kernelCache = options.kernelCache
-    this.#moving = options.moving
+    this.#rooms = options
     this.#log = options.log
   }
 
@@ -68,35 +67,8 @@ export class OpenWriters {
 
   of(node: Node): FileWriter {
     node.hasHadWriter = true
-    node.writer ??= new FileWriter(this.#target(node), node.version, this.#services)
+    node.writer ??= new FileWriter(new NodeTarget(node, this.#rooms), node.version, this.#services)
     return node.writer
-  }
-
-  #target(node: Node): WriterTarget {
-    const tree = this.#tree
-    return {
-      get path() {
-        return node.path
-      },
-      get isUnlinked() {
-        return node.isUnlinked
-      },
-      unanswered: () => tree.metadata.forget(node.path),
-      lock: node.lock,
-      whileNamed: task => this.#moving.change(() => [node.path], task),
-      expectAttachments: isFetchDue => tree.traits.expect(node, isFetchDue),
-      attachments: told => tree.attachments(node, told),
-      current: async () => {
-        const info = await tree.knowledge.head(node.path)
-        return info !== undefined && typeFrom(info.metadata) === node.type ? info : undefined
-      },
-      rebased: info => {
-        tree.follow(node, info)
-        this.#kernelCache.invalidateNode(node.id)
-      },
-      committed: (version, attachments) => tree.stored(node, version, attachments),
-      refused: () => tree.metadata.forget(node.path),
-    }
   }
 
   /** Nobody but the caller holds the node's writer. */
@@ -201,7 +173,7 @@ export class OpenWriters {
   /** What was perhaps stored of a handle that is not there goes again. Never rejects. */
   async #withdraw(path: string, unanswered: Unanswered): Promise<void> {
     try {
-      await this.#moving.change(
+      await this.#rooms.moving.change(
         () => [path],
         () => deleteUnanswered(this.#tree, path, unanswered),
       )
