@@ -130,13 +130,13 @@ export class LocalContent {
     if (this.#file !== undefined) await this.#options.area.renew(this.#file, this.#options.owner())
   }
 
-  /** Reads under way keep the content alive: call `done` when they are over. */
-  use(): { done(): Promise<void> } {
+  /** Reads under way keep the content alive: call `done` when they are over. Undefined: there is nothing to wait for. */
+  use(): { done(): Promise<void> | undefined } {
     this.#readers += 1
     return {
-      done: async () => {
+      done: () => {
         this.#readers -= 1
-        if (this.#isDisposed && this.#readers === 0) await this.#remove()
+        return this.#isDisposed && this.#readers === 0 ? this.#remove() : undefined
       },
     }
   }

@@ -11,13 +11,25 @@ export function wireAttachments(given: Attachments, operation: string, key: stri
   const headers: ObjectHeaders = given.headers ?? {}
   return {
     ...wireMetadata(given.metadata),
-    'content-type': headers.contentType,
-    'content-encoding': headers.contentEncoding,
-    'content-disposition': headers.contentDisposition,
-    'content-language': headers.contentLanguage,
-    'cache-control': headers.cacheControl,
-    expires: wireTime(headers.expires, operation, key),
+    ...definedOf({
+      'content-type': headers.contentType,
+      'content-encoding': headers.contentEncoding,
+      'content-disposition': headers.contentDisposition,
+      'content-language': headers.contentLanguage,
+      'cache-control': headers.cacheControl,
+      expires: wireTime(headers.expires, operation, key),
+    }),
   }
+}
+
+/** Those that are sent: most are not, and fields are put together anew for every request. */
+function definedOf(fields: Fields): Fields {
+  const defined: Record<string, string> = {}
+  for (const name in fields) {
+    const value = fields[name]
+    if (value !== undefined) defined[name] = value
+  }
+  return defined
 }
 
 function wireMetadata(metadata: Attachments['metadata'] = {}): Fields {
@@ -38,6 +50,7 @@ function wireTime(expires: string | undefined, operation: string, key: string): 
 /** What stands here takes the place of what the options say; an empty value, too. */
 export function wireTraits(traits: ObjectTraits = {}): Fields {
   const { storageClass, encryption, tags, grants } = traits
+  if (storageClass === undefined && encryption === undefined && tags === undefined && grants === undefined) return {}
   return {
     ...(storageClass !== undefined && { 'x-amz-storage-class': storageClass }),
     ...(encryption !== undefined && {
@@ -101,12 +114,12 @@ export interface SharedFields {
 export function sharedFields(options: S3Options): SharedFields {
   return {
     payer: options.requesterPays === true ? { 'x-amz-request-payer': 'requester' } : {},
-    creation: {
+    creation: definedOf({
       'x-amz-acl': options.acl,
       'x-amz-storage-class': options.storageClass,
       'x-amz-server-side-encryption': options.sse,
       'x-amz-server-side-encryption-aws-kms-key-id': options.sseKmsKeyId,
-    },
+    }),
     customerKey: customerKeyFields('x-amz-', options.sseCustomerKey),
     sourceCustomerKey: customerKeyFields('x-amz-copy-source-', options.sseCustomerKey),
   }
