@@ -16,6 +16,9 @@ interface Slab {
   /** Begins where a page does: the system takes pages back, and disks want them. */
   readonly memory: Uint8Array<SharedArrayBuffer>
   readonly units: Uint8Array
+  /** How many units are in use, and how many are kept. */
+  used: number
+  spare: number
 }
 
 /** Where memory lies that other threads know, too. */
@@ -63,6 +66,11 @@ export class SharedBuffers implements BlockBuffers {
     this.#onSlab.push(listener)
   }
 
+  /** By its number; undefined: it is not shared. */
+  slabOf(memory: Uint8Array): number | undefined {
+    return this.#numbers.get(memory.buffer)
+  }
+
   /** Undefined: it is not shared. */
   placeOf(memory: Uint8Array): Place | undefined {
     const slab = this.#numbers.get(memory.buffer)
@@ -80,12 +88,13 @@ export class SharedBuffers implements BlockBuffers {
       : undefined
     if (found === undefined) return { memory: Buffer.allocUnsafeSlow(sizeBytes), freshBytes: this.costOf(sizeBytes) }
     const { slab, first } = found
-    const units = slab.units.subarray(first, first + count)
-    const spareBytes = units.filter(unit => unit === SPARE).length * UNIT_BYTES
-    units.fill(USED)
-    this.#spareBytes -= spareBytes
+    const spare = slab.spare === 0 ? 0 : spareAmong(slab, first, first + count)
+    slab.units.fill(USED, first, first + count)
+    slab.used += count
+    slab.spare -= spare
+    this.#spareBytes -= spare * UNIT_BYTES
     const memory = Buffer.from(slab.memory.buffer, slab.memory.byteOffset + first * UNIT_BYTES, sizeBytes)
-    return { memory, freshBytes: count * UNIT_BYTES - spareBytes }
+    return { memory, freshBytes: (count - spare) * UNIT_BYTES }
   }
 
   giveBack(memory: Buffer, mayKeep: boolean): number {
@@ -93,8 +102,10 @@ export class SharedBuffers implements BlockBuffers {
     if (slab === undefined) return 0
     const first = (memory.byteOffset - slab.memory.byteOffset) / UNIT_BYTES
     const count = unitsOf(memory.length)
+    slab.used -= count
     if (mayKeep || !this.#empty(slab, first, count)) {
       slab.units.fill(SPARE, first, first + count)
+      slab.spare += count
       this.#spareBytes += count * UNIT_BYTES
       return count * UNIT_BYTES
     }
@@ -113,6 +124,7 @@ export class SharedBuffers implements BlockBuffers {
         let count = 1
         while (count < wanted && slab.units[first + count] === SPARE) count += 1
         if (!this.#empty(slab, first, count)) return dropped
+        slab.spare -= count
         this.#spareBytes -= count * UNIT_BYTES
         dropped += count * UNIT_BYTES
       }
@@ -129,6 +141,8 @@ export class SharedBuffers implements BlockBuffers {
   /** The first place for so many units, all spare, or none in use. */
   #find(count: number, most: typeof SPARE | typeof EMPTY): { readonly slab: Slab; readonly first: number } | undefined {
     for (const slab of this.#slabs) {
+      // Most slabs are full, or one block's: those are not looked through.
+      if ((most === SPARE ? slab.spare : SLAB_UNITS - slab.used) < count) continue
       let first = 0
       for (let at = 0; at < SLAB_UNITS; at += 1) {
         const unit = slab.units[at]
@@ -142,12 +156,18 @@ export class SharedBuffers implements BlockBuffers {
   #make(): { readonly slab: Slab; readonly first: number } | undefined {
     if (this.#slabs.length >= this.#maxSlabs) return undefined
     const shared = new SharedArrayBuffer(SLAB_BYTES + ALIGNMENT_BYTES)
-    const slab = { memory: alignedView(shared, SLAB_BYTES), units: new Uint8Array(SLAB_UNITS) }
+    const slab = { memory: alignedView(shared, SLAB_BYTES), units: new Uint8Array(SLAB_UNITS), used: 0, spare: 0 }
     const number = this.#slabs.push(slab) - 1
     this.#numbers.set(shared, number)
     for (const listener of this.#onSlab) listener(number, shared)
     return { slab, first: 0 }
   }
+}
+
+function spareAmong({ units }: Slab, first: number, end: number): number {
+  let spare = 0
+  for (let at = first; at < end; at += 1) if (units[at] === SPARE) spare += 1
+  return spare
 }
 
 function isShared(sizeBytes: number): boolean {
