@@ -1,4 +1,5 @@
 import { isStoreError } from '../backend/store-error.js'
+import type { BlockSource } from '../cache/block.js'
 import type { ReadReply } from '../cache/lanes/read-reply.js'
 import type { AcrossFiles } from './across-files.js'
 import type { AttributeChanges } from './attribute-changes.js'
@@ -127,22 +128,23 @@ export class Files {
     if (isBehind) node.accessed = now
   }
 
-  async read(handle: FileHandle, offset: number, sizeBytes: number, reply: ReadReply, context: CallContext) {
-    const { node } = handle
-    for (;;) {
-      const shown = node.version
-      try {
-        return await this.#readNow(handle, offset, sizeBytes, reply, context)
-      } catch (error) {
-        if (!isStoreError(error, 'precondition-failed', 'not-found')) throw error
-        // This mount may be about to replace or move the object: then the handle goes with it.
-        await node.lock.run(async () => node.writer?.settle(), context)
-        if (node.version !== shown) continue
-        if (!node.isUnlinked) this.#tree.metadata.forget(node.path)
-        // ENOENT is for names: this handle's version is gone.
-        throw error.kind === 'not-found' ? new FsError('ESTALE', `${node.path} was removed`, error) : error
-      }
-    }
+  read(handle: FileHandle, offset: number, sizeBytes: number, reply: ReadReply, context: CallContext): Promise<void> {
+    const shown = handle.node.version
+    return this.#readNow(handle, offset, sizeBytes, reply, context).catch(async (error: unknown) => {
+      await this.#hasMoved(handle.node, shown, error, context)
+      return this.read(handle, offset, sizeBytes, reply, context)
+    })
+  }
+
+  /** Resolves where another version is the file by now that a read failed. Rejects with what the read is to fail with. */
+  async #hasMoved(node: Node, shown: BlockSource | undefined, error: unknown, context: CallContext): Promise<void> {
+    if (!isStoreError(error, 'precondition-failed', 'not-found')) throw error
+    // This mount may be about to replace or move the object: then the handle goes with it.
+    await node.lock.run(async () => node.writer?.settle(), context)
+    if (node.version !== shown) return
+    if (!node.isUnlinked) this.#tree.metadata.forget(node.path)
+    // ENOENT is for names: this handle's version is gone.
+    throw error.kind === 'not-found' ? new FsError('ESTALE', `${node.path} was removed`, error) : error
   }
 
   #readNow(

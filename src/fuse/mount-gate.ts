@@ -1,5 +1,6 @@
+import type { ReadReply } from '../cache/lanes/read-reply.js'
 import { FsError } from '../fs/fs-error.js'
-import type { Filesystem } from '../fs/operations.js'
+import type { CallContext, Filesystem } from '../fs/operations.js'
 
 /** Calls of the mount itself. */
 type Ending = 'shutdown' | 'secure'
@@ -112,8 +113,9 @@ export class MountGate implements Filesystem {
     return this.#behind.create(...given)
   }
 
-  read(...given: Arguments<'read'>): ReturnType<Filesystem['read']> {
-    return this.#behind.read(...given)
+  /** Of these there are so many that a list of what is given would count. */
+  read(handle: number, offset: number, sizeBytes: number, reply: ReadReply, context: CallContext): Promise<void> {
+    return this.#behind.read(handle, offset, sizeBytes, reply, context)
   }
 
   write(...given: Arguments<'write'>): ReturnType<Filesystem['write']> {

@@ -1,12 +1,12 @@
 import type { Log } from '../../backend/log.js'
-import { type ErrnoName, errnoOf } from '../../fs/fs-error.js'
+import { type ErrnoName, errnoOf, FsError } from '../../fs/fs-error.js'
 import { type Negotiation, negotiate } from '../protocol/init.js'
 import { IN_HEADER_BYTES } from '../protocol/layout.js'
 import type { Message } from '../protocol/message.js'
 import { Opcode, opcodeName } from '../protocol/opcodes.js'
 import { readInterrupt, readRetrieved } from '../protocol/requests.js'
 import { GoneReaders } from './gone-readers.js'
-import type { Serving } from './handlers/handler.js'
+import type { Handler, Serving } from './handlers/handler.js'
 import { HANDLERS } from './handlers/table.js'
 import type { Interrupts } from './interrupts.js'
 import { Request } from './request.js'
@@ -60,7 +60,7 @@ export class Dispatcher {
   readonly #options: DispatcherOptions
   /** Requests between arrival and answer, by unique. */
   readonly #unfinished = new Map<number, Request>()
-  readonly #goneReaders = new GoneReaders()
+  readonly #goneReaders = new GoneReaders(this.#unfinished)
   #onIdle: (() => void) | undefined
 
   constructor(options: DispatcherOptions) {
@@ -74,7 +74,7 @@ export class Dispatcher {
     const { serving } = this.#options
     const handler = HANDLERS.get(opcode)
     if (handler !== undefined) {
-      if (this.#mayCall(request)) void this.#carryOut(request, handler(request, message, serving))
+      if (this.#mayCall(request)) void this.#carryOut(request, message, handler)
       else serving.replies.error(request.unique, 'EACCES')
     } else if (opcode === Opcode.INTERRUPT) this.#interrupt(request, readInterrupt(message))
     else if (opcode === Opcode.NOTIFY_REPLY) this.#options.onRetrieved(request.unique, readRetrieved(message))
@@ -93,16 +93,16 @@ export class Dispatcher {
     })
   }
 
-  async #carryOut(request: Request, work: Promise<void>): Promise<void> {
+  async #carryOut(request: Request, message: Message, handler: Handler): Promise<void> {
     this.#unfinished.set(request.unique, request)
-    if (request.opcode === Opcode.READ) this.#goneReaders.add(request)
+    if (request.opcode === Opcode.READ) this.#goneReaders.watch()
     try {
-      await work
+      await handler(request, message, this.#options.serving)
+      if (request.opcode === Opcode.READ && !request.hasData) throw new FsError('EIO', 'a read ended without an answer')
     } catch (error) {
       this.#fail(request, error)
     } finally {
       this.#unfinished.delete(request.unique)
-      this.#goneReaders.delete(request)
       if (this.#unfinished.size === 0) this.#onIdle?.()
     }
   }

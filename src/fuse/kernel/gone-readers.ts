@@ -1,3 +1,4 @@
+import { Opcode } from '../protocol/opcodes.js'
 import type { Request } from './request.js'
 
 /** How often who has asked is looked for, while anything is unanswered. */
@@ -9,46 +10,40 @@ const EVERY_MS = 1000
  * page, the kernel asks again for that one.
  */
 export class GoneReaders {
+  readonly #unfinished: ReadonlyMap<number, Request>
   readonly #everyMs: number
-  /** Unanswered READs that may be given up. */
-  readonly #reads = new Set<Request>()
-  /** Those that were unanswered the last time. */
+  /** Those READs that were unanswered the last time. */
   #seen: ReadonlySet<Request> = new Set()
   #timer: NodeJS.Timeout | undefined
 
-  constructor(everyMs = EVERY_MS) {
+  /** `unfinished`: all requests that are unanswered, READs among them, at any time. */
+  constructor(unfinished: ReadonlyMap<number, Request>, everyMs = EVERY_MS) {
+    this.#unfinished = unfinished
     this.#everyMs = everyMs
   }
 
-  add(request: Request): void {
-    this.#reads.add(request)
+  /** There are READs to be looked after. */
+  watch(): void {
     this.#timer ??= setInterval(() => this.#look(), this.#everyMs).unref()
-  }
-
-  delete(request: Request): void {
-    this.#reads.delete(request)
   }
 
   close(): void {
     clearInterval(this.#timer)
     this.#timer = undefined
-    this.#reads.clear()
   }
 
   #look(): void {
-    if (this.#reads.size === 0) {
-      clearInterval(this.#timer)
-      this.#timer = undefined
-    }
+    const reads = [...this.#unfinished.values()].filter(({ opcode }) => opcode === Opcode.READ)
+    if (reads.length === 0) this.close()
     const asked = new Map<number, boolean>()
-    for (const request of this.#reads) {
+    for (const request of reads) {
       const { pid } = request
       if (!this.#seen.has(request) || pid === 0) continue
       const isGone = asked.get(pid) ?? isGoneThread(pid)
       asked.set(pid, isGone)
       if (isGone) request.abort()
     }
-    this.#seen = new Set(this.#reads)
+    this.#seen = new Set(reads)
   }
 }
 

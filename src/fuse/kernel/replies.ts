@@ -93,7 +93,7 @@ export class Replies {
   }
 
   read(request: Request): KernelReadReply {
-    return new KernelReadReply(this.#device, request.unique)
+    return new KernelReadReply(this.#device, request)
   }
 
   #send(unique: number, sizeBytes: number, error: number): boolean {
@@ -106,16 +106,15 @@ export class Replies {
 /** Answers one READ with the views as they are: the kernel's is the only copy. Data threads do so by read-answers.ts. */
 export class KernelReadReply implements ReadReply, ReadTicket {
   readonly #device: Device
-  readonly unique: number
-  #sent = false
+  readonly #request: Request
 
-  constructor(device: Device, unique: number) {
+  constructor(device: Device, request: Request) {
     this.#device = device
-    this.unique = unique
+    this.#request = request
   }
 
-  get sent(): boolean {
-    return this.#sent
+  get unique(): number {
+    return this.#request.unique
   }
 
   get ticket(): ReadTicket {
@@ -123,11 +122,11 @@ export class KernelReadReply implements ReadReply, ReadTicket {
   }
 
   answered(): void {
-    this.#sent = true
+    this.#request.hasData = true
   }
 
   send(views: readonly Uint8Array[], release: () => void): void {
-    this.#sent = true
+    this.#request.hasData = true
     this.#device.answerPieces([headerOf(views, this.unique), ...views])
     release()
   }

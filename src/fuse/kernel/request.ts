@@ -13,6 +13,8 @@ export class Request implements CallContext {
   readonly pid: number
   /** The kernel applies the umask (DONT_MASK is not negotiated). */
   readonly umask = 0
+  /** A READ's bytes have been sent. */
+  hasData = false
   #controller: AbortController | undefined
   #aborted = false
   /** Called when the call is given up. */

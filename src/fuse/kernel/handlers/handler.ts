@@ -14,6 +14,6 @@ export interface Serving {
 
 /**
  * Carries out one kind of request: reads it before the first `await` (the message is another's afterwards), calls the
- * filesystem and answers. A rejection is the answer's errno; nothing was answered then.
+ * filesystem and answers. What it rejects with or throws is the answer's errno; nothing was answered then.
  */
 export type Handler = (request: Request, message: Message, serving: Serving) => Promise<void>
