@@ -1,7 +1,7 @@
 import { onAbort } from '../backend/call.js'
 import { StoreError } from '../backend/store-error.js'
 import type { Block, BlockSource } from './block.js'
-import type { AnsweringThreads } from './lanes/answering-threads.js'
+import type { AnsweringThreads, OnTicketEnd } from './lanes/answering-threads.js'
 import type { ReadReply } from './lanes/read-reply.js'
 
 /** Who reads. Its signal is asked for only when it has to wait: most never need one made. */
@@ -27,6 +27,15 @@ export function isWorthHanding(reply: ReadReply, sizeBytes: number): boolean {
   return reply.ticket !== undefined && sizeBytes >= LEAST_HANDED_BYTES
 }
 
+export function viewsOf({ blocks, offset, end }: WantedBytes): readonly Uint8Array[] {
+  return blocks.map(block => block.memory.subarray(Math.max(0, offset - block.offset), end - block.offset))
+}
+
+export function haveUpTo(blocks: readonly Block[], end: number): boolean {
+  for (const block of blocks) if (!block.hasUpTo(end)) return false
+  return true
+}
+
 /**
  * Resolves with false once all bytes are there, or with true once a thread has answered the reply with them, which may be
  * before they have all come. Rejects with what a block failed with, and when the caller's signal fires.
@@ -42,28 +51,41 @@ export async function answeredElsewhere(
     const missing = blocks.find(block => !block.hasUpTo(end))
     // What came back may have come too late for its job, or for its caller.
     await missing?.whenFilled(Math.min(end - missing.offset, missing.memory.length), caller?.signal)
-    const isThere = blocks.every(block => block.hasUpTo(end))
+    const isThere = haveUpTo(blocks, end)
     const mayHand = !isThere || isWorthHanding(reply, end - offset)
-    if (mayHand && (await handOver(threads, wanted, reply, caller)) === true) return true
+    if (mayHand && (await answeredByThread(threads, wanted, reply, caller))) return true
     if (isThere) return false
   }
 }
 
-/** As `hand` of the threads; undefined, too, where only this one can answer. */
+/** Whether a thread could answer, and has. */
+function answeredByThread(
+  threads: AnsweringThreads | undefined,
+  wanted: WantedBytes,
+  reply: ReadReply,
+  caller: Caller | undefined,
+): Promise<boolean> {
+  return new Promise(resolve => {
+    if (!handOver(threads, wanted, reply, caller, resolve)) resolve(false)
+  })
+}
+
+/** As `hand` of the threads; false, too, where only this one can answer. */
 export function handOver(
   threads: AnsweringThreads | undefined,
   { blocks, offset, end }: WantedBytes,
   { ticket }: ReadReply,
   caller: Caller | undefined,
-): Promise<boolean> | undefined {
-  if (threads === undefined || ticket === undefined) return undefined
+  onEnd: OnTicketEnd,
+): boolean {
+  if (threads === undefined || ticket === undefined) return false
   const parts = blocks.map(block => ({
     memory: block.memory,
     start: Math.max(0, offset - block.offset),
     end: Math.min(end - block.offset, block.memory.length),
     filledBytes: block.filledBytes,
   }))
-  return threads.hand(ticket.unique, parts, run => whenGone(caller, run))
+  return threads.hand(ticket.unique, parts, run => whenGone(caller, run), onEnd)
 }
 
 /** As `onAbort` of the caller's signal. */

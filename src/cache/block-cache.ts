@@ -2,14 +2,22 @@ import { CallSignal } from '../backend/call-signal.js'
 import { StoreError } from '../backend/store-error.js'
 import { Urging } from '../backend/urge.js'
 import { Block, type BlockSource } from './block.js'
-import { answeredElsewhere, type Caller, givenUp, handOver, isWorthHanding, type WantedBytes } from './block-answer.js'
-import { type BlockBuffers, OwnBuffers } from './block-buffers.js'
+import {
+  answeredElsewhere,
+  type Caller,
+  givenUp,
+  handOver,
+  haveUpTo,
+  isWorthHanding,
+  viewsOf,
+  type WantedBytes,
+} from './block-answer.js'
+import { OwnBuffers } from './block-buffers.js'
+import type { BlockCacheOptions } from './block-cache-options.js'
 import { BlockIndex, type Gap } from './block-index.js'
 import type { BlockLoad } from './block-load.js'
 import { BlockMemory } from './block-memory.js'
 import { BlockShelves, type Need } from './block-shelves.js'
-import type { BlockTier } from './block-tier.js'
-import type { BufferBudget } from './buffer-budget.js'
 import type { AnsweringThreads } from './lanes/answering-threads.js'
 import type { MainLane } from './lanes/main-lane.js'
 import type { ReadReply } from './lanes/read-reply.js'
@@ -18,21 +26,6 @@ import type { StorePace } from './store-pace.js'
 import { TierOffers } from './tier-offers.js'
 import type { HeldBytes } from './tier-recall.js'
 import { WaitingReads } from './waiting-reads.js'
-
-export interface BlockCacheOptions {
-  readonly lane: MainLane
-  /** What all blocks are drawn from. A read that finds no room goes beyond it, alone, with the blocks that it touches. */
-  readonly memory: BufferBudget
-  /** The grid on which blocks begin and end. */
-  readonly blockSizeBytes: number
-  /** Where the memory of blocks comes from; default: this thread's own. */
-  readonly buffers?: BlockBuffers | undefined
-  /** Who else may answer reads from it. */
-  readonly threads?: AnsweringThreads | undefined
-  /** Where bytes are looked for before the store is asked. */
-  readonly tier?: BlockTier | undefined
-  readonly nowMs?: (() => number) | undefined
-}
 
 /** What read-ahead may hold unread: the rest is for programs that wait. */
 const AHEAD_SHARE = 3 / 4
@@ -89,9 +82,8 @@ export class BlockCache {
   }
 
   /**
-   * Answers a read of `sizeBytes` bytes at `offset`, cut at the end of the object, with views of the blocks.
-   * Rejects with the store's error, and when the caller's signal fires with kind `aborted`; then nothing was
-   * sent.
+   * Answers a read of `sizeBytes` bytes at `offset`, cut at the end of the object, with views of the blocks. Rejects with
+   * the store's error, and when the caller's signal fires with kind `aborted`; then nothing was sent.
    */
   read(source: BlockSource, offset: number, sizeBytes: number, reply: ReadReply, caller?: Caller): Promise<void> {
     const end = Math.min(offset + sizeBytes, source.sizeBytes)
@@ -214,17 +206,24 @@ export class BlockCache {
   /** Answers with blocks that are held: at once, by a thread, or here as soon as the bytes have come. */
   #answer(wanted: WantedBytes, reply: ReadReply, caller: Caller | undefined): Promise<void> {
     const { blocks, offset, end } = wanted
-    const isThere = blocks.every(block => block.hasUpTo(end))
-    const mayHand = this.#threads !== undefined && (!isThere || isWorthHanding(reply, end - offset))
+    const isThere = haveUpTo(blocks, end)
     if (!isThere) this.#urge(blocks)
-    const handed = mayHand ? handOver(this.#threads, wanted, reply, caller) : undefined
-    if (handed !== undefined)
-      return handed.then(isAnswered =>
-        isAnswered ? this.#answered(wanted, reply) : this.#answerLater(wanted, reply, caller),
-      )
+    if (this.#threads !== undefined && (!isThere || isWorthHanding(reply, end - offset)))
+      return this.#answerByThread(wanted, reply, caller)
     if (!isThere) return this.#answerLater(wanted, reply, caller)
     this.#send(wanted, reply)
     return DONE
+  }
+
+  /** Has a thread answer, where one can. */
+  #answerByThread(wanted: WantedBytes, reply: ReadReply, caller: Caller | undefined): Promise<void> {
+    return new Promise(resolve => {
+      const later = () => resolve(this.#answerLater(wanted, reply, caller))
+      const onEnd = (isAnswered: boolean) => (isAnswered ? resolve(this.#answered(wanted, reply)) : later())
+      if (handOver(this.#threads, wanted, reply, caller, onEnd)) return
+      if (haveUpTo(wanted.blocks, wanted.end)) resolve(this.#send(wanted, reply))
+      else later()
+    })
   }
 
   /** No thread has answered. */
@@ -257,7 +256,9 @@ export class BlockCache {
 
   /** The held blocks have the bytes. */
   #send(wanted: WantedBytes, reply: ReadReply): void {
-    reply.send(this.#views(wanted), () => this.#release(wanted.blocks))
+    const views = viewsOf(wanted)
+    for (const block of wanted.blocks) this.#countRead(block, wanted)
+    reply.send(views, () => this.#release(wanted.blocks))
   }
 
   /** A thread has sent them. */
@@ -265,15 +266,6 @@ export class BlockCache {
     reply.ticket?.answered()
     for (const block of wanted.blocks) this.#countRead(block, wanted)
     this.#release(wanted.blocks)
-  }
-
-  /** What is sent: the blocks count as read. */
-  #views(wanted: WantedBytes): readonly Uint8Array[] {
-    return wanted.blocks.map(block => {
-      const view = block.memory.subarray(Math.max(0, wanted.offset - block.offset), wanted.end - block.offset)
-      this.#countRead(block, wanted)
-      return view
-    })
   }
 
   #countRead(block: Block, { offset, end }: WantedBytes): void {

@@ -22,7 +22,7 @@ const REPLY: ReadReply = { send: (_views, release) => release() }
 const NEVER = new AbortController()
 
 /** They give every read back. */
-const THREADS: AnsweringThreads = { loadAnswerer: () => undefined, hand: () => undefined }
+const THREADS: AnsweringThreads = { loadAnswerer: () => undefined, hand: () => false }
 
 function setUp(way: Way, maxBytes = 128 * MIB, maxWindowBytes = 96 * MIB, threads?: AnsweringThreads) {
   const time = new VirtualTime()

@@ -3,12 +3,17 @@ export interface AnsweringThreads {
   /** Has every thread load the program that answers: a module that exports `openAnswerer` (AnswererModule). */
   loadAnswerer(program: URL, settings: unknown): void
   /**
-   * Hands a read over, unless no thread can answer it as things stand: then undefined. Until it resolves the thread owns
-   * the answer, and the memory must stay as it is. False: nothing was answered (the caller is gone, the bytes did not
-   * come, the thread ended), and whoever asked owns the answer again. Never rejects.
+   * Hands a read over, unless no thread can answer it as things stand: then false. Until `onEnd` is called, later and
+   * once, the thread owns the answer, and the memory must stay as it is.
    */
-  hand(unique: number, parts: readonly ReadPart[], whenGone: WhenGone): Promise<boolean> | undefined
+  hand(unique: number, parts: readonly ReadPart[], whenGone: WhenGone, onEnd: OnTicketEnd): boolean
 }
+
+/**
+ * Not answered: the caller is gone, the bytes did not come, or the thread ended, and whoever asked owns the answer again.
+ * Must not throw.
+ */
+export type OnTicketEnd = (isAnswered: boolean) => void
 
 /** Has `run` called once when the caller is gone; gives how to call that off. */
 export type WhenGone = (run: () => void) => () => void

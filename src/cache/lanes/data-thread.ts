@@ -4,8 +4,8 @@ import type { Signal } from '../../backend/call-signal.js'
 import type { Log } from '../../backend/log.js'
 import { StoreError } from '../../backend/store-error.js'
 import type { Place } from '../shared-buffers.js'
-import type { WhenGone } from './answering-threads.js'
-import type { EndedJob, ThreadOrder, ThreadOrders, ThreadReport, ThreadTicket } from './thread-messages.js'
+import type { OnTicketEnd, WhenGone } from './answering-threads.js'
+import type { EndedJob, ThreadMessage, ThreadOrder, ThreadReport } from './thread-messages.js'
 import { addTicket } from './ticket-numbers.js'
 
 /** A request that the thread is carrying out. */
@@ -27,8 +27,8 @@ interface RunningJob extends ThreadJob {
 const DONE = Promise.resolve()
 
 interface RunningTicket {
-  readonly resolve: (isAnswered: boolean) => void
-  forget: () => void
+  readonly onEnd: OnTicketEnd
+  forget: (() => void) | undefined
 }
 
 /**
@@ -98,16 +98,19 @@ export class DataThread {
     })
   }
 
-  /** Resolves with whether the thread has answered. Without `whenGone` nothing takes it back: it has all that it needs. */
-  answer(ticket: ThreadTicket, whenGone: WhenGone | undefined): Promise<boolean> {
-    const { unique } = ticket
-    return new Promise(resolve => {
-      const running: RunningTicket = { resolve, forget: () => {} }
-      this.#tickets.set(unique, running)
-      addTicket(this.#ticketRow, ticket)
-      this.#postSoon()
-      if (whenGone !== undefined) running.forget = whenGone(() => this.#cancel(unique))
-    })
+  /** Places and waits as `addTicket` takes them. Without `whenGone` nothing takes it back: it has all that it needs. */
+  answer(
+    unique: number,
+    places: readonly number[],
+    waits: readonly number[],
+    whenGone: WhenGone | undefined,
+    onEnd: OnTicketEnd,
+  ): void {
+    const running: RunningTicket = { onEnd, forget: undefined }
+    this.#tickets.set(unique, running)
+    addTicket(this.#ticketRow, unique, places, waits)
+    this.#postSoon()
+    if (whenGone !== undefined) running.forget = whenGone(() => this.#cancel(unique))
   }
 
   /** What it owns fails. */
@@ -128,12 +131,17 @@ export class DataThread {
   }
 
   readonly #post = (): void => {
-    const orders: ThreadOrders = { orders: this.#orders, tickets: this.#ticketRow, cancels: this.#cancels }
+    const orders = this.#orders
+    const tickets = this.#ticketRow
+    const cancels = this.#cancels
+    const message: ThreadMessage = orders.length === 0 && cancels.length === 0 ? tickets : { orders, tickets, cancels }
     this.#isPosting = false
-    this.#orders = []
     this.#ticketRow = []
-    this.#cancels = []
-    if (this.#isAlive) this.#worker.postMessage(orders)
+    if (message !== tickets) {
+      this.#orders = []
+      this.#cancels = []
+    }
+    if (this.#isAlive) this.#worker.postMessage(message)
   }
 
   #hear({ progress, ended, answered, back, refused }: ThreadReport): void {
@@ -160,8 +168,8 @@ export class DataThread {
     const ticket = this.#tickets.get(unique)
     if (ticket === undefined) return
     this.#tickets.delete(unique)
-    ticket.forget()
-    ticket.resolve(isAnswered)
+    ticket.forget?.()
+    ticket.onEnd(isAnswered)
   }
 
   #forget(job: RunningJob): void {

@@ -3,7 +3,7 @@ import type { FillingThreads } from '../../backend/filling-threads.js'
 import type { Log } from '../../backend/log.js'
 import { StoreError } from '../../backend/store-error.js'
 import { type Place, type SharedBuffers, SLAB_BYTES } from '../shared-buffers.js'
-import type { AnsweringThreads, ReadPart, WhenGone } from './answering-threads.js'
+import type { AnsweringThreads, OnTicketEnd, ReadPart, WhenGone } from './answering-threads.js'
 import { DataThread, type ThreadJob } from './data-thread.js'
 import type { ThreadOrder } from './thread-messages.js'
 
@@ -71,23 +71,26 @@ export class DataThreads implements FillingThreads, AnsweringThreads {
     }
   }
 
-  hand(unique: number, parts: readonly ReadPart[], whenGone: WhenGone): Promise<boolean> | undefined {
-    if (!this.#programs.has('answerer')) return undefined
-    const places: Place[] = []
-    const waits: { readonly job: number; readonly filledBytes: number }[] = []
+  hand(unique: number, parts: readonly ReadPart[], whenGone: WhenGone, onEnd: OnTicketEnd): boolean {
+    if (!this.#programs.has('answerer')) return false
+    const places: number[] = []
+    const waits: number[] = []
     let filling: DataThread | undefined
     for (const { memory, start, end, filledBytes } of parts) {
-      const place = this.#buffers.placeOf(memory)
-      if (place === undefined) return undefined
-      places.push({ slab: place.slab, offset: place.offset + start, sizeBytes: end - start })
+      const slab = this.#buffers.slabOf(memory)
+      if (slab === undefined) return false
+      const offset = memory.byteOffset
+      places.push(slab, offset + start, end - start)
       if (filledBytes >= end) continue
-      const job = this.#jobs.get(endOf(place))
-      if (job === undefined || (filling !== undefined && job.thread !== filling)) return undefined
+      const job = this.#jobs.get(slab * SLAB_BYTES + offset + memory.length)
+      if (job === undefined || (filling !== undefined && job.thread !== filling)) return false
       filling = job.thread
-      waits.push({ job: job.id, filledBytes: end - (place.sizeBytes - job.place.sizeBytes) })
+      waits.push(job.id, end - (memory.length - job.place.sizeBytes))
     }
     const thread = filling ?? this.#leastBusy(each => each.load)
-    return thread?.answer({ unique, places, waits }, waits.length > 0 ? whenGone : undefined)
+    if (thread === undefined) return false
+    thread.answer(unique, places, waits, waits.length > 0 ? whenGone : undefined, onEnd)
+    return true
   }
 
   async close(): Promise<void> {

@@ -1,10 +1,15 @@
 import type { Place } from '../shared-buffers.js'
 
-/** What a data thread is told at once, in this order. Plain data. */
+/** What a data thread is told at once. Plain data. Mostly it is tickets alone, which cost less as they are. */
+export type ThreadMessage = ThreadOrders | TicketRow
+
+/** As `addTicket` puts them. */
+export type TicketRow = readonly number[]
+
+/** In this order. */
 export interface ThreadOrders {
   readonly orders: readonly ThreadOrder[]
-  /** As `addTicket` puts them. */
-  readonly tickets: readonly number[]
+  readonly tickets: TicketRow
   /** The uniques of tickets whose caller is gone: they come back, unless they are answered already. */
   readonly cancels: readonly number[]
 }

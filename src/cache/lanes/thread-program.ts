@@ -2,11 +2,11 @@
 import { parentPort } from 'node:worker_threads'
 import type { FillerModule } from '../../backend/filling-threads.js'
 import type { AnswererModule } from './answering-threads.js'
-import type { ThreadOrders, ThreadReport } from './thread-messages.js'
+import type { ThreadMessage, ThreadReport } from './thread-messages.js'
 import { ThreadWork } from './thread-work.js'
 
 /** What nobody waits for is told after so long. */
-const LATER_MS = 10
+const LATER_MS = 25
 
 const work = new ThreadWork({
   loadFiller: async (program, settings) => ((await import(program)) as FillerModule).openFiller(settings),
@@ -17,4 +17,4 @@ const work = new ThreadWork({
 })
 
 // What fails here ends the thread, which whoever started it hears.
-parentPort?.on('message', (orders: ThreadOrders) => void work.take(orders))
+parentPort?.on('message', (message: ThreadMessage) => void work.take(message))

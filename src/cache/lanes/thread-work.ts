@@ -1,7 +1,7 @@
 import type { Filler, FillerSink } from '../../backend/filling-threads.js'
 import type { Place } from '../shared-buffers.js'
 import type { Answerer } from './answering-threads.js'
-import type { EndedJob, ThreadOrder, ThreadOrders, ThreadReport, ThreadTicket } from './thread-messages.js'
+import type { EndedJob, ThreadMessage, ThreadOrder, ThreadReport, ThreadTicket, TicketRow } from './thread-messages.js'
 import { ticketsOf } from './ticket-numbers.js'
 
 export interface ThreadWorkOptions {
@@ -16,6 +16,9 @@ export interface ThreadWorkOptions {
 
 /** Of so many jobs that have ended a thread still knows how far they came. */
 const ENDED_JOBS = 64
+
+/** Blocks count as read only when it is told, and so much read-ahead may wait for that. */
+const UNTOLD_BYTES = 8 * 1024 * 1024
 
 /** A job that is running, and the tickets that wait for its bytes. */
 interface Job {
@@ -49,23 +52,30 @@ export class ThreadWork {
   #answerer: Answerer | undefined
   #ended: EndedJob[] = []
   #answered: number[] = []
+  #answeredBytes = 0
   #back: number[] = []
   #refused: string[] = []
-  #due: 'never' | 'later' | 'soon' = 'never'
+  /** Whether the end of this turn, and the timer, are waited for: each once at a time. */
+  #isSoon = false
+  #isLater = false
 
   constructor(options: ThreadWorkOptions) {
     this.#options = options
   }
 
   /** Rejects where a program can't be loaded. */
-  async take({ orders, tickets, cancels }: ThreadOrders): Promise<void> {
+  async take(message: ThreadMessage): Promise<void> {
+    const { orders, tickets, cancels } = isTickets(message) ? { orders: [], tickets: message, cancels: [] } : message
     const begun = orders.map(order => this.#take(order))
-    begun.push(...ticketsOf(tickets).map(ticket => this.#admit(ticket)))
+    for (const ticket of ticketsOf(tickets)) {
+      const admitted = this.#admit(ticket)
+      if (admitted !== undefined) begun.push(admitted)
+    }
     for (const unique of cancels) {
       const ticket = this.#tickets.get(unique)
       if (ticket !== undefined) this.#giveBack(ticket)
     }
-    await Promise.all(begun)
+    if (begun.length > 0) await Promise.all(begun)
   }
 
   async #take(order: ThreadOrder): Promise<void> {
@@ -132,18 +142,27 @@ export class ThreadWork {
     this.#report('soon')
   }
 
-  async #admit(order: ThreadTicket): Promise<void> {
+  /** At once, where the program that answers is there. */
+  #admit(order: ThreadTicket): Promise<void> | undefined {
     const ticket: Ticket = { order, missing: 0 }
     this.#tickets.set(order.unique, ticket)
-    if (this.#answerer === undefined) {
-      await this.#loadingAnswerer
-      if (this.#tickets.get(order.unique) !== ticket) return
-    }
-    for (const { job: id, filledBytes } of order.waits) {
+    if (this.#answerer === undefined)
+      return Promise.resolve(this.#loadingAnswerer).then(() => {
+        if (this.#tickets.get(order.unique) === ticket) this.#begin(ticket)
+      })
+    this.#begin(ticket)
+    return undefined
+  }
+
+  #begin(ticket: Ticket): void {
+    for (const { job: id, filledBytes } of ticket.order.waits) {
       const job = this.#jobs.get(id)
       if ((job?.filledBytes ?? this.#endedBytes.get(id) ?? 0) >= filledBytes) continue
       // It has ended, which is or will be told: whoever asked looks anew.
-      if (job === undefined) return this.#giveBack(ticket)
+      if (job === undefined) {
+        this.#giveBack(ticket)
+        return
+      }
       job.waiting.add(ticket)
       ticket.missing += 1
     }
@@ -160,7 +179,8 @@ export class ThreadWork {
     )
     if (refused !== undefined) this.#refused.push(refused)
     this.#answered.push(unique)
-    this.#report('later')
+    for (const { sizeBytes } of places) this.#answeredBytes += sizeBytes
+    this.#report(this.#answeredBytes < UNTOLD_BYTES ? 'later' : 'soon')
   }
 
   #giveBack(ticket: Ticket): void {
@@ -178,16 +198,31 @@ export class ThreadWork {
   }
 
   #report(due: 'later' | 'soon'): void {
-    if (this.#due === 'soon' || this.#due === due) return
-    this.#due = due
-    const run = due === 'soon' ? this.#options.soon : this.#options.later
-    run(() => this.#tell())
+    if (this.#isSoon || (due === 'later' && this.#isLater)) return
+    if (due === 'soon') {
+      this.#isSoon = true
+      this.#options.soon(this.#tellSoon)
+    } else {
+      this.#isLater = true
+      this.#options.later(this.#tellLater)
+    }
+  }
+
+  readonly #tellSoon = (): void => {
+    this.#isSoon = false
+    this.#tell()
+  }
+
+  /** What was told soon meanwhile leaves the timer to what has come since, which is told the earlier for it. */
+  readonly #tellLater = (): void => {
+    this.#isLater = false
+    if (!this.#isSoon) this.#tell()
   }
 
   #tell(): void {
-    if (this.#due === 'never') return
-    this.#due = 'never'
     const progress = [...this.#jobs.values()].filter(job => job.filledBytes > job.toldBytes)
+    const count = progress.length + this.#ended.length + this.#answered.length + this.#back.length
+    if (count === 0) return
     for (const job of progress) job.toldBytes = job.filledBytes
     this.#options.tell({
       progress: progress.map(({ id, filledBytes }) => ({ job: id, filledBytes })),
@@ -198,7 +233,12 @@ export class ThreadWork {
     })
     this.#ended = []
     this.#answered = []
+    this.#answeredBytes = 0
     this.#back = []
     this.#refused = []
   }
+}
+
+function isTickets(message: ThreadMessage): message is TicketRow {
+  return Array.isArray(message)
 }

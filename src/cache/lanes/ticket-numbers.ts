@@ -1,10 +1,13 @@
 import type { ThreadTicket } from './thread-messages.js'
 
-/** Tickets as one row of numbers: of all that threads are told these are the most, and numbers cost the least. */
-export function addTicket(row: number[], { unique, places, waits }: ThreadTicket): void {
-  row.push(unique, places.length, waits.length)
-  for (const { slab, offset, sizeBytes } of places) row.push(slab, offset, sizeBytes)
-  for (const { job, filledBytes } of waits) row.push(job, filledBytes)
+/**
+ * Tickets as one row of numbers: of all that threads are told these are the most, and numbers cost the least. `places`:
+ * slab, offset and size of each; `waits`: job and bytes of each.
+ */
+export function addTicket(row: number[], unique: number, places: readonly number[], waits: readonly number[]): void {
+  row.push(unique, places.length / 3, waits.length / 2)
+  for (let i = 0; i < places.length; i += 1) row.push(places[i] ?? 0)
+  for (let i = 0; i < waits.length; i += 1) row.push(waits[i] ?? 0)
 }
 
 /** What `addTicket` put into a row, in the same order. */
