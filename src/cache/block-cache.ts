@@ -305,9 +305,10 @@ export class BlockCache {
   /** Gives blocks up until others of that cost fit. */
   #makeRoom(cost: number, need: Need): boolean {
     while (this.#memory.missingBytes(cost) > 0) {
-      const block = this.#shelves.next(need)
+      const isAlone = this.#holds === 0 && this.#loads.size === 0
+      const block = this.#shelves.next(need, isAlone ? Number.POSITIVE_INFINITY : this.#nowMs())
       // What is alone may go beyond the bound: there is nothing to wait for.
-      if (block === undefined) return need === 'demand' && this.#holds === 0 && this.#loads.size === 0
+      if (block === undefined) return need === 'demand' && isAlone
       this.#giveUp(block)
     }
     return true

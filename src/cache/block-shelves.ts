@@ -10,6 +10,9 @@ const STALE_MS = 30_000
 /** What was read so long ago at the most keeps its place while it is read on. */
 const RECENT_MS = 1000
 
+/** Nobody has read on for a while in what has its place for so long: who waits for room may have it. */
+const IDLE_MS = 2 * RECENT_MS
+
 /** What streams have passed is seldom read again, and memory that was used just now is faster. */
 const PASSED_SHARE = 1 / 8
 /** What is still to go to the disk is worth more, but may come from elsewhere. */
@@ -18,7 +21,7 @@ const SEALED_SHARE = 1 / 2
 /**
  * Complete blocks, in the order in which they are given up: what a stream has passed (the kernel holds its pages): first what
  * is on the disk too, then what the disk knows again, then the rest of it; then what was used the longest time ago. What was brought ahead
- * and is not read yet goes last and for programs that wait only; read-ahead never pushes out read-ahead.
+ * and is not read yet goes last and for programs that wait only, when its reader seems slow; read-ahead never pushes out read-ahead.
  */
 export class BlockShelves {
   readonly #passed = new Shelf()
@@ -58,10 +61,10 @@ export class BlockShelves {
     place.shelf.delete(block)
   }
 
-  /** The next to give up. Pinned blocks stay. */
-  next(need: Need): Block | undefined {
+  /** The next to give up. Pinned blocks stay, and so does what was brought ahead and is read on. */
+  next(need: Need, nowMs: number): Block | undefined {
     const block = this.#passed.free ?? this.#sealed.free ?? this.#owed.free ?? this.#used.free
-    return block ?? (need === 'demand' ? this.#ahead.free : undefined)
+    return block ?? (need === 'demand' ? this.#aheadSince(nowMs - IDLE_MS) : undefined)
   }
 
   /** The oldest of what streams have passed that is more than may be kept of it. */
@@ -72,14 +75,19 @@ export class BlockShelves {
 
   /** What was brought ahead for a reader that seems to have stopped. */
   nextStale(nowMs: number): Block | undefined {
-    const oldest = this.#ahead.free
-    const place = oldest && this.#places.get(oldest)
-    return place !== undefined && nowMs - place.sinceMs > STALE_MS ? oldest : undefined
+    return this.#aheadSince(nowMs - STALE_MS)
   }
 
   /** What was brought ahead for an owner. */
   aheadOf(owner: object): Block[] {
     return this.#ahead.all().filter(block => block.owner === owner)
+  }
+
+  /** The oldest of what was brought ahead, if it is that old. */
+  #aheadSince(sinceMs: number): Block | undefined {
+    const oldest = this.#ahead.free
+    const place = oldest && this.#places.get(oldest)
+    return place !== undefined && place.sinceMs < sinceMs ? oldest : undefined
   }
 
   #shelfOf(block: Block): Shelf {

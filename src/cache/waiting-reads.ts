@@ -11,6 +11,9 @@ interface WaitingRead {
   readonly forget: () => void
 }
 
+/** What is to be given up for those who wait may be old enough by then, though nobody has given anything back. */
+const AGAIN_MS = 1000
+
 /** Holds the blocks of a range, if there is room for them. */
 export type Hold = (source: BlockSource, offset: number, end: number) => readonly Block[] | undefined
 
@@ -19,6 +22,7 @@ export class WaitingReads {
   readonly #hold: Hold
   readonly #line: WaitingRead[] = []
   #isServing = false
+  #again: NodeJS.Timeout | undefined
 
   constructor(hold: Hold) {
     this.#hold = hold
@@ -39,6 +43,7 @@ export class WaitingReads {
       })
       const waiting: WaitingRead = { source, offset, end, resolve, reject, forget }
       this.#line.push(waiting)
+      this.#again ??= setInterval(() => this.serve(), AGAIN_MS).unref()
     })
   }
 
@@ -56,6 +61,10 @@ export class WaitingReads {
       }
       first.forget()
       this.#line.shift()
+    }
+    if (this.isEmpty) {
+      clearInterval(this.#again)
+      this.#again = undefined
     }
     this.#isServing = false
   }

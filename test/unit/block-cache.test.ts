@@ -199,6 +199,33 @@ describe('BlockCache', () => {
     for (const release of held.slice(1)) release()
   })
 
+  it('waits for what others give back, and does not give up for it what was brought ahead just now', async () => {
+    let nowMs = 0
+    const { lane, source, gets } = await setUp(200_000)
+    const memory = new BufferBudget(64 * KIB)
+    const cache = new BlockCache({ lane, memory, blockSizeBytes: 4 * KIB, nowMs: () => nowMs })
+    const held: (() => void)[] = []
+    const reply = { send: (_views: readonly Uint8Array[], release: () => void) => void held.push(release) }
+    cache.readAhead(source, 0, 48 * KIB, {})
+    await cache.read(source, 64 * KIB, 8 * KIB, reply)
+    await cache.read(source, 72 * KIB, 8 * KIB, reply)
+    const waits = cache.readBytes(source, 80 * KIB, 8 * KIB)
+    await cache.readBytes(source, 0, 4 * KIB)
+    expect(gets()).toBe(3)
+    held[0]?.()
+    await waits
+    await cache.readBytes(source, 0, 48 * KIB)
+    expect(gets()).toBe(4)
+    // Whose reader has been slow goes before who waits has to.
+    cache.readAhead(source, 100 * KIB, 40 * KIB, {})
+    await cache.fetch(source, 100 * KIB, 40 * KIB)
+    const late = cache.readBytes(source, 150 * KIB, 40 * KIB)
+    expect(gets()).toBe(5)
+    nowMs = 2001
+    await late
+    held[1]?.()
+  })
+
   it('answers a read that is larger than its bound, alone', async () => {
     const { cache, source, bytes } = await setUp(200_000)
     const [large] = await Promise.all([cache.readBytes(source, 0, 200_000), cache.readBytes(source, 0, 100)])
