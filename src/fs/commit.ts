@@ -133,21 +133,19 @@ export class Committer {
   }
 
   /** The result of what publishes the object; where nobody knows of one, what was sent is told. */
-  async #told(
+  #told(
     published: Promise<WriteResult>,
     { file, unanswered }: PlannedCommit,
     attachments: Attachments,
     etag: () => Promise<string | undefined>,
   ): Promise<WriteResult> {
-    try {
-      return await published
-    } catch (error) {
+    return published.catch(async (error: unknown) => {
       if (unanswered !== undefined && isStoreError(error) && error.ambiguous) {
         const { sizeBytes } = file
         unanswered({ sizeBytes, etag: await etag().catch(() => undefined), attachments })
       }
       throw error
-    }
+    })
   }
 
   /** Begins with the first part that needs bytes of the version that is edited, since their GETs tell more than bytes. */

@@ -287,7 +287,7 @@ export class FileWriter implements Borrower {
   }
 
   async #publishContent(signal: CallSignal): Promise<void> {
-    const { result, kept, wanted } = await this.#sendUntilSettled(signal)
+    const { result, kept, wanted } = await this.#sendSettled(signal)
     const version = this.#committed(result, kept)
     await this.#allStored(version)
     // Metadata is taken when an upload begins; what changed since costs one copy.
@@ -302,22 +302,19 @@ export class FileWriter implements Borrower {
   }
 
   /** Sends until it is stored, or something stands in the way that is not for the writer to settle. */
-  async #sendUntilSettled(signal: CallSignal): Promise<Committed> {
-    for (let mayFollow = true; ; ) {
-      const { count } = this.#unstored
-      try {
-        return await this.#send(signal)
-      } catch (error) {
-        const mayBeStored = isStoreError(error, 'precondition-failed', 'not-found', 'no-such-upload')
-        const found = mayBeStored ? await this.settle() : undefined
-        if (found?.changes === count)
-          return { result: found.version, kept: found.attachments, wanted: await this.#target.attachments() }
-        if (found !== undefined) continue
-        if (this.#data.stream !== undefined && isStoreError(error, 'no-such-upload')) this.#data.lostStream(error)
-        else if (mayFollow && (await this.#followOthers(error))) mayFollow = false
-        else throw error
-      }
-    }
+  #sendSettled(signal: CallSignal, mayFollow = true): Promise<Committed> {
+    const { count } = this.#unstored
+    return this.#send(signal).catch(async (error: unknown) => {
+      const mayBeStored = isStoreError(error, 'precondition-failed', 'not-found', 'no-such-upload')
+      const found = mayBeStored ? await this.settle() : undefined
+      if (found?.changes === count)
+        return { result: found.version, kept: found.attachments, wanted: await this.#target.attachments() }
+      const isLost = this.#data.stream !== undefined && isStoreError(error, 'no-such-upload')
+      const follows = found === undefined && !isLost && mayFollow && (await this.#followOthers(error))
+      if (found === undefined && !isLost && !follows) throw error
+      if (found === undefined && isLost) this.#data.lostStream(error)
+      return this.#sendSettled(signal, mayFollow && !follows)
+    })
   }
 
   #send(signal: CallSignal): Promise<Committed> {
