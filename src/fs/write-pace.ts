@@ -6,14 +6,14 @@ const MIB = 1024 * 1024
 /** Where the page cache takes a MiB in less, nothing else is tried: what is removed soon then never reaches the disk. */
 const QUICK_MS_PER_MIB = 0.4
 
-/** After so much the way that was slower is tried again. */
-const RETRY_BYTES = 256 * MIB
+/** So long is spent on the quicker way before the other one is tried again: sooner where the quicker one has become slow. */
+const RETRY_MS = 250
 
 /** Smaller writes tell too little. */
 const LEAST_BYTES = MIB
 
-/** Of what was known before, in each new measurement. */
-const OLD_SHARE = 3 / 4
+/** A write of so much counts half, beside all that was known before; small ones differ much among each other. */
+const HALF_MIB = 4
 
 /**
  * Which way staged bytes are written quicker. The page cache mostly is, many times over; but a virtual machine whose
@@ -22,8 +22,9 @@ const OLD_SHARE = 3 / 4
 export class WritePace {
   readonly #nowMs: () => number
   readonly #msPerMib = new Map<WriteWay, number>()
-  /** Since the slower way was used. */
-  #bytesSince = 0
+  #latest: WriteWay = 'cached'
+  /** Spent on the latest way since the other one was used. */
+  #msSince = 0
 
   constructor(nowMs: () => number) {
     this.#nowMs = nowMs
@@ -35,9 +36,9 @@ export class WritePace {
     const direct = this.#msPerMib.get('direct')
     if (sizeBytes < LEAST_BYTES || cached === undefined || cached <= QUICK_MS_PER_MIB) return 'cached'
     if (direct === undefined) return 'direct'
-    const isDirectQuicker = direct < cached
-    const isTimeToRetry = this.#bytesSince >= RETRY_BYTES
-    return isDirectQuicker === isTimeToRetry ? 'cached' : 'direct'
+    const quicker = direct < cached ? 'direct' : 'cached'
+    const slower = direct < cached ? 'cached' : 'direct'
+    return this.#latest === quicker && this.#msSince >= RETRY_MS ? slower : quicker
   }
 
   /** Runs a write and notes how long it took; one that rejects tells nothing. */
@@ -45,11 +46,12 @@ export class WritePace {
     const begunMs = this.#nowMs()
     await write()
     if (sizeBytes < LEAST_BYTES) return
-    const taken = ((this.#nowMs() - begunMs) * MIB) / sizeBytes
+    const ms = this.#nowMs() - begunMs
+    const mib = sizeBytes / MIB
+    const taken = ms / mib
     const before = this.#msPerMib.get(way) ?? taken
-    this.#msPerMib.set(way, before * OLD_SHARE + taken * (1 - OLD_SHARE))
-    const other = this.#msPerMib.get(way === 'cached' ? 'direct' : 'cached')
-    const isSlower = other !== undefined && other < (this.#msPerMib.get(way) ?? 0)
-    this.#bytesSince = isSlower ? 0 : this.#bytesSince + sizeBytes
+    this.#msPerMib.set(way, before + ((taken - before) * mib) / (mib + HALF_MIB))
+    this.#msSince = way === this.#latest ? this.#msSince + ms : 0
+    this.#latest = way
   }
 }

@@ -83,14 +83,29 @@ describe('the pace of staging', () => {
       ['direct', directMs],
     ])
     const ms = quicker === 'direct' ? directMs : 2
-    for (let mib = 0; mib < 252; mib += 4) {
+    for (let spentMs = 0; spentMs < 240; spentMs += 4 * ms) {
       expect(pace.choose(MIB)).toBe(quicker)
       await write(quicker, ms, 4)
     }
-    await write(quicker, ms, 8)
+    await write(quicker, ms, 24)
     expect(pace.choose(MIB)).toBe(slower)
     await write(slower, 9, 4)
     expect(pace.choose(MIB)).toBe(quicker)
+  })
+
+  it('leaves the way that has become slow after little of it, whatever small writes said of the other one', async () => {
+    const { pace, write } = await measured([
+      ['cached', 2],
+      ['direct', 4],
+      ['direct', 4],
+      ['cached', 0.2],
+      ['cached', 0.2],
+    ])
+    let mib = 0
+    for (; pace.choose(8 * MIB) === 'cached'; mib += 8) await write('cached', 3, 8)
+    expect(mib).toBeLessThan(128)
+    await write('direct', 0.7, 8)
+    expect(pace.choose(8 * MIB)).toBe('direct')
   })
 
   it('learns nothing of a write that fails', async () => {
