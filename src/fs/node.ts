@@ -48,7 +48,7 @@ export class Node {
   uses = 0
   /** Open file handles. */
   openFiles = 0
-  /** There while it has any. */
+  /** How they are read; undefined while there is no handle. */
   reads: FileReads | undefined
   /** The stored object that a file shows; undefined while there is none. */
   version: ObjectVersion | undefined
